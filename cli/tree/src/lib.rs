@@ -1,0 +1,97 @@
+//! A tree of files as data.
+//!
+//! Everything that reads a repository reads a [`Tree`]: a work tree or a Git
+//! revision (both in `gitops-git`), files in memory ([`Memory`]), a tree with
+//! edits on top ([`Overlay`]), or one that notes what was read ([`Recorded`]).
+//! Nothing here touches a disk.
+
+mod memory;
+mod overlay;
+mod path;
+mod recorded;
+
+use std::sync::Arc;
+
+pub use memory::Memory;
+pub use overlay::Overlay;
+pub use path::{PathError, TreePath};
+pub use recorded::{Reading, Recorded};
+
+/// What a name in a directory stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link; [`Tree::link`] tells where to.
+    Link,
+    /// A submodule or anything else that holds no bytes of this tree.
+    Other,
+}
+
+/// A name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The name, without slashes.
+    pub name: String,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// Why a path could not be read. Absent and unreadable are different answers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TreeError {
+    /// Nothing stands there.
+    #[error("`{path}` does not exist")]
+    Absent {
+        /// The path asked for.
+        path: TreePath,
+    },
+    /// Something of another kind stands there.
+    #[error("`{path}` is a {found}, not a {wanted}")]
+    WrongKind {
+        /// The path asked for.
+        path: TreePath,
+        /// What stands there.
+        found: &'static str,
+        /// What was asked for.
+        wanted: &'static str,
+    },
+    /// Something stands there that cannot be read.
+    #[error("`{path}` cannot be read: {reason}")]
+    Unreadable {
+        /// The path asked for.
+        path: TreePath,
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// Read access to a tree of files. Links are not followed: a caller that
+/// wants to follow one asks [`Tree::link`] and decides.
+pub trait Tree {
+    /// The names in a directory, sorted by byte.
+    fn list(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError>;
+    /// The bytes of a regular file.
+    fn read(&self, file: &TreePath) -> Result<Arc<[u8]>, TreeError>;
+    /// The target of a symbolic link, as written.
+    fn link(&self, link: &TreePath) -> Result<String, TreeError>;
+    /// What stands at a path; `None` when nothing does.
+    fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError>;
+}
+
+impl<T: Tree + ?Sized> Tree for &T {
+    fn list(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
+        (**self).list(dir)
+    }
+    fn read(&self, file: &TreePath) -> Result<Arc<[u8]>, TreeError> {
+        (**self).read(file)
+    }
+    fn link(&self, link: &TreePath) -> Result<String, TreeError> {
+        (**self).link(link)
+    }
+    fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
+        (**self).kind(path)
+    }
+}
