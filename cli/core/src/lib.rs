@@ -3,10 +3,17 @@
 //!
 //! - [`key`]: [`key::ObjectKey`], the name of an object
 //! - [`object`]: [`object::Raw`] (real bytes) and [`object::Object`] (may be shown)
+//! - [`seal`]: what is shown in place of a Secret's values
 //! - [`change`]: [`change::ChangeSet`], what differs
+//! - [`diff`]: two sides to a `ChangeSet`, and a change to text
+//! - [`predict`]: how the owner of an object writes it, and what needs no asking
+//! - [`plan`]: a promotion as edits, with all it read
 //! - [`judge`]: what policies are asked and answer, and the decision over them
 
 pub mod change;
+pub mod diff;
 pub mod judge;
 pub mod key;
 pub mod object;
+pub mod predict;
+pub mod seal;

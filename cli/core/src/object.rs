@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::key::ObjectKey;
+use crate::key::{ObjectKey, group_of};
 
 /// Where an object stands in a Git tree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,22 @@ pub struct Raw {
     pub source: Option<Source>,
     /// Lines of its fields, for desired objects.
     pub lines: Lines,
+}
+
+impl Raw {
+    /// A live object, as the server sent it. `None` where it lacks
+    /// `apiVersion`, `kind` or `metadata.name`.
+    pub fn live(json: Value) -> Option<Raw> {
+        let api_version = json.get("apiVersion")?.as_str()?.to_owned();
+        let metadata = json.get("metadata")?;
+        let key = ObjectKey {
+            group: group_of(&api_version).to_owned(),
+            kind: json.get("kind")?.as_str()?.to_owned(),
+            namespace: metadata.get("namespace").and_then(Value::as_str).map(str::to_owned),
+            name: metadata.get("name")?.as_str()?.to_owned(),
+        };
+        Some(Raw { key, api_version, json, source: None, lines: Lines::default() })
+    }
 }
 
 /// Where each field of an object stands: JSON pointer → `path:line`. Kept
