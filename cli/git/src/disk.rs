@@ -1,0 +1,220 @@
+//! Files on the disk as trees.
+
+use std::fs::{self, FileType, Metadata};
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gitops_tree::{Entry, EntryKind, Tree, TreeError, TreePath};
+
+use crate::GitError;
+
+/// Any folder as a tree, without a repository. Its paths start at the folder.
+///
+/// No symbolic link below the folder is followed: a path that leads through one
+/// is absent, as it is in a commit. (The folder itself may be one.)
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// The folder `root`. Fails when it is absent, unreadable or not a folder.
+    pub fn open(root: &Path) -> Result<Directory, GitError> {
+        let fail = |reason| GitError::Directory { dir: root.to_owned(), reason };
+        let root = fs::canonicalize(root).map_err(|error| fail(words(&error)))?;
+        let metadata = fs::metadata(&root).map_err(|error| fail(words(&error)))?;
+        if !metadata.is_dir() {
+            return Err(fail("it is not a directory".into()));
+        }
+        Ok(Directory { root })
+    }
+
+    /// The folder, absolute and without links.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where a path of the tree stands on the disk. Nothing is looked up.
+    pub fn on_disk(&self, path: &TreePath) -> PathBuf {
+        let mut at = self.root.clone();
+        at.extend(path.names());
+        at
+    }
+
+    /// What stands at `path`, without following links; `None` when nothing does.
+    fn look(&self, path: &TreePath) -> Result<Option<Metadata>, TreeError> {
+        let mut at = self.root.clone();
+        let mut found = match fs::symlink_metadata(&at) {
+            Ok(metadata) => metadata,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(unreadable(path, words(&error))),
+        };
+        for name in path.names() {
+            if !found.is_dir() {
+                return Ok(None);
+            }
+            at.push(name);
+            found = match fs::symlink_metadata(&at) {
+                Ok(metadata) => metadata,
+                Err(error) if is_absent(&error) => return Ok(None),
+                Err(error) => return Err(unreadable(path, words(&error))),
+            };
+        }
+        Ok(Some(found))
+    }
+
+    /// Fails unless something of the wanted kind stands at `path`.
+    fn expect(&self, path: &TreePath, wanted: EntryKind) -> Result<(), TreeError> {
+        let Some(found) = self.look(path)? else {
+            return Err(TreeError::Absent { path: path.clone() });
+        };
+        let found = kind_of(found.file_type());
+        if found == wanted {
+            return Ok(());
+        }
+        Err(TreeError::WrongKind { path: path.clone(), found: word(found), wanted: word(wanted) })
+    }
+
+    /// The names in `dir` but those in `hidden`.
+    fn list_without(&self, dir: &TreePath, hidden: &[&str]) -> Result<Vec<Entry>, TreeError> {
+        self.expect(dir, EntryKind::Directory)?;
+        let fail = |error: Error| unreadable(dir, words(&error));
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(self.on_disk(dir)).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            let name = entry.file_name().into_string().map_err(|name| {
+                let name = name.to_string_lossy().into_owned();
+                unreadable(dir, format!("the name `{name}` in it is not UTF-8"))
+            })?;
+            if hidden.contains(&name.as_str()) {
+                continue;
+            }
+            let kind = kind_of(entry.file_type().map_err(fail)?);
+            entries.push(Entry { name, kind });
+        }
+        entries.sort();
+        Ok(entries)
+    }
+}
+
+impl Tree for Directory {
+    fn list(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
+        self.list_without(dir, &[])
+    }
+
+    fn read(&self, file: &TreePath) -> Result<Arc<[u8]>, TreeError> {
+        self.expect(file, EntryKind::File)?;
+        let bytes =
+            fs::read(self.on_disk(file)).map_err(|error| unreadable(file, words(&error)))?;
+        Ok(bytes.into())
+    }
+
+    fn link(&self, link: &TreePath) -> Result<String, TreeError> {
+        self.expect(link, EntryKind::Link)?;
+        let target =
+            fs::read_link(self.on_disk(link)).map_err(|error| unreadable(link, words(&error)))?;
+        target.into_os_string().into_string().map_err(|target| {
+            let target = target.to_string_lossy().into_owned();
+            unreadable(link, format!("its target `{target}` is not UTF-8"))
+        })
+    }
+
+    fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
+        Ok(self.look(path)?.map(|found| kind_of(found.file_type())))
+    }
+}
+
+/// The files below the root of a repository as they stand on the disk: edited,
+/// untracked and ignored ones too, since that is what a person sees. Whatever
+/// is called `.git` is hidden, at every level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkTree {
+    directory: Directory,
+}
+
+const GIT: &str = ".git";
+
+impl WorkTree {
+    pub(crate) fn open(root: &Path) -> Result<WorkTree, GitError> {
+        Ok(WorkTree { directory: Directory::open(root)? })
+    }
+
+    /// The root of the work tree, absolute and without links.
+    pub fn root(&self) -> &Path {
+        self.directory.root()
+    }
+
+    /// Where a path of the tree stands on the disk. Nothing is looked up.
+    pub fn on_disk(&self, path: &TreePath) -> PathBuf {
+        self.directory.on_disk(path)
+    }
+
+    fn shown(path: &TreePath) -> Result<(), TreeError> {
+        if path.names().any(|name| name == GIT) {
+            return Err(TreeError::Absent { path: path.clone() });
+        }
+        Ok(())
+    }
+}
+
+impl Tree for WorkTree {
+    fn list(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
+        WorkTree::shown(dir)?;
+        self.directory.list_without(dir, &[GIT])
+    }
+
+    fn read(&self, file: &TreePath) -> Result<Arc<[u8]>, TreeError> {
+        WorkTree::shown(file)?;
+        self.directory.read(file)
+    }
+
+    fn link(&self, link: &TreePath) -> Result<String, TreeError> {
+        WorkTree::shown(link)?;
+        self.directory.link(link)
+    }
+
+    fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
+        if WorkTree::shown(path).is_err() {
+            return Ok(None);
+        }
+        self.directory.kind(path)
+    }
+}
+
+fn kind_of(found: FileType) -> EntryKind {
+    if found.is_file() {
+        EntryKind::File
+    } else if found.is_dir() {
+        EntryKind::Directory
+    } else if found.is_symlink() {
+        EntryKind::Link
+    } else {
+        EntryKind::Other
+    }
+}
+
+pub(crate) fn word(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::File => "file",
+        EntryKind::Directory => "directory",
+        EntryKind::Link => "link",
+        EntryKind::Other => "submodule or special file",
+    }
+}
+
+fn is_absent(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+fn unreadable(path: &TreePath, reason: String) -> TreeError {
+    TreeError::Unreadable { path: path.clone(), reason }
+}
+
+/// The system's words for an error, without its number.
+pub(crate) fn words(error: &Error) -> String {
+    let text = error.to_string();
+    let plain = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = plain.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}

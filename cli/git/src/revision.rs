@@ -1,0 +1,137 @@
+//! The files of a commit as a tree.
+
+use std::sync::Arc;
+
+use git2::{ErrorCode, Oid, Repository};
+use gitops_tree::{Entry, EntryKind, Tree, TreeError, TreePath};
+
+use crate::disk::word;
+use crate::{BlobId, CommitId};
+
+/// What a commit holds: the bytes as committed, no filter applied.
+///
+/// An object that a partial or damaged clone lacks is unreadable, never absent.
+/// A submodule is [`EntryKind::Other`].
+pub struct RevisionTree {
+    repository: Repository,
+    commit: CommitId,
+    root: Oid,
+}
+
+/// A name in a tree, as Git has it.
+#[derive(Clone, Copy)]
+struct Found {
+    id: Oid,
+    kind: EntryKind,
+}
+
+impl RevisionTree {
+    pub(crate) fn new(repository: Repository, commit: CommitId, root: Oid) -> RevisionTree {
+        RevisionTree { repository, commit, root }
+    }
+
+    /// The commit this is the tree of.
+    pub fn commit(&self) -> CommitId {
+        self.commit
+    }
+
+    /// The name of the bytes of the file or link at `path`, without reading
+    /// them; `None` when nothing stands there or something that has no bytes.
+    pub fn blob_id(&self, path: &TreePath) -> Result<Option<BlobId>, TreeError> {
+        Ok(self.look(path)?.and_then(|found| match found.kind {
+            EntryKind::File | EntryKind::Link => Some(BlobId(found.id)),
+            EntryKind::Directory | EntryKind::Other => None,
+        }))
+    }
+
+    fn look(&self, path: &TreePath) -> Result<Option<Found>, TreeError> {
+        let mut found = Found { id: self.root, kind: EntryKind::Directory };
+        for name in path.names() {
+            if found.kind != EntryKind::Directory {
+                return Ok(None);
+            }
+            let tree =
+                self.repository.find_tree(found.id).map_err(|error| missing(path, &error))?;
+            let Some(entry) = tree.get_name(name) else { return Ok(None) };
+            found = Found { id: entry.id(), kind: kind_of(entry.filemode()) };
+        }
+        Ok(Some(found))
+    }
+
+    /// Fails unless something of the wanted kind stands at `path`.
+    fn expect(&self, path: &TreePath, wanted: EntryKind) -> Result<Oid, TreeError> {
+        let Some(found) = self.look(path)? else {
+            return Err(TreeError::Absent { path: path.clone() });
+        };
+        if found.kind == wanted {
+            return Ok(found.id);
+        }
+        let (found, wanted) = (word(found.kind), word(wanted));
+        Err(TreeError::WrongKind { path: path.clone(), found, wanted })
+    }
+
+    fn bytes(&self, path: &TreePath, id: Oid) -> Result<Arc<[u8]>, TreeError> {
+        let blob = self.repository.find_blob(id).map_err(|error| missing(path, &error))?;
+        Ok(blob.content().into())
+    }
+}
+
+impl Tree for RevisionTree {
+    fn list(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
+        let id = self.expect(dir, EntryKind::Directory)?;
+        let tree = self.repository.find_tree(id).map_err(|error| missing(dir, &error))?;
+        let mut entries = Vec::with_capacity(tree.len());
+        for entry in &tree {
+            let kind = kind_of(entry.filemode());
+            let lossy = || String::from_utf8_lossy(entry.name_bytes()).into_owned();
+            let unreadable = |reason| TreeError::Unreadable { path: dir.clone(), reason };
+            let name = std::str::from_utf8(entry.name_bytes())
+                .map_err(|_| unreadable(format!("the name `{}` in it is not UTF-8", lossy())))?;
+            // Git itself refuses to check these out; made by hand they would lead out of `dir`.
+            if matches!(name, "" | "." | "..") || name.contains('/') {
+                return Err(unreadable(format!("the name `{}` in it is not allowed", lossy())));
+            }
+            entries.push(Entry { name: name.to_owned(), kind });
+        }
+        entries.sort();
+        Ok(entries)
+    }
+
+    fn read(&self, file: &TreePath) -> Result<Arc<[u8]>, TreeError> {
+        let id = self.expect(file, EntryKind::File)?;
+        self.bytes(file, id)
+    }
+
+    fn link(&self, link: &TreePath) -> Result<String, TreeError> {
+        let id = self.expect(link, EntryKind::Link)?;
+        let bytes = self.bytes(link, id)?;
+        String::from_utf8(bytes.to_vec()).map_err(|error| TreeError::Unreadable {
+            path: link.clone(),
+            reason: format!(
+                "its target `{}` is not UTF-8",
+                String::from_utf8_lossy(error.as_bytes())
+            ),
+        })
+    }
+
+    fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
+        Ok(self.look(path)?.map(|found| found.kind))
+    }
+}
+
+pub(crate) fn kind_of(mode: i32) -> EntryKind {
+    match mode & 0o170_000 {
+        0o040_000 => EntryKind::Directory,
+        0o120_000 => EntryKind::Link,
+        0o100_000 => EntryKind::File,
+        _ => EntryKind::Other,
+    }
+}
+
+fn missing(path: &TreePath, error: &git2::Error) -> TreeError {
+    let reason = match error.code() {
+        ErrorCode::NotFound => "its object is missing from this clone (partial or damaged)".into(),
+        _ => error.message().to_owned(),
+    };
+    TreeError::Unreadable { path: path.clone(), reason }
+}
