@@ -6,6 +6,10 @@
 //! | [`Repository`] | which repository is this, what does a revision name |
 //! | [`RevisionTree`] | what does a commit hold (a [`gitops_tree::Tree`]) |
 //! | [`WorkTree`], [`Directory`] | what stands on the disk (the same trait) |
+//! | [`Commit`], [`Changed`] | what happened: first-parent history, changed paths |
+//! | [`trailers`] | what a commit message claims |
+//! | [`FileEdit`] | a commit made without a checkout |
+//! | [`Remote`], [`Update`], [`PushOutcome`] | fetch, push with a lease, read back |
 //!
 //! Objects and references are read and written by libgit2. Everything that
 //! talks to a remote is the `git` program (2.30 or newer), so that ssh
@@ -24,14 +28,28 @@
 //! local branches and the configuration stay untouched. A `pre-push` hook of
 //! the user runs, as it does for their own pushes.
 
+mod commit;
 mod disk;
 mod error;
+mod history;
 mod id;
+mod identity;
+mod program;
+mod push;
+mod redact;
+mod remote;
 mod repository;
 mod revision;
+pub mod trailers;
 
+pub use commit::FileEdit;
 pub use disk::{Directory, WorkTree};
 pub use error::GitError;
+pub use history::{Changed, Commit, FirstParent, Version};
 pub use id::{BlobId, CommitId, IdError};
+pub use identity::{Identity, Signature, Time};
+pub use push::{Lease, PushOutcome, Pushed, Refusal, Update, Why};
+pub use redact::without_credentials;
+pub use remote::{Fetched, Remote};
 pub use repository::Repository;
 pub use revision::RevisionTree;

@@ -14,6 +14,8 @@ pub struct Repository {
     pub(crate) inner: git2::Repository,
     /// Where the search began, below the root.
     prefix: TreePath,
+    /// For the `git` program; may hold a credential, so it is never printed.
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Repository {
@@ -33,7 +35,7 @@ impl Repository {
             Some(Ok(root)) => below(&root, &start)?,
             Some(Err(_)) | None => TreePath::root(),
         };
-        Ok(Repository { inner, prefix })
+        Ok(Repository { inner, prefix, environment: Vec::new() })
     }
 
     /// The root of the work tree; `None` in a bare repository.
@@ -143,12 +145,16 @@ fn not_opened(found: &Path, error: &git2::Error) -> GitError {
         Some(format) if format.eq_ignore_ascii_case("sha256") => return sha256(found),
         _ => {}
     }
+    let unsupported = |format| GitError::Unsupported { dir: without_git(found), format };
     match value("extensions.refstorage") {
         Some(format) if !format.eq_ignore_ascii_case("files") => {
-            let format = format!("the reference storage `{format}`");
-            GitError::Unsupported { dir: without_git(found), format }
+            return unsupported(format!("the reference storage `{format}`"));
         }
-        _ => GitError::repository(format!("open `{}`", without_git(found).display()), error),
+        _ => {}
+    }
+    match error.message().strip_prefix("unsupported extension name ") {
+        Some(name) => unsupported(format!("the extension `{name}`")),
+        None => GitError::repository(format!("open `{}`", without_git(found).display()), error),
     }
 }
 

@@ -1,0 +1,208 @@
+//! A commit made without a checkout.
+
+use std::collections::BTreeMap;
+
+use git2::{Oid, Tree};
+use gitops_tree::{EntryKind, TreePath};
+
+use crate::revision::kind_of;
+use crate::{CommitId, GitError, Repository, Signature};
+
+/// One file of a commit to be.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FileEdit {
+    /// Where, from the root of the repository.
+    pub path: TreePath,
+    /// The bytes it will hold, exactly; `None` takes the file away.
+    pub content: Option<Vec<u8>>,
+}
+
+/// Says how much it holds, never what: it may be a Secret.
+impl std::fmt::Debug for FileEdit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let size = self.content.as_ref().map(Vec::len);
+        f.debug_struct("FileEdit").field("path", &self.path).field("bytes", &size).finish()
+    }
+}
+
+/// The edits of one directory.
+#[derive(Default)]
+struct Level<'a> {
+    files: BTreeMap<&'a str, &'a FileEdit>,
+    folders: BTreeMap<&'a str, Level<'a>>,
+}
+
+const REGULAR: i32 = 0o100_644;
+const FOLDER: i32 = 0o040_000;
+
+impl Repository {
+    /// A commit that is `parent` with the edits made, by `author`, who is its
+    /// committer too. The message is taken as it is, with a newline at its end.
+    ///
+    /// A file keeps its mode; a new one is not executable. A folder whose last
+    /// file goes, goes. Refused are: an edit of a link, a folder or a submodule,
+    /// the removal of what is not there, two edits of one path, and edits that
+    /// change nothing. The commit stands on no branch. It is signed when
+    /// `commit.gpgsign` says so, by the `git` program with the user's key.
+    pub fn commit(
+        &self,
+        parent: &CommitId,
+        edits: &[FileEdit],
+        message: &str,
+        author: &Signature,
+    ) -> Result<CommitId, GitError> {
+        let mut root = Level::default();
+        for edit in edits {
+            root.add(edit)?;
+        }
+        let parent_commit = self.find_commit(parent)?;
+        let before = parent_commit.tree().map_err(|error| unreadable("", &error))?;
+        let after = match self.edited(&TreePath::root(), Some(&before), &root)? {
+            Some(tree) => tree,
+            // The only tree that Git lets stand empty is the root.
+            None => self.write_empty_tree()?,
+        };
+        if after == before.id() {
+            return Err(GitError::NothingToCommit { parent: *parent });
+        }
+        let mut message = message.to_owned();
+        if !message.ends_with('\n') {
+            message.push('\n');
+        }
+        if self.signs()? {
+            return self.commit_signed(parent, after, &message, author);
+        }
+        let who = author.write()?;
+        let failed = |error: git2::Error| GitError::repository("write a commit", &error);
+        let tree = self.inner.find_tree(after).map_err(failed)?;
+        let commit = self.inner.commit(None, &who, &who, &message, &tree, &[&parent_commit]);
+        Ok(CommitId(commit.map_err(failed)?))
+    }
+
+    /// The tree `before` with the edits of one level; `None` when nothing is left.
+    fn edited(
+        &self,
+        at: &TreePath,
+        before: Option<&Tree<'_>>,
+        level: &Level<'_>,
+    ) -> Result<Option<Oid>, GitError> {
+        let failed =
+            |error: git2::Error| GitError::repository(format!("write the tree of `{at}`"), &error);
+        let mut builder = self.inner.treebuilder(before).map_err(failed)?;
+        for (name, edit) in &level.files {
+            let old = before.and_then(|tree| tree.get_name(name)).map(|entry| entry.filemode());
+            match (&edit.content, old.map(kind_of)) {
+                (Some(bytes), None | Some(EntryKind::File)) => {
+                    let blob = self.inner.blob(bytes).map_err(failed)?;
+                    builder
+                        .insert(name, blob, old.unwrap_or(REGULAR))
+                        .map_err(|error| refused(edit, error.message()))?;
+                }
+                (None, Some(EntryKind::File)) => builder.remove(name).map_err(failed)?,
+                (None, None) => return Err(refused(edit, "it does not exist")),
+                (_, Some(EntryKind::Link)) => return Err(refused(edit, "it is a symbolic link")),
+                (_, Some(EntryKind::Directory)) => return Err(refused(edit, "it is a directory")),
+                (_, Some(EntryKind::Other)) => return Err(refused(edit, "it is a submodule")),
+            }
+        }
+        for (name, below) in &level.folders {
+            let path = at.join(name).expect("a name of a path stays inside the tree");
+            let old = before.and_then(|tree| tree.get_name(name));
+            let old = match old.map(|entry| (kind_of(entry.filemode()), entry.id())) {
+                None => None,
+                Some((EntryKind::Directory, id)) => {
+                    let tree = self.inner.find_tree(id);
+                    Some(tree.map_err(|error| unreadable(path.as_str(), &error))?)
+                }
+                Some(_) => {
+                    return Err(refused(below.first(), &format!("`{path}` is not a directory")));
+                }
+            };
+            match self.edited(&path, old.as_ref(), below)? {
+                Some(tree) => {
+                    builder
+                        .insert(name, tree, FOLDER)
+                        .map_err(|error| refused(below.first(), error.message()))?;
+                }
+                None if old.is_some() => builder.remove(name).map_err(failed)?,
+                None => {}
+            }
+        }
+        if builder.is_empty() {
+            return Ok(None);
+        }
+        builder.write().map(Some).map_err(failed)
+    }
+
+    fn write_empty_tree(&self) -> Result<Oid, GitError> {
+        let failed = |error: git2::Error| GitError::repository("write an empty tree", &error);
+        self.inner.treebuilder(None).map_err(failed)?.write().map_err(failed)
+    }
+
+    /// Whether the user wants every commit signed.
+    fn signs(&self) -> Result<bool, GitError> {
+        let answer = self.git(&["config", "--type=bool", "--get", "commit.gpgsign"])?;
+        Ok(answer.ok && answer.stdout.trim() == "true")
+    }
+
+    fn commit_signed(
+        &self,
+        parent: &CommitId,
+        tree: Oid,
+        message: &str,
+        author: &Signature,
+    ) -> Result<CommitId, GitError> {
+        let minutes = author.when.offset_minutes;
+        let sign = if minutes < 0 { '-' } else { '+' };
+        let (hours, minutes) = (minutes.abs() / 60, minutes.abs() % 60);
+        let when = format!("@{} {sign}{hours:02}{minutes:02}", author.when.seconds);
+        let variables = [
+            ("GIT_AUTHOR_NAME", author.who.name.as_str()),
+            ("GIT_AUTHOR_EMAIL", &author.who.email),
+            ("GIT_AUTHOR_DATE", &when),
+            ("GIT_COMMITTER_NAME", &author.who.name),
+            ("GIT_COMMITTER_EMAIL", &author.who.email),
+            ("GIT_COMMITTER_DATE", &when),
+        ];
+        let (parent, tree) = (parent.to_string(), tree.to_string());
+        let args = ["commit-tree", "-S", "-p", &parent, "-F", "-", &tree];
+        let answer = self.git_with_input(&args, &variables, message.as_bytes())?;
+        let commit = CommitId::parse(answer.stdout.trim()).ok().filter(|_| answer.ok);
+        commit.ok_or_else(|| GitError::Repository {
+            doing: "sign a commit".into(),
+            reason: answer.reason(),
+        })
+    }
+}
+
+impl<'a> Level<'a> {
+    fn add(&mut self, edit: &'a FileEdit) -> Result<(), GitError> {
+        let mut names = edit.path.names();
+        let Some(file) = names.next_back() else {
+            return Err(refused(edit, "it is the root"));
+        };
+        let mut level = self;
+        for name in names {
+            level = level.folders.entry(name).or_default();
+        }
+        match level.files.insert(file, edit) {
+            Some(_) => Err(refused(edit, "it is edited twice")),
+            None => Ok(()),
+        }
+    }
+
+    /// Some edit of this level, for messages.
+    fn first(&self) -> &'a FileEdit {
+        let file = self.files.values().next().copied();
+        file.or_else(|| self.folders.values().next().map(Level::first))
+            .expect("a level is made for an edit")
+    }
+}
+
+fn refused(edit: &FileEdit, reason: &str) -> GitError {
+    GitError::Edit { path: edit.path.clone(), reason: reason.to_owned() }
+}
+
+fn unreadable(path: &str, error: &git2::Error) -> GitError {
+    GitError::object(format!("the tree `{path}`"), error)
+}

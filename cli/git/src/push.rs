@@ -1,0 +1,232 @@
+//! Pushes with a lease, read back.
+
+use std::collections::BTreeMap;
+
+use crate::program::clean;
+use crate::remote::{Remote, failure, valid};
+use crate::{CommitId, GitError, Repository};
+
+/// What the remote's branch must be for an update to happen. There is no way
+/// to push regardless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// The branch must not exist.
+    Absent,
+    /// The branch must be at this commit; its history may be replaced.
+    At(CommitId),
+    /// Whatever the branch is at must be an ancestor of the new commit. A branch
+    /// that does not exist is made.
+    FastForward,
+}
+
+/// One branch to move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// The commit it shall be at.
+    pub commit: CommitId,
+    /// The branch of the remote, without `refs/heads/`.
+    pub branch: String,
+    /// What it must be now.
+    pub expect: Lease,
+}
+
+/// What a push led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a refused push is not an error"]
+pub enum PushOutcome {
+    /// Every branch was moved, or was there already.
+    Pushed(Vec<Pushed>),
+    /// No branch was moved, for these reasons.
+    Refused(Vec<Refusal>),
+}
+
+/// A branch that was moved, or was there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// The branch.
+    pub branch: String,
+    /// The commit it was moved to.
+    pub commit: CommitId,
+    /// Whether this push moved it; otherwise it was there already.
+    pub moved: bool,
+    /// Where it was when read back: somebody may have moved it since.
+    pub now: Option<CommitId>,
+}
+
+/// A branch that was not moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The branch.
+    pub branch: String,
+    /// Why not.
+    pub why: Why,
+    /// Where the branch is, read after the refusal; `None` when there is none.
+    pub now: Option<CommitId>,
+}
+
+/// Why a branch was not moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The branch was not where [`Lease::Absent`] or [`Lease::At`] wanted it.
+    LeaseLost,
+    /// The branch has commits that the new one was not made from.
+    NotFastForward,
+    /// The server refused: a hook, a protected branch, a quota.
+    Rejected {
+        /// In a few words, for example `pre-receive hook declined`.
+        reason: String,
+        /// What the server said, line by line. Foreign text, without control characters.
+        messages: Vec<String>,
+    },
+    /// Another branch of the same push was refused.
+    Together,
+}
+
+/// How the `git` program reports one branch.
+struct Report {
+    flag: char,
+    reason: String,
+}
+
+impl Repository {
+    /// Moves branches of a remote, all or none, and reads them back.
+    ///
+    /// Pushing the same again changes nothing and succeeds. When the connection
+    /// breaks after the effect, the effect is found by reading back. The read
+    /// goes to the remote's fetch address, also where a push address is set.
+    pub fn push(&self, remote: &str, updates: &[Update]) -> Result<PushOutcome, GitError> {
+        let remote = self.remote(Some(remote))?;
+        let branches: Vec<&str> = updates.iter().map(|update| update.branch.as_str()).collect();
+        for update in updates {
+            valid(&update.branch)?;
+            self.find_commit(&update.commit)?;
+        }
+        if updates.is_empty() {
+            return Ok(PushOutcome::Pushed(Vec::new()));
+        }
+        let args = arguments(&remote, updates);
+        let answer = self.git(&args.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let reports = reports(&answer.stdout, updates);
+        let now = self.branches_of(&remote, &branches);
+        let at = |now: &BTreeMap<String, Option<CommitId>>, update: &Update| {
+            now.get(&update.branch).copied().flatten()
+        };
+
+        if !answer.ok && reports.len() < updates.len() {
+            // The connection broke, or the user's hook said no: the remote knows.
+            return match now {
+                Ok(now) if updates.iter().all(|u| at(&now, u) == Some(u.commit)) => {
+                    Ok(pushed(updates, &reports, &now))
+                }
+                _ => Err(failure(&remote, "push to", answer.reason())),
+            };
+        }
+        let now = now?;
+        if answer.ok {
+            return Ok(pushed(updates, &reports, &now));
+        }
+        let mut refusals = Vec::new();
+        for update in updates {
+            let report = reports.get(&update.branch).filter(|report| report.flag == '!');
+            let Some(report) = report else { continue };
+            let now = at(&now, update);
+            let why = self.why(update, report, now, &answer.words_of_remote());
+            refusals.push(Refusal { branch: update.branch.clone(), why, now });
+        }
+        if refusals.is_empty() {
+            return Err(failure(&remote, "push to", answer.reason()));
+        }
+        Ok(PushOutcome::Refused(refusals))
+    }
+
+    fn why(
+        &self,
+        update: &Update,
+        report: &Report,
+        now: Option<CommitId>,
+        messages: &[String],
+    ) -> Why {
+        match report.reason.as_str() {
+            "stale info" => return Why::LeaseLost,
+            "non-fast-forward" | "fetch first" => return Why::NotFastForward,
+            "atomic push failed" | "atomic transaction failed" => return Why::Together,
+            _ => {}
+        }
+        // The server's words for a branch that moved under the push differ from
+        // one server to the next; where the branch is now does not.
+        let elsewhere = now != Some(update.commit);
+        match update.expect {
+            Lease::Absent if elsewhere && now.is_some() => Why::LeaseLost,
+            Lease::At(expected) if elsewhere && now != Some(expected) => Why::LeaseLost,
+            Lease::FastForward if now.is_some_and(|now| !self.is_behind(&now, update)) => {
+                Why::NotFastForward
+            }
+            _ => Why::Rejected { reason: report.reason.clone(), messages: messages.to_vec() },
+        }
+    }
+
+    /// Whether `now` is known here as an ancestor of the new commit.
+    fn is_behind(&self, now: &CommitId, update: &Update) -> bool {
+        self.is_ancestor(now, &update.commit).unwrap_or(false)
+    }
+}
+
+fn arguments(remote: &Remote, updates: &[Update]) -> Vec<String> {
+    let mut args: Vec<String> =
+        ["push", "--porcelain", "--no-progress", "--no-follow-tags", "--recurse-submodules=no"]
+            .map(str::to_owned)
+            .into();
+    if updates.len() > 1 {
+        args.push("--atomic".into());
+    }
+    for Update { branch, expect, .. } in updates {
+        match expect {
+            Lease::Absent => args.push(format!("--force-with-lease=refs/heads/{branch}:")),
+            Lease::At(old) => args.push(format!("--force-with-lease=refs/heads/{branch}:{old}")),
+            Lease::FastForward => {}
+        }
+    }
+    args.extend(["--".into(), remote.name.clone()]);
+    for Update { commit, branch, .. } in updates {
+        args.push(format!("{commit}:refs/heads/{branch}"));
+    }
+    args
+}
+
+/// The lines `FLAG TAB FROM:TO TAB SUMMARY (REASON)` of `git push --porcelain`. A
+/// `pre-push` hook may write to the same stream before them.
+fn reports(stdout: &str, updates: &[Update]) -> BTreeMap<String, Report> {
+    let mut reports = BTreeMap::new();
+    for line in stdout.lines() {
+        let mut parts = line.splitn(3, '\t');
+        let (Some(flag), Some(pair), Some(summary)) = (parts.next(), parts.next(), parts.next())
+        else {
+            continue;
+        };
+        let mut letters = flag.chars();
+        let (Some(flag @ (' ' | '+' | '*' | '=' | '!')), None) = (letters.next(), letters.next())
+        else {
+            continue;
+        };
+        let ours = |u: &&Update| pair == format!("{}:refs/heads/{}", u.commit, u.branch);
+        let Some(update) = updates.iter().find(ours) else { continue };
+        let reason = summary.split_once(" (").and_then(|(_, rest)| rest.strip_suffix(')'));
+        let reason = clean(reason.unwrap_or(summary));
+        reports.insert(update.branch.clone(), Report { flag, reason });
+    }
+    reports
+}
+
+fn pushed(
+    updates: &[Update],
+    reports: &BTreeMap<String, Report>,
+    now: &BTreeMap<String, Option<CommitId>>,
+) -> PushOutcome {
+    let one = |update: &Update| Pushed {
+        branch: update.branch.clone(),
+        commit: update.commit,
+        moved: reports.get(&update.branch).is_none_or(|report| report.flag != '='),
+        now: now.get(&update.branch).copied().flatten(),
+    };
+    PushOutcome::Pushed(updates.iter().map(one).collect())
+}

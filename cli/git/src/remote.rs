@@ -1,0 +1,233 @@
+//! What remotes hold, and how it gets here.
+
+use std::collections::BTreeMap;
+
+use crate::program::Answer;
+use crate::redact::without_credentials;
+use crate::{CommitId, GitError, Repository};
+
+/// A remote of the repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// Its name, for example `origin`.
+    pub name: String,
+    /// Its address after `insteadOf`, without credentials.
+    pub url: String,
+}
+
+/// A branch that was asked of a remote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// The branch, without `refs/heads/`.
+    pub branch: String,
+    /// Its newest commit, which is here now; `None` when the remote has no such branch.
+    pub commit: Option<CommitId>,
+}
+
+/// Where fetched branches are kept, so that the user's own references stay.
+const KEPT: &str = "refs/kubectl-gitops/remotes";
+
+impl Repository {
+    /// All remotes, by name.
+    pub fn remotes(&self) -> Result<Vec<Remote>, GitError> {
+        let failed = |error: git2::Error| GitError::repository("list the remotes", &error);
+        let names = self.inner.remotes().map_err(failed)?;
+        let mut remotes = Vec::new();
+        for name in names.iter_bytes() {
+            let name = String::from_utf8_lossy(name).into_owned();
+            let remote = self.inner.find_remote(&name).map_err(failed)?;
+            let url = without_credentials(&String::from_utf8_lossy(remote.url_bytes()));
+            remotes.push(Remote { name, url });
+        }
+        remotes.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(remotes)
+    }
+
+    /// The remote of that name; without a name the only one, or `origin`.
+    pub fn remote(&self, name: Option<&str>) -> Result<Remote, GitError> {
+        let mut all = self.remotes()?;
+        let wanted = name.unwrap_or("origin");
+        if let Some(at) = all.iter().position(|remote| remote.name == wanted) {
+            return Ok(all.swap_remove(at));
+        }
+        if name.is_none() && all.len() == 1 {
+            return Ok(all.swap_remove(0));
+        }
+        let known = all.into_iter().map(|remote| remote.name).collect();
+        Err(match name {
+            Some(name) => GitError::UnknownRemote { name: name.to_owned(), known },
+            None => GitError::NoRemote { known },
+        })
+    }
+
+    /// The default branch. With a remote: the one its `HEAD` names, as noted when
+    /// it was cloned, else as it answers now; else the only branch, `main` or
+    /// `master` of it. Without one: the same among local branches.
+    pub fn default_branch(&self, remote: Option<&str>) -> Result<String, GitError> {
+        let Some(name) = remote else {
+            let of = format!("`{}`", self.location().display());
+            return only_branch(self.local_branches()?, of);
+        };
+        let remote = self.remote(Some(name))?;
+        let noted = self.inner.find_reference(&format!("refs/remotes/{name}/HEAD")).ok();
+        let noted = noted.and_then(|head| head.symbolic_target().ok().flatten().map(str::to_owned));
+        let prefix = format!("refs/remotes/{name}/");
+        if let Some(branch) = noted.as_deref().and_then(|target| target.strip_prefix(&prefix)) {
+            return Ok(branch.to_owned());
+        }
+        let answer = self.ask(&remote, "read", &["ls-remote", "--symref", "--", name, "HEAD"])?;
+        let head = answer.stdout.lines().find_map(|line| {
+            line.strip_prefix("ref: refs/heads/")?.strip_suffix("\tHEAD").map(str::to_owned)
+        });
+        if let Some(branch) = head {
+            return Ok(branch);
+        }
+        let answer = self.ask(&remote, "read", &["ls-remote", "--heads", "--", name])?;
+        let names = answer.stdout.lines().filter_map(|line| line.split_once("\trefs/heads/"));
+        only_branch(
+            names.map(|(_, branch)| branch.to_owned()).collect(),
+            format!("remote `{name}`"),
+        )
+    }
+
+    /// The newest commit of a branch as the remote has it now; `None` when it has
+    /// no such branch. The commit need not be here. A remote that does not answer
+    /// is an error.
+    pub fn remote_branch(&self, remote: &str, branch: &str) -> Result<Option<CommitId>, GitError> {
+        let remote = self.remote(Some(remote))?;
+        Ok(self.branches_of(&remote, &[branch])?.remove(branch).flatten())
+    }
+
+    /// Brings branches of a remote here, into references of this program's own
+    /// (`refs/kubectl-gitops/remotes/…`). No remote-tracking branch, tag,
+    /// `FETCH_HEAD` or file of the user's moves.
+    pub fn fetch(&self, remote: &str, branches: &[&str]) -> Result<Vec<Fetched>, GitError> {
+        let remote = self.remote(Some(remote))?;
+        let found = self.branches_of(&remote, branches)?;
+        let mut specs = Vec::new();
+        for (branch, commit) in &found {
+            let kept = kept(&remote.name, branch);
+            match commit {
+                None => self.forget(&kept)?,
+                Some(commit) if self.kept_commit(&kept) == Some(*commit) => {}
+                Some(_) => specs.push(format!("+refs/heads/{branch}:{kept}")),
+            }
+        }
+        if !specs.is_empty() {
+            let mut args = vec![
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--no-prune",
+                "--no-write-fetch-head",
+                "--no-recurse-submodules",
+                "--no-auto-maintenance",
+                // Else the configured refspecs move remote-tracking branches as well.
+                "--refmap=",
+                "--",
+                &remote.name,
+            ];
+            args.extend(specs.iter().map(String::as_str));
+            self.ask(&remote, "fetch from", &args)?;
+        }
+        let mut fetched = Vec::new();
+        for branch in branches {
+            // It may have moved on since it was asked for: what is kept is what is here.
+            let here = self.kept_commit(&kept(&remote.name, branch));
+            if here.is_none() && found.get(*branch).copied().flatten().is_some() {
+                let reason = format!("`{branch}` was announced and not sent");
+                return Err(failure(&remote, "fetch from", reason));
+            }
+            fetched.push(Fetched { branch: (*branch).to_owned(), commit: here });
+        }
+        Ok(fetched)
+    }
+
+    /// What a remote has now at each of the branches.
+    pub(crate) fn branches_of(
+        &self,
+        remote: &Remote,
+        branches: &[&str],
+    ) -> Result<BTreeMap<String, Option<CommitId>>, GitError> {
+        let mut found = BTreeMap::new();
+        for branch in branches {
+            valid(branch)?;
+            found.insert((*branch).to_owned(), None);
+        }
+        if found.is_empty() {
+            return Ok(found);
+        }
+        let names: Vec<String> = branches.iter().map(|b| format!("refs/heads/{b}")).collect();
+        let mut args = vec!["ls-remote", "--", &remote.name];
+        args.extend(names.iter().map(String::as_str));
+        let answer = self.ask(remote, "read", &args)?;
+        for line in answer.stdout.lines() {
+            let Some((id, branch)) = line.split_once("\trefs/heads/") else { continue };
+            // `ls-remote` matches the end of a name: `x/refs/heads/main` too.
+            let Some(slot) = found.get_mut(branch) else { continue };
+            let id = CommitId::parse(id);
+            *slot = Some(id.map_err(|error| failure(remote, "read", error.to_string()))?);
+        }
+        Ok(found)
+    }
+
+    /// Runs `git` against a remote; a failure is one of the remote.
+    fn ask(&self, remote: &Remote, doing: &'static str, args: &[&str]) -> Result<Answer, GitError> {
+        let answer = self.git(args)?;
+        if answer.ok { Ok(answer) } else { Err(failure(remote, doing, answer.reason())) }
+    }
+
+    fn kept_commit(&self, name: &str) -> Option<CommitId> {
+        let id = self.inner.refname_to_id(name).ok()?;
+        self.inner.find_commit(id).ok().map(|commit| CommitId(commit.id()))
+    }
+
+    fn forget(&self, name: &str) -> Result<(), GitError> {
+        match self.inner.find_reference(name) {
+            Ok(mut reference) => reference
+                .delete()
+                .map_err(|error| GitError::repository(format!("delete `{name}`"), &error)),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn local_branches(&self) -> Result<Vec<String>, GitError> {
+        let failed = |error: git2::Error| GitError::repository("list the branches", &error);
+        let references = self.inner.references_glob("refs/heads/*").map_err(failed)?;
+        let mut branches = Vec::new();
+        for reference in references {
+            let name =
+                String::from_utf8_lossy(reference.map_err(failed)?.name_bytes()).into_owned();
+            branches.extend(name.strip_prefix("refs/heads/").map(str::to_owned));
+        }
+        branches.sort();
+        Ok(branches)
+    }
+}
+
+/// The reference that keeps a fetched branch. Flat, so that `env` and `env/dev`,
+/// which no remote has at once, do not meet here.
+fn kept(remote: &str, branch: &str) -> String {
+    let flat = |name: &str| name.replace('%', "%25").replace('/', "%2F");
+    format!("{KEPT}/{}/{}", flat(remote), flat(branch))
+}
+
+pub(crate) fn failure(remote: &Remote, doing: &'static str, reason: String) -> GitError {
+    let Remote { name, url } = remote.clone();
+    GitError::Remote { doing, remote: name, url, reason }
+}
+
+pub(crate) fn valid(branch: &str) -> Result<(), GitError> {
+    if git2::Branch::name_is_valid(branch).unwrap_or(false) {
+        return Ok(());
+    }
+    Err(GitError::InvalidBranch { branch: branch.to_owned() })
+}
+
+fn only_branch(mut branches: Vec<String>, of: String) -> Result<String, GitError> {
+    if branches.len() == 1 {
+        return Ok(branches.swap_remove(0));
+    }
+    let usual = ["main", "master"].into_iter().find(|usual| branches.iter().any(|b| b == usual));
+    usual.map(str::to_owned).ok_or(GitError::NoDefaultBranch { of, branches })
+}

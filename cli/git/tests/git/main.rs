@@ -1,0 +1,5 @@
+//! Real repositories made by the `git` program, in folders of their own.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod sandbox;
+mod trees;
