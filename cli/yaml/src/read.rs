@@ -1,0 +1,325 @@
+//! Bytes → documents, as go-yaml v3 decodes them.
+
+use std::collections::HashMap;
+
+use crate::events::{self, Kind, MAX_DEPTH, Place, Step};
+use crate::resolve::{self, Version};
+use crate::{FileId, Mark, Node, Scalar, Style, Tag, Value, base64, timestamp};
+
+/// One document of a file.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its number in the file, from 1; empty documents are counted.
+    pub index: u32,
+    /// Its value; `None` where there is nothing, or only comments.
+    pub root: Option<Node>,
+    /// The line of its `---`, or of its first node where there is none.
+    pub line: u32,
+}
+
+/// Why a file could not be read. The caller knows the path.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {reason}")]
+pub struct ReadError {
+    /// 1-based line.
+    pub line: u32,
+    /// 1-based column in characters.
+    pub column: u32,
+    /// What is wrong there.
+    pub reason: String,
+}
+
+/// Reads every document of a file.
+///
+/// Types are resolved as go-yaml v3 does. Aliases and merge keys (`<<`) are
+/// expanded, with go-yaml's limit on how much of a document may come from
+/// aliases; the node at an alias bears the place of the alias, what is inside
+/// it the places of the anchored node. Merged entries stand where the `<<`
+/// stood. A file without any node has no document.
+///
+/// # Errors
+///
+/// What go-yaml v3 refuses: syntax, unknown and recursive anchors, duplicate
+/// keys, keys that are collections, tags that do not fit their value; and
+/// UTF-16, files of 4 GiB, and collections nested more than 400 levels deep.
+pub fn read(file: FileId, bytes: &[u8]) -> Result<Vec<Document>, ReadError> {
+    let documents = events::parse(bytes)?;
+    let mut index = 0;
+    documents
+        .into_iter()
+        .map(|document| {
+            index += 1;
+            let root = if is_empty(&document.steps) {
+                None
+            } else {
+                let mut composer = Composer { file, steps: &document.steps, ..Composer::default() };
+                Some(composer.node(0, 0)?.node)
+            };
+            Ok(Document { index, root, line: document.line })
+        })
+        .collect()
+}
+
+fn is_empty(steps: &[Step]) -> bool {
+    match steps {
+        [] => true,
+        [step] => {
+            matches!(&step.kind, Kind::Scalar { text, style: Style::Plain } if text.is_empty())
+                && step.tag.is_none()
+        }
+        _ => false,
+    }
+}
+
+#[derive(Default)]
+struct Composer<'a> {
+    file: FileId,
+    steps: &'a [Step],
+    /// Nodes made, and those of them made inside an alias: go-yaml v3's
+    /// `decodeCount` and `aliasCount`.
+    made: usize,
+    made_in_alias: usize,
+    alias_depth: usize,
+}
+
+struct Composed {
+    node: Node,
+    /// The step after it.
+    next: usize,
+    alias: bool,
+}
+
+impl<'a> Composer<'a> {
+    fn node(&mut self, at: usize, depth: usize) -> Result<Composed, ReadError> {
+        let steps = self.steps;
+        let step = &steps[at];
+        self.count(step)?;
+        if depth > MAX_DEPTH {
+            let reason = format!("nested more than {MAX_DEPTH} levels deep");
+            return Err(step.start.error(reason));
+        }
+        match &step.kind {
+            Kind::Scalar { text, style } => {
+                let tag = tag(step, text, *style)?;
+                let value =
+                    Value::Scalar(Scalar { text: text.as_str().into(), tag, style: *style });
+                Ok(Composed { node: self.at(value, step, step.end), next: at + 1, alias: false })
+            }
+            Kind::Alias { target } => {
+                self.alias_depth += 1;
+                let target = self.node(*target, depth)?;
+                self.alias_depth -= 1;
+                let node = self.at(target.node.value, step, step.end);
+                Ok(Composed { node, next: at + 1, alias: true })
+            }
+            Kind::Sequence { flow } => {
+                let mut items = Vec::new();
+                let mut next = at + 1;
+                let mut end = step.start.offset;
+                while !matches!(steps[next].kind, Kind::End) {
+                    let item = self.node(next, depth + 1)?;
+                    end = item.node.mark.end as usize;
+                    next = item.next;
+                    items.push(item.node);
+                }
+                let end = if *flow { steps[next].end } else { end };
+                let node = self.at(Value::Sequence(items), step, end);
+                Ok(Composed { node, next: next + 1, alias: false })
+            }
+            Kind::Mapping { flow } => self.mapping(at, *flow, depth),
+            // The parser pairs starts with ends, so no node begins with an end.
+            Kind::End => Err(step.start.error("did not find expected node content")),
+        }
+    }
+
+    fn mapping(&mut self, at: usize, flow: bool, depth: usize) -> Result<Composed, ReadError> {
+        let steps = self.steps;
+        let step = &steps[at];
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut lines: HashMap<&str, u32> = HashMap::new();
+        let mut next = at + 1;
+        let mut end = step.start.offset;
+        while !matches!(steps[next].kind, Kind::End) {
+            let place = steps[next].start;
+            let text = self.key(next)?;
+            if let Some(line) = lines.insert(text, place.line) {
+                let reason = format!("mapping key {text:?} already defined at line {line}");
+                return Err(place.error(reason));
+            }
+            let is_merge = self.is_merge(next);
+            let key = self.node(next, depth + 1)?;
+            let value_place = steps[key.next].start;
+            let value = self.node(key.next, depth + 1)?;
+            end = value.node.mark.end as usize;
+            next = value.next;
+            entries.push(if is_merge {
+                Entry::Merge(merged(value, value_place)?)
+            } else {
+                Entry::Own(key.node, value.node)
+            });
+        }
+        let end = if flow { steps[next].end } else { end };
+        let node = self.at(Value::Mapping(flatten(entries)), step, end);
+        Ok(Composed { node, next: next + 1, alias: false })
+    }
+
+    /// The text of the scalar key that begins at a step.
+    fn key(&self, at: usize) -> Result<&'a str, ReadError> {
+        let step = &self.steps[at];
+        let named = match &step.kind {
+            Kind::Alias { target } => &self.steps[*target],
+            _ => step,
+        };
+        match &named.kind {
+            Kind::Scalar { text, .. } => Ok(text),
+            _ => Err(step.start.error("a mapping key must be a scalar")),
+        }
+    }
+
+    fn is_merge(&self, at: usize) -> bool {
+        let step = &self.steps[at];
+        match (&step.kind, step.tag.as_deref()) {
+            (Kind::Scalar { text, style: Style::Plain }, None) => text == "<<",
+            (Kind::Scalar { text, .. }, Some("tag:yaml.org,2002:merge")) => text == "<<",
+            _ => false,
+        }
+    }
+
+    fn at(&self, value: Value, step: &Step, end: usize) -> Node {
+        let number = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        let mark = Mark {
+            file: self.file,
+            line: step.start.line,
+            column: step.start.column,
+            start: number(step.start.offset),
+            end: number(end.max(step.start.offset)),
+        };
+        Node { value, mark }
+    }
+
+    /// go-yaml v3: `allowedAliasRatio` in `decode.go`.
+    fn count(&mut self, step: &Step) -> Result<(), ReadError> {
+        const LOW: f64 = 400_000.0;
+        const HIGH: f64 = 4_000_000.0;
+        self.made += 1;
+        if self.alias_depth > 0 {
+            self.made_in_alias += 1;
+        }
+        if self.made_in_alias <= 100 || self.made <= 1000 {
+            return Ok(());
+        }
+        let made = self.made as f64;
+        let allowed = 0.99 - 0.89 * ((made - LOW) / (HIGH - LOW)).clamp(0.0, 1.0);
+        if self.made_in_alias as f64 / made > allowed {
+            return Err(step.start.error("document contains excessive aliasing"));
+        }
+        Ok(())
+    }
+}
+
+enum Entry {
+    Own(Node, Node),
+    Merge(Vec<(Node, Node)>),
+}
+
+/// The entries that a `<<` brings: those of a mapping, or of a list of
+/// mappings, of which the first to name a key wins.
+fn merged(value: Composed, place: Place) -> Result<Vec<(Node, Node)>, ReadError> {
+    let refuse = || place.error("map merge requires map or sequence of maps as the value");
+    match value.node.value {
+        Value::Mapping(entries) => Ok(entries),
+        // go-yaml takes a list of maps as it stands, not through an alias.
+        Value::Sequence(items) if !value.alias => {
+            let mut all = Vec::new();
+            for item in items {
+                let Value::Mapping(entries) = item.value else { return Err(refuse()) };
+                all.extend(entries);
+            }
+            Ok(all)
+        }
+        _ => Err(refuse()),
+    }
+}
+
+/// A mapping's own entries win over merged ones, wherever they stand.
+fn flatten(entries: Vec<Entry>) -> Vec<(Node, Node)> {
+    let own: Vec<Box<str>> = if entries.iter().any(|entry| matches!(entry, Entry::Merge(_))) {
+        entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Own(key, _) => Some(key_text(key).into()),
+                Entry::Merge(_) => None,
+            })
+            .collect()
+    } else {
+        Vec::new()
+    };
+    let mut seen: std::collections::HashSet<Box<str>> = own.into_iter().collect();
+    let mut all = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Own(key, value) => all.push((key, value)),
+            Entry::Merge(merged) => {
+                all.extend(merged.into_iter().filter(|(key, _)| seen.insert(key_text(key).into())));
+            }
+        }
+    }
+    all
+}
+
+fn key_text(key: &Node) -> &str {
+    match &key.value {
+        Value::Scalar(scalar) => &scalar.text,
+        _ => "",
+    }
+}
+
+/// The type of a scalar, checked against the tag it was given.
+fn tag(step: &Step, text: &str, style: Style) -> Result<Tag, ReadError> {
+    let Some(given) = step.tag.as_deref() else {
+        return Ok(match style {
+            Style::Plain => resolve::resolve(text, Version::V3),
+            _ => Tag::Str,
+        });
+    };
+    let Some(short) = given.strip_prefix("tag:yaml.org,2002:") else {
+        return Ok(Tag::Other(given.into()));
+    };
+    let found = resolve::resolve(text, Version::V3);
+    let fits = |wanted: Tag, found: Tag| {
+        if found == wanted {
+            Ok(wanted)
+        } else {
+            Err(step.start.error(format!("cannot decode {} as a !!{short}", name(&found))))
+        }
+    };
+    match short {
+        "str" => Ok(Tag::Str),
+        "binary" => match base64::decode(text) {
+            Some(_) => Ok(Tag::Binary),
+            None => Err(step.start.error("!!binary value contains invalid base64 data")),
+        },
+        "float" if found == Tag::Int => Ok(Tag::Float),
+        "null" => fits(Tag::Null, found),
+        "bool" => fits(Tag::Bool, found),
+        "int" => fits(Tag::Int, found),
+        "float" => fits(Tag::Float, found),
+        "timestamp" => match timestamp::parse(text) {
+            Some(_) => Ok(Tag::Timestamp),
+            None => fits(Tag::Timestamp, Tag::Str),
+        },
+        _ => Ok(Tag::Other(given.into())),
+    }
+}
+
+fn name(tag: &Tag) -> &'static str {
+    match tag {
+        Tag::Null => "!!null",
+        Tag::Bool => "!!bool",
+        Tag::Int => "!!int",
+        Tag::Float => "!!float",
+        Tag::Timestamp => "!!timestamp",
+        Tag::Binary => "!!binary",
+        Tag::Str | Tag::Other(_) => "!!str",
+    }
+}
