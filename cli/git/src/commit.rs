@@ -41,8 +41,8 @@ impl Repository {
     ///
     /// A file keeps its mode; a new one is not executable. A folder whose last
     /// file goes, goes. Refused are: an edit of a link, a folder or a submodule,
-    /// the removal of what is not there, two edits of one path, and edits that
-    /// change nothing. The commit stands on no branch. It is signed when
+    /// the removal of what is not there, two edits of one path or of a path and
+    /// one below it, and edits that change nothing. The commit stands on no branch. It is signed when
     /// `commit.gpgsign` says so, by the `git` program with the user's key.
     pub fn commit(
         &self,
@@ -106,6 +106,9 @@ impl Repository {
             }
         }
         for (name, below) in &level.folders {
+            if let Some(edit) = level.files.get(name) {
+                return Err(refused(edit, "another edit stands below it"));
+            }
             let path = at.join(name).expect("a name of a path stays inside the tree");
             let old = before.and_then(|tree| tree.get_name(name));
             let old = match old.map(|entry| (kind_of(entry.filemode()), entry.id())) {

@@ -1,5 +1,9 @@
 //! Real repositories made by the `git` program, in folders of their own.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod commits;
+mod history;
+mod pushes;
+mod remotes;
 mod sandbox;
 mod trees;

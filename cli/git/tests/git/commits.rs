@@ -1,0 +1,222 @@
+//! Commits made without a checkout.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::{fs, iter};
+
+use gitops_git::{FileEdit, GitError, Identity, Signature, Time};
+
+use crate::sandbox::{Sandbox, path};
+
+pub(crate) fn write(at: &str, content: &str) -> FileEdit {
+    FileEdit { path: path(at), content: Some(content.as_bytes().to_vec()) }
+}
+
+pub(crate) fn remove(at: &str) -> FileEdit {
+    FileEdit { path: path(at), content: None }
+}
+
+pub(crate) fn author() -> Signature {
+    let who = Identity { name: "Grace".into(), email: "grace@example.com".into() };
+    who.at(Time { seconds: 1_750_000_000, offset_minutes: -210 })
+}
+
+/// A repository with files of several modes at several depths.
+fn files() -> Sandbox {
+    let sandbox = Sandbox::with_repository();
+    sandbox.write("repo/a.yaml", "a: 1\n");
+    sandbox.script("repo/bin/run", "#!/bin/sh\n");
+    sandbox.write("repo/apps/web/kustomization.yaml", "images: []\r\n");
+    sandbox.write("repo/apps/web/only/one.yaml", "one");
+    symlink("a.yaml", sandbox.path("repo/link")).unwrap();
+    sandbox.commit("repo", "first");
+    sandbox
+}
+
+#[test]
+fn a_commit_holds_the_edits_and_keeps_everything_else() {
+    let sandbox = files();
+    // A filter that runs would change the bytes of the new blobs.
+    sandbox.git("repo", &["config", "core.autocrlf", "input"]);
+    let repository = sandbox.open("repo");
+    let parent = repository.resolve("HEAD").unwrap();
+    let before = sandbox.git("repo", &["ls-tree", "-r", "HEAD"]);
+    let edits = [
+        write("bin/run", "#!/bin/sh\nexit 1\n"),
+        write("apps/web/kustomization.yaml", "images: [a]\r\n"),
+        write("apps/api/new/deep.yaml", "new\n"),
+        remove("apps/web/only/one.yaml"),
+    ];
+    let commit = repository.commit(&parent, &edits, "Release `web`", &author()).unwrap();
+    let rev = commit.to_string();
+
+    let listed = sandbox.git("repo", &["ls-tree", "-r", &rev]);
+    let modes: Vec<(&str, &str)> =
+        listed.lines().map(|line| (&line[..6], line.split_once('\t').unwrap().1)).collect();
+    assert_eq!(
+        modes,
+        [
+            ("100644", "a.yaml"),
+            ("100644", "apps/api/new/deep.yaml"),
+            ("100644", "apps/web/kustomization.yaml"),
+            ("100755", "bin/run"),
+            ("120000", "link"),
+        ]
+    );
+    let unchanged = |name: &str| {
+        let line = |text: &str| text.lines().find(|line| line.ends_with(name)).unwrap().to_owned();
+        assert_eq!(line(&before), line(&listed));
+    };
+    unchanged("\ta.yaml");
+    unchanged("\tlink");
+    let shown = sandbox
+        .try_git("repo", &["cat-file", "blob", &format!("{rev}:apps/web/kustomization.yaml")]);
+    assert_eq!(shown.stdout, b"images: [a]\r\n");
+    let raw = sandbox.git("repo", &["cat-file", "commit", &rev]);
+    let (head, message) = raw.split_once("\n\n").unwrap();
+    assert_eq!(message, "Release `web`");
+    assert!(head.contains(&format!("parent {parent}\n")));
+    assert!(head.contains("author Grace <grace@example.com> 1750000000 -0330\n"), "{head}");
+    assert!(head.contains("committer Grace <grace@example.com> 1750000000 -0330"));
+    sandbox.git("repo", &["fsck", "--strict", "--no-dangling"]);
+    // The same again is the same commit.
+    assert_eq!(repository.commit(&parent, &edits, "Release `web`\n", &author()).unwrap(), commit);
+}
+
+#[test]
+fn a_commit_is_the_one_that_git_would_make() {
+    let sandbox = files();
+    let repository = sandbox.open("repo");
+    let parent = repository.resolve("HEAD").unwrap();
+    // Names around `/` and `.` in Git's order, in which a folder sorts as `name/`.
+    let edits: Vec<FileEdit> = ["apps.yaml", "apps-old/x", "apps/zz", "apps0", "a/b/c/d", "é.yaml"]
+        .iter()
+        .map(|name| write(name, name))
+        .chain(iter::once(remove("a.yaml")))
+        .collect();
+    let commit = repository.commit(&parent, &edits, "x", &author()).unwrap();
+    for edit in &edits {
+        let at = format!("repo/{}", edit.path);
+        match &edit.content {
+            Some(content) => sandbox.write(&at, content),
+            None => fs::remove_file(sandbox.path(&at)).unwrap(),
+        }
+    }
+    sandbox.commit("repo", "by hand");
+    let tree = |rev: &str| sandbox.git("repo", &["rev-parse", &format!("{rev}^{{tree}}")]);
+    assert_eq!(tree(&commit.to_string()), tree("HEAD"));
+}
+
+#[test]
+fn the_last_file_may_go() {
+    let sandbox = Sandbox::with_repository();
+    sandbox.write("repo/a/b/c", "c");
+    let parent = sandbox.commit("repo", "first");
+    let repository = sandbox.open("repo");
+    let commit = repository.commit(&parent, &[remove("a/b/c")], "x", &author()).unwrap();
+    assert_eq!(sandbox.git("repo", &["ls-tree", &commit.to_string()]), "");
+}
+
+#[test]
+fn a_commit_needs_no_work_tree() {
+    let sandbox = files();
+    sandbox.git(".", &["clone", "-q", "--bare", "repo", "bare.git"]);
+    let repository = sandbox.open("bare.git");
+    let parent = repository.resolve("main").unwrap();
+    let commit = repository.commit(&parent, &[write("a.yaml", "a: 2\n")], "x", &author()).unwrap();
+    assert_eq!(sandbox.git("bare.git", &["show", &format!("{commit}:a.yaml")]), "a: 2");
+    assert_eq!(repository.resolve("main").unwrap(), parent);
+}
+
+#[test]
+fn edits_that_do_not_fit_are_refused() {
+    let sandbox = files();
+    let repository = sandbox.open("repo");
+    let parent = repository.resolve("HEAD").unwrap();
+    for (edits, at, expected) in [
+        (vec![remove("nope")], "nope", "it does not exist"),
+        (vec![remove("no/such/file")], "no/such/file", "it does not exist"),
+        (vec![write("link", "x")], "link", "it is a symbolic link"),
+        (vec![remove("apps")], "apps", "it is a directory"),
+        (vec![write("apps/web", "x")], "apps/web", "it is a directory"),
+        (vec![write("a.yaml/b", "x")], "a.yaml/b", "`a.yaml` is not a directory"),
+        (vec![write("link/b/c", "x")], "link/b/c", "`link` is not a directory"),
+        (vec![write("n", "x"), write("n", "y")], "n", "it is edited twice"),
+        (vec![write("", "x")], "", "it is the root"),
+        (vec![write("n", "x"), write("n/m", "y")], "n", "another edit stands below it"),
+        (vec![remove("a.yaml"), write("a.yaml/m", "y")], "a.yaml", "another edit stands below it"),
+    ] {
+        let error = repository.commit(&parent, &edits, "x", &author()).unwrap_err();
+        let reason = expected.to_owned();
+        assert_eq!(error, GitError::Edit { path: path(at), reason }, "{edits:?}");
+    }
+    for at in [".git/config", "apps/.git/hooks/x", ".GIT/x"] {
+        let error = repository.commit(&parent, &[write(at, "x")], "x", &author()).unwrap_err();
+        assert!(matches!(error, GitError::Edit { .. }), "{at}: {error}");
+    }
+    for nothing in [vec![], vec![write("a.yaml", "a: 1\n")]] {
+        let error = repository.commit(&parent, &nothing, "x", &author()).unwrap_err();
+        assert_eq!(error, GitError::NothingToCommit { parent });
+    }
+}
+
+#[test]
+fn an_edit_does_not_show_its_bytes() {
+    let shown = format!("{:?}", write("secret.yaml", "hunter2"));
+    assert!(shown.contains("secret.yaml") && !shown.contains("hunter2"), "{shown}");
+    assert!(!shown.contains("104"), "not as numbers either: {shown}");
+}
+
+#[test]
+fn the_author_is_who_git_says() {
+    let sandbox = Sandbox::with_repository();
+    let repository = sandbox.open("repo");
+    let ada = Identity { name: "Ada".into(), email: "ada@example.com".into() };
+    assert_eq!(repository.identity().unwrap(), ada);
+    let other = sandbox.open("repo").with_env("GIT_AUTHOR_NAME", "A. Lovelace");
+    assert_eq!(other.identity().unwrap().name, "A. Lovelace");
+
+    sandbox.git("repo", &["config", "--remove-section", "user"]);
+    let error = repository.identity().unwrap_err();
+    assert!(matches!(error, GitError::NoIdentity { .. }), "{error}");
+    assert!(error.hint().unwrap().contains("user.email"));
+}
+
+#[test]
+fn a_commit_is_signed_when_the_user_signs() {
+    let sandbox = files();
+    let key = sandbox.path("home/key");
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        println!("skipped: no ssh-keygen");
+        return;
+    }
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
+    sandbox.write("home/allowed", format!("grace@example.com {public}"));
+    for (name, value) in [
+        ("commit.gpgsign", "true"),
+        ("gpg.format", "ssh"),
+        ("user.signingkey", &key.display().to_string()),
+        ("gpg.ssh.allowedSignersFile", &sandbox.path("home/allowed").display().to_string()),
+    ] {
+        sandbox.git("repo", &["config", name, value]);
+    }
+    let repository = sandbox.open("repo");
+    let parent = repository.resolve("HEAD").unwrap();
+    let edits = [write("a.yaml", "a: 2\n")];
+    let commit = repository.commit(&parent, &edits, "Signed\n\nA: b", &author()).unwrap();
+    let shown =
+        sandbox.git("repo", &["log", "-1", "--format=%G? %an %at %ai %s", &commit.to_string()]);
+    assert_eq!(shown, "G Grace 1750000000 2025-06-15 11:36:40 -0330 Signed");
+    let written = repository.read_commit(&commit).unwrap();
+    assert_eq!(written.message, "Signed\n\nA: b\n");
+    assert_eq!(written.author, author());
+
+    fs::remove_file(&key).unwrap();
+    fs::remove_file(key.with_extension("pub")).unwrap();
+    let error = repository.commit(&parent, &edits, "x", &author()).unwrap_err();
+    assert!(error.to_string().starts_with("cannot sign a commit: "), "{error}");
+}
