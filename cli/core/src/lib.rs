@@ -15,5 +15,6 @@ pub mod diff;
 pub mod judge;
 pub mod key;
 pub mod object;
+pub mod plan;
 pub mod predict;
 pub mod seal;

@@ -1,0 +1,247 @@
+//! Why there is no plan.
+
+use gitops_tree::{TreeError, TreePath};
+
+use crate::judge::Moved;
+use crate::object::Source;
+
+use super::rules::key_of;
+
+/// Why no plan could be made. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// A file or folder could not be read.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// A kustomization is not YAML.
+    #[error("{path}:{line}:{column}: {reason}")]
+    Yaml {
+        /// The file.
+        path: TreePath,
+        /// 1-based line.
+        line: u32,
+        /// 1-based column.
+        column: u32,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A kustomization is YAML of another shape.
+    #[error("{at}: {reason}")]
+    Shape {
+        /// Where.
+        at: Source,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A folder holds no kustomization.
+    #[error("no kustomization in `{folder}` of environment `{environment}`")]
+    NoKustomization {
+        /// The environment.
+        environment: String,
+        /// The folder.
+        folder: TreePath,
+    },
+    /// A folder holds several kustomizations, as kustomize forbids.
+    #[error("several kustomizations in `{folder}`: {}", .files.join(", "))]
+    SeveralKustomizations {
+        /// The folder.
+        folder: TreePath,
+        /// Their names.
+        files: Vec<String>,
+    },
+    /// No app of that name.
+    #[error("no app `{app}` in environment `{environment}`; {}", apps_there(.known))]
+    UnknownApp {
+        /// The name asked for.
+        app: String,
+        /// The environment.
+        environment: String,
+        /// Apps that are there, the most similar first.
+        known: Vec<String>,
+    },
+    /// The app has nothing to be promoted into.
+    #[error(
+        "app `{app}` has no entry `{image}` among the images of `{path}` in environment `{environment}`"
+    )]
+    AbsentInTarget {
+        /// The app.
+        app: String,
+        /// The image.
+        image: String,
+        /// The target environment.
+        environment: String,
+        /// Its kustomization.
+        path: TreePath,
+    },
+    /// The source does not say which version it runs.
+    #[error("app `{app}` has no {} in environment `{environment}` ({at})", keys(.wanted))]
+    NoVersion {
+        /// The app.
+        app: String,
+        /// The source environment.
+        environment: String,
+        /// The entry.
+        at: Source,
+        /// The fields that were looked for.
+        wanted: Vec<Moved>,
+    },
+    /// The source runs another version than the one asked for.
+    #[error("environment `{environment}` runs `{found}` of app `{app}`, not `{wanted}` ({at})")]
+    OtherVersion {
+        /// The app.
+        app: String,
+        /// The source environment.
+        environment: String,
+        /// What stands there.
+        found: String,
+        /// What was asked for.
+        wanted: String,
+        /// Where.
+        at: Box<Source>,
+    },
+    /// A value that kustomize refuses, since it reads as a number or so.
+    #[error("{at}: `{key}: {value}` is not a string, so kustomize refuses the file")]
+    NotText {
+        /// Where.
+        at: Source,
+        /// The key.
+        key: &'static str,
+        /// The value as written.
+        value: String,
+    },
+    /// Two entries for one image: which one counts is not for us to guess.
+    #[error("{second}: image `{image}` stands a second time; the first is in line {}", .first.line.unwrap_or(0))]
+    TwoEntries {
+        /// The image.
+        image: String,
+        /// The first entry.
+        first: Source,
+        /// The second entry.
+        second: Source,
+    },
+    /// The target's digest would go on deciding what runs.
+    #[error(
+        "{at}: image `{image}` is pinned by `digest`, which does not move; a new tag would change nothing"
+    )]
+    Pinned {
+        /// The image.
+        image: String,
+        /// The digest.
+        at: Source,
+    },
+    /// The version asked for is of a kind that does not move.
+    #[error("version `{version}` sets `{}` of image `{image}`, which is not among the fields that move", key_of(*.what))]
+    FieldStays {
+        /// The version.
+        version: String,
+        /// The image.
+        image: String,
+        /// The field.
+        what: Moved,
+    },
+    /// The version cannot be a tag.
+    #[error("`{version}` is not a version of an image: {reason}")]
+    BadVersion {
+        /// The version.
+        version: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The rules leave nothing of the app to move.
+    #[error("no field of app `{app}` moves: `never` covers all of them")]
+    NothingMoves {
+        /// The app.
+        app: String,
+    },
+    /// The name of a folder or image that would spoil texts.
+    #[error("`{app}` cannot name an app: it holds a blank or a control character")]
+    BadApp {
+        /// The name, escaped.
+        app: String,
+    },
+    /// The app may not enter the environment.
+    #[error("app `{app}` does not enter environment `{environment}`; its rule allows {}", .allowed.join(", "))]
+    NotAllowed {
+        /// The app.
+        app: String,
+        /// The environment.
+        environment: String,
+        /// Where it may go.
+        allowed: Vec<String>,
+    },
+    /// Invariant 9: a file outside the target. No waiver opens this.
+    #[error(
+        "gitops/outside-target: `{path}` does not belong to environment `{environment}` (`{folder}`)"
+    )]
+    OutsideTarget {
+        /// The file.
+        path: TreePath,
+        /// The target environment.
+        environment: String,
+        /// Its folder.
+        folder: String,
+    },
+    /// The branch template gave no branch name.
+    #[error("`{branch}` cannot name a branch: {reason}")]
+    BadBranch {
+        /// The name.
+        branch: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The file could not be edited without touching more than the value.
+    #[error("{at}: `{key}` cannot be set without changing more of the file: {reason}")]
+    NotEditable {
+        /// The entry.
+        at: Source,
+        /// The key.
+        key: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl PlanError {
+    /// What to do about it, where there is more to say than the error does.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            PlanError::UnknownApp { known, .. } => format!("did you mean `{}`?", known.first()?),
+            PlanError::NoKustomization { folder, .. } => {
+                format!("put a kustomization.yaml into `{folder}`, or correct `path` in gitops.yaml")
+            }
+            PlanError::AbsentInTarget { image, path, .. } => {
+                format!("add `- name: {image}` under `images:` in {path}, once and by hand")
+            }
+            PlanError::NoVersion { app, .. } => {
+                format!("`kubectl gitops release {app} VERSION` puts a version there")
+            }
+            PlanError::OtherVersion { app, wanted, .. } => {
+                format!("promote what is there by leaving out --version, or `kubectl gitops release {app} {wanted} --to ENV`")
+            }
+            PlanError::NotText { key, value, .. } => format!("quote it: `{key}: \"{value}\"`"),
+            PlanError::Pinned { .. } | PlanError::FieldStays { .. } => {
+                "name the field in `fields` of that image in gitops.yaml, or take it out of the target".to_owned()
+            }
+            PlanError::NotAllowed { .. } => {
+                "`only.environments` in gitops.yaml says so".to_owned()
+            }
+            PlanError::BadBranch { .. } => {
+                "change `pullRequest.branch` in gitops.yaml".to_owned()
+            }
+            PlanError::NotEditable { .. } => "write the entry in block style, one key a line, without anchors".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+fn apps_there(names: &[String]) -> String {
+    if names.is_empty() {
+        "it has none".to_owned()
+    } else {
+        format!("known are {}", names.join(", "))
+    }
+}
+
+fn keys(fields: &[Moved]) -> String {
+    fields.iter().map(|field| format!("`{}`", key_of(*field))).collect::<Vec<_>>().join(" or ")
+}

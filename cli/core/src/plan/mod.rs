@@ -1,0 +1,363 @@
+//! Promotions as data: which values move, which files change, what was read
+//! to know that, and the texts that go with it.
+//!
+//! - [`Rules`], [`Template`], [`Texts`]: what `gitops.yaml` says, resolved
+//! - [`discover_apps`]: which apps an environment holds and what they run
+//! - [`release`], [`promote`]: a [`Step`] becomes [`Planned`]
+//! - [`show`]: a [`Plan`] in text, as `--dry-run` prints it
+//!
+//! A [`Plan`] holds paths, names of contents and digests; the new bytes stand
+//! beside it in [`Contents`].
+
+mod apps;
+mod blob;
+mod edit;
+mod error;
+mod hunk;
+mod make;
+mod rules;
+mod show;
+mod template;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use gitops_tree::{EntryKind, Reading, Tree, TreeError, TreePath};
+use sha2::{Digest, Sha256};
+
+pub use apps::{App, Field, Image, KUSTOMIZATION_FILES, discover_apps, kustomization_file};
+pub use blob::BlobId;
+pub use error::PlanError;
+pub use make::{Planned, Side, Skipped, Step, promote, release};
+pub use rules::{AppRule, FieldPattern, ImageRule, Pattern, Rules, key_of};
+pub use show::show;
+pub use template::{Template, TemplateError, VARIABLES, Values, branch_problem};
+
+use crate::judge::{EnvironmentRef, Move, Operation};
+
+/// The texts of a promotion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Texts {
+    /// Name of the request's branch.
+    pub branch: Template,
+    /// Commit message, without trailers.
+    pub commit: Template,
+    /// Title of the request.
+    pub title: Template,
+    /// Body of the request.
+    pub body: Template,
+    /// Labels of the request.
+    pub labels: Vec<String>,
+}
+
+/// One file that changes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edit {
+    /// Path from the root of the repository.
+    pub path: TreePath,
+    /// Its content before; `None` for a new file.
+    pub before: Option<BlobId>,
+    /// Its content after; `None` where it is taken away.
+    pub after: Option<BlobId>,
+}
+
+/// Which revision was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReadFrom {
+    /// The revision that the source environment is read from.
+    Source,
+    /// The revision that the change is made on.
+    Target,
+    /// The revision that configuration and policies are read from.
+    Trust,
+}
+
+impl ReadFrom {
+    /// The word in JSON and digests.
+    pub fn word(self) -> &'static str {
+        match self {
+            ReadFrom::Source => "source",
+            ReadFrom::Target => "target",
+            ReadFrom::Trust => "trust",
+        }
+    }
+}
+
+/// What was found at a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// A file.
+    File(BlobId),
+    /// A symbolic link, named by the content Git gives it.
+    Link(BlobId),
+    /// A directory whose names did not matter.
+    Directory,
+    /// The names in a directory.
+    Names(BlobId),
+    /// A submodule or the like.
+    Other,
+}
+
+/// Prints one word: the content's name where there is one.
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Found::Absent => f.write_str("absent"),
+            Found::File(blob) => write!(f, "{blob}"),
+            Found::Link(blob) => write!(f, "link:{blob}"),
+            Found::Directory => f.write_str("directory"),
+            Found::Names(blob) => write!(f, "names:{blob}"),
+            Found::Other => f.write_str("other"),
+        }
+    }
+}
+
+/// One thing a plan rests on: when it changes, the plan is no longer true.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ReadEntry {
+    /// Of which revision.
+    pub from: ReadFrom,
+    /// Path from the root of the repository.
+    pub path: TreePath,
+    /// What was found there.
+    pub found: Found,
+}
+
+impl ReadEntry {
+    /// Looks up again what a [`Reading`] found in `tree`.
+    ///
+    /// # Errors
+    ///
+    /// When something stands there that cannot be read.
+    pub fn of(from: ReadFrom, tree: &dyn Tree, reading: &Reading) -> Result<ReadEntry, TreeError> {
+        let (path, found) = match reading {
+            Reading::Path(path) => {
+                let found = match tree.kind(path)? {
+                    None => Found::Absent,
+                    Some(EntryKind::File) => Found::File(BlobId::of(&tree.read(path)?)),
+                    Some(EntryKind::Link) => Found::Link(BlobId::of(tree.link(path)?.as_bytes())),
+                    Some(EntryKind::Directory) => Found::Directory,
+                    Some(EntryKind::Other) => Found::Other,
+                };
+                (path, found)
+            }
+            Reading::List(path) => {
+                let found = match tree.list(path) {
+                    Ok(entries) => {
+                        let mut names = String::new();
+                        for entry in entries {
+                            names.push_str(&format!("{:?} {}\0", entry.kind, entry.name));
+                        }
+                        Found::Names(BlobId::of(names.as_bytes()))
+                    }
+                    Err(TreeError::Absent { .. }) => Found::Absent,
+                    Err(TreeError::WrongKind { .. }) => Found::Other,
+                    Err(error) => return Err(error),
+                };
+                (path, found)
+            }
+        };
+        Ok(ReadEntry { from, path: path.clone(), found })
+    }
+}
+
+/// What a promotion would do. `--dry-run` prints it and performing executes
+/// it; it holds no file bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Release, promotion or rollback.
+    pub operation: Operation,
+    /// The apps that move, sorted.
+    pub apps: Vec<String>,
+    /// Where to.
+    pub target: EnvironmentRef,
+    /// Where from; `None` for a release.
+    pub source: Option<EnvironmentRef>,
+    /// Commit that the source was read from; `None` for a release.
+    pub source_revision: Option<String>,
+    /// The branch that is to change.
+    pub base: String,
+    /// Commit of `base` that the edits were made on. No digest covers it: a
+    /// plan stays true while nothing it read moves.
+    pub base_revision: String,
+    /// The request's branch; `None` where the change goes onto `base` itself.
+    pub branch: Option<String>,
+    /// The version in words.
+    pub version: String,
+    /// The files that change, sorted by path.
+    pub edits: Vec<Edit>,
+    /// The values that move.
+    pub moves: Vec<Move>,
+    /// What was read.
+    pub reads: BTreeSet<ReadEntry>,
+    /// Commit message, without trailers.
+    pub subject: String,
+    /// Title of the request.
+    pub title: String,
+    /// Body of the request.
+    pub body: String,
+    /// Labels of the request.
+    pub labels: Vec<String>,
+}
+
+impl Plan {
+    /// Whether the target already holds every value.
+    pub fn nothing_to_do(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// Names the edits: two plans with the same one change the same bytes.
+    pub fn change_digest(&self) -> String {
+        change_digest(&self.edits)
+    }
+
+    /// Names the edits and everything that was read to make and judge them.
+    /// Neither dates nor texts nor commit names belong to it.
+    pub fn plan_digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(b"plan/1\n");
+        hash.update(self.change_digest());
+        for read in &self.reads {
+            field(&mut hash, read.from.word());
+            field(&mut hash, read.path.as_str());
+            field(&mut hash, &read.found.to_string());
+        }
+        digest(hash)
+    }
+
+    /// The trailers of the commit, in order.
+    pub fn trailers(&self) -> Vec<(&'static str, String)> {
+        let mut trailers = Vec::new();
+        if let Some(source) = &self.source {
+            trailers.push(("Promoted-From", source.name.clone()));
+        }
+        if let Some(revision) = &self.source_revision {
+            trailers.push(("Source-Commit", revision.clone()));
+        }
+        trailers.push(("Plan-Digest", self.plan_digest()));
+        trailers
+    }
+
+    /// The whole commit message.
+    pub fn message(&self) -> String {
+        let mut message = format!("{}\n\n", self.subject.trim_end());
+        for (name, value) in self.trailers() {
+            message.push_str(&format!("{name}: {value}\n"));
+        }
+        message
+    }
+}
+
+/// Names a set of edits: SHA-256 over their paths and contents.
+pub fn change_digest(edits: &[Edit]) -> String {
+    let mut sorted: Vec<&Edit> = edits.iter().collect();
+    sorted.sort();
+    let mut hash = Sha256::new();
+    hash.update(b"change/1\n");
+    for edit in sorted {
+        field(&mut hash, edit.path.as_str());
+        field(&mut hash, &blob_word(edit.before));
+        field(&mut hash, &blob_word(edit.after));
+    }
+    digest(hash)
+}
+
+fn blob_word(blob: Option<BlobId>) -> String {
+    blob.map_or_else(|| "absent".to_owned(), |blob| blob.to_string())
+}
+
+/// Adds a text to a hash so that no two lists of texts look the same.
+fn field(hash: &mut Sha256, text: &str) {
+    hash.update(format!("{}:", text.len()));
+    hash.update(text);
+    hash.update(b"\n");
+}
+
+fn digest(hash: Sha256) -> String {
+    let bytes = hash.finalize();
+    let mut text = String::from("sha256:");
+    for byte in bytes {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
+/// The bytes of the files that change. Never printed: [`show`] shows hunks of
+/// them, with what may be secret left out.
+#[derive(Clone, Default)]
+pub struct Contents {
+    files: BTreeMap<TreePath, FileBytes>,
+}
+
+/// One file before and after.
+#[derive(Clone)]
+pub struct FileBytes {
+    /// Before; `None` for a new file.
+    pub before: Option<Arc<[u8]>>,
+    /// After.
+    pub after: Arc<[u8]>,
+}
+
+impl Contents {
+    /// The files, sorted by path.
+    pub fn files(&self) -> impl Iterator<Item = (&TreePath, &FileBytes)> {
+        self.files.iter()
+    }
+
+    /// One file.
+    pub fn get(&self, path: &TreePath) -> Option<&FileBytes> {
+        self.files.get(path)
+    }
+}
+
+/// The environments, other than the target, that an edit of `paths` may
+/// change: those whose read set meets it (invariant 10). `readings` gives the
+/// read set of each environment's rendering.
+pub fn others_touched<'a>(
+    readings: impl IntoIterator<Item = (&'a str, &'a BTreeSet<Reading>)>,
+    target: &str,
+    paths: &[TreePath],
+) -> Vec<String> {
+    readings
+        .into_iter()
+        .filter(|(name, _)| *name != target)
+        .filter(|(_, readings)| {
+            readings.iter().any(|reading| paths.iter().any(|path| reading.depends_on(path)))
+        })
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+/// Refuses paths outside the target environment (invariant 9). With `{app}`
+/// in the environment's path, only the folders of `apps` belong to it.
+///
+/// # Errors
+///
+/// [`PlanError::OutsideTarget`] for the first such path.
+pub fn outside_target<'a>(
+    target: &EnvironmentRef,
+    apps: &[String],
+    paths: impl IntoIterator<Item = &'a TreePath>,
+) -> Result<(), PlanError> {
+    let mut folders = Vec::new();
+    if target.path.contains("{app}") {
+        for app in apps {
+            folders.push(apps::folder_of_app(target, app)?);
+        }
+    } else {
+        folders.push(apps::folder_of(target)?);
+    }
+    for path in paths {
+        if !folders.iter().any(|folder| path.is_within(folder)) {
+            return Err(PlanError::OutsideTarget {
+                path: path.clone(),
+                environment: target.name.clone(),
+                folder: target.path.clone(),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! What moves: the rules of `apps:` in `gitops.yaml`, resolved.
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::judge::Moved;
+
+use super::template::Template;
+
+/// A glob over one name: `*`, `?`, `[…]`, `{a,b}`.
+#[derive(Clone, Debug)]
+pub struct Pattern(GlobMatcher);
+
+impl Pattern {
+    /// Reads a glob.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the glob, in words.
+    pub fn new(glob: &str) -> Result<Pattern, String> {
+        GlobBuilder::new(glob)
+            .build()
+            .map(|glob| Pattern(glob.compile_matcher()))
+            .map_err(|error| error.kind().to_string())
+    }
+
+    /// Whether the glob matches the whole of `name`.
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.is_match(name)
+    }
+
+    /// The glob as written.
+    pub fn as_str(&self) -> &str {
+        self.0.glob().glob()
+    }
+
+    /// The only name it matches, where it holds no wildcard.
+    pub fn literal(&self) -> Option<&str> {
+        let glob = self.as_str();
+        (!glob.contains(['*', '?', '[', '{', '\\'])).then_some(glob)
+    }
+}
+
+/// A glob over the path of a field, part by part: `**.replicas`,
+/// `images.*.digest`. `**` stands for any number of parts.
+#[derive(Clone, Debug)]
+pub struct FieldPattern {
+    parts: Vec<Option<Pattern>>,
+}
+
+impl FieldPattern {
+    /// Reads a dotted glob.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the glob, in words.
+    pub fn new(text: &str) -> Result<FieldPattern, String> {
+        let parts = text
+            .split('.')
+            .map(|part| match part {
+                "" => Err("a part between dots is empty".to_owned()),
+                "**" => Ok(None),
+                part => Pattern::new(part).map(Some),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(FieldPattern { parts })
+    }
+
+    /// Whether it matches the whole path.
+    pub fn matches(&self, path: &[&str]) -> bool {
+        fn from(parts: &[Option<Pattern>], path: &[&str]) -> bool {
+            match (parts.split_first(), path.split_first()) {
+                (None, None) => true,
+                (None, Some(_)) => false,
+                (Some((None, rest)), _) => {
+                    (0..=path.len()).any(|skipped| from(rest, &path[skipped..]))
+                }
+                (Some((Some(part), rest)), Some((name, below))) => {
+                    part.matches(name) && from(rest, below)
+                }
+                (Some(_), None) => false,
+            }
+        }
+        from(&self.parts, path)
+    }
+}
+
+/// One kustomize image that moves with an app.
+#[derive(Clone, Debug)]
+pub struct ImageRule {
+    /// Its name in `images:`; may hold `{app}`.
+    pub name: Template,
+    /// Which of its fields move.
+    pub fields: Vec<Moved>,
+}
+
+/// What moves for the apps that match.
+#[derive(Clone, Debug)]
+pub struct AppRule {
+    /// Which apps.
+    pub matches: Pattern,
+    /// The images that move.
+    pub images: Vec<ImageRule>,
+    /// Fields that stay with their environment, whatever else is said.
+    pub never: Vec<FieldPattern>,
+    /// The environments these apps may enter; `None` for all.
+    pub environments: Option<Vec<String>>,
+}
+
+/// All rules; the first one that matches an app decides for it.
+#[derive(Clone, Debug, Default)]
+pub struct Rules(pub Vec<AppRule>);
+
+impl Rules {
+    /// The rule of `app`.
+    pub fn of(&self, app: &str) -> Option<&AppRule> {
+        self.0.iter().find(|rule| rule.matches.matches(app))
+    }
+
+    /// The app that an image named `image` belongs to.
+    pub(super) fn app_of_image(&self, image: &str) -> Option<String> {
+        self.0.iter().enumerate().find_map(|(index, rule)| {
+            rule.images.iter().find_map(|image_rule| {
+                let app = if image_rule.name.uses("app") {
+                    image_rule.name.app_of(image)?
+                } else if image_rule.name.with_app("")? == image {
+                    rule.matches.literal()?.to_owned()
+                } else {
+                    return None;
+                };
+                let first = self.0.iter().position(|rule| rule.matches.matches(&app));
+                (first == Some(index)).then_some(app)
+            })
+        })
+    }
+}
+
+/// The key of a promoted field in an `images:` entry.
+pub fn key_of(what: Moved) -> &'static str {
+    match what {
+        Moved::ImageTag => "newTag",
+        Moved::ImageDigest => "digest",
+        Moved::ImageName => "newName",
+        Moved::Value => "value",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn field_patterns_match_part_by_part() {
+        let path = ["images", "web", "newTag"];
+        for (pattern, matches) in [
+            ("**.newTag", true),
+            ("images.*.newTag", true),
+            ("images.**", true),
+            ("**", true),
+            ("**.replicas", false),
+            ("images.newTag", false),
+            ("images.api.newTag", false),
+            ("*.*.*.*", false),
+        ] {
+            assert_eq!(FieldPattern::new(pattern).unwrap().matches(&path), matches, "{pattern}");
+        }
+        assert!(FieldPattern::new("a..b").is_err());
+    }
+
+    #[test]
+    fn the_first_matching_rule_owns_an_image() {
+        let rule = |matches: &str, name: &str| AppRule {
+            matches: Pattern::new(matches).unwrap(),
+            images: vec![ImageRule {
+                name: Template::parse_with(name, &["app"]).unwrap(),
+                fields: vec![Moved::ImageTag],
+            }],
+            never: Vec::new(),
+            environments: None,
+        };
+        let rules =
+            Rules(vec![rule("web", "nginx"), rule("api-*", "acme/{app}"), rule("*", "{app}")]);
+        assert_eq!(rules.app_of_image("nginx").as_deref(), Some("web"));
+        assert_eq!(rules.app_of_image("acme/api-a").as_deref(), Some("api-a"));
+        // `api-b` belongs to the second rule, which wants another image name.
+        assert_eq!(rules.app_of_image("api-b"), None);
+        assert_eq!(rules.app_of_image("other").as_deref(), Some("other"));
+    }
+}

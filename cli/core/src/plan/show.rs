@@ -1,0 +1,98 @@
+//! A plan in text.
+
+use std::fmt::Write as _;
+
+use crate::judge::{Move, Operation};
+
+use super::hunk::{hunks, printable};
+use super::rules::key_of;
+use super::{Contents, Plan};
+
+/// A plan as `--dry-run` prints it: what moves where, the lines that change,
+/// and the texts of the commit. `width` is that of the terminal, in columns.
+pub fn show(plan: &Plan, contents: &Contents, width: usize) -> String {
+    let mut text = String::new();
+    // Writing into a `String` cannot fail.
+    let _ = writeln!(text, "{}", title(plan));
+    if plan.nothing_to_do() {
+        let _ = writeln!(
+            text,
+            "nothing to do: {} runs {} already",
+            plan.target.name,
+            printable(&plan.version)
+        );
+        return text;
+    }
+    match &plan.branch {
+        Some(branch) => {
+            let _ = writeln!(text, "branch {branch}, to be merged into {}", plan.base);
+        }
+        None => {
+            let _ = writeln!(text, "directly onto {}", plan.base);
+        }
+    }
+    text.push('\n');
+    text.push_str(&moves(&plan.moves, width));
+    text.push('\n');
+    for (path, bytes) in contents.files() {
+        text.push_str(&hunks(path, bytes));
+    }
+    text.push('\n');
+    for line in plan.message().trim_end().lines() {
+        let line = format!("    {}", printable(line));
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+fn title(plan: &Plan) -> String {
+    let apps = printable(&plan.apps.join(", "));
+    let version = printable(&plan.version);
+    let target = &plan.target.name;
+    match (&plan.source, plan.operation) {
+        (Some(source), _) => format!("promote {apps} {version}: {} → {target}", source.name),
+        (None, Operation::Rollback) => format!("roll {apps} back to {version} in {target}"),
+        (None, _) => format!("release {apps} {version} into {target}"),
+    }
+}
+
+/// The values that move, as a table.
+fn moves(moves: &[Move], width: usize) -> String {
+    let mut rows = vec![["APP", "WHAT", "BEFORE → AFTER", "WHERE"].map(str::to_owned)];
+    for moved in moves {
+        let key = key_of(moved.what);
+        let what =
+            if moved.name == moved.app { key.to_owned() } else { format!("{} {key}", moved.name) };
+        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".to_owned());
+        rows.push(
+            [
+                moved.app.clone(),
+                what,
+                format!("{} → {}", value(&moved.before), value(&moved.after)),
+                moved.source.as_ref().map(ToString::to_string).unwrap_or_default(),
+            ]
+            .map(|cell| printable(&cell)),
+        );
+    }
+    let widest = |column: usize| {
+        rows.iter().map(|row: &[String; 4]| row[column].chars().count()).max().unwrap_or(0)
+    };
+    let widths = [widest(0), widest(1), widest(2)];
+    let wide = widths.iter().sum::<usize>() + 6 + widest(3) > width;
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width + 2 - cell.chars().count()));
+        }
+        if wide {
+            let _ = writeln!(text, "{}", line.trim_end());
+            let _ = writeln!(text, "  {}", row[3]);
+        } else {
+            line.push_str(&row[3]);
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
+    }
+    text
+}
