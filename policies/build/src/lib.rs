@@ -51,7 +51,7 @@ pub fn componentize(module: &[u8]) -> Result<Vec<u8>, BuildError> {
     wit_component::ComponentEncoder::default()
         .validate(true)
         .module(module)
-        .and_then(|mut encoder| encoder.encode())
+        .and_then(|encoder| encoder.encode())
         .map_err(reason)
 }
 

@@ -1,0 +1,158 @@
+//! The host: one engine, and the components that it has loaded.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gitops_core::judge::Fault;
+use wasmtime::Engine;
+use wasmtime::component::{Component, HasSelf, Linker};
+
+use crate::cache::{self, CacheError};
+use crate::carry::{Gate, GatePre, State};
+use crate::child;
+use crate::engine;
+use crate::limits::{Bytes, Limits};
+use crate::load::Module;
+use crate::world::{self, World};
+
+/// How much a line of a policy's log matters, by its own word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// A line of a policy's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine<'a> {
+    /// The policy.
+    pub policy: &'a str,
+    /// How much it matters.
+    pub level: Level,
+    /// The text, on one line, escaped.
+    pub message: &'a str,
+}
+
+/// Takes the lines of policies' logs; called from several threads.
+pub type LogSink = Arc<dyn Fn(LogLine<'_>) + Send + Sync>;
+
+/// What a host is made with.
+#[derive(Clone)]
+pub struct HostOptions {
+    /// The program that compiles: one that runs
+    /// [`compile_child_main`](crate::compile_child_main) when its first
+    /// argument is [`COMPILE_COMMAND`](crate::COMPILE_COMMAND); the running
+    /// binary itself.
+    pub compiler: PathBuf,
+    /// The folder of compiled components; see [`cache_folder`](crate::cache_folder).
+    pub cache: PathBuf,
+    /// What guests may use.
+    pub limits: Limits,
+    /// Where log lines go; `None` drops them.
+    pub log: Option<LogSink>,
+}
+
+/// Why no policy can be run at all.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The cache folder is not safe, or not there.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The engine does not start.
+    #[error("the policy engine does not start: {reason}")]
+    Engine {
+        /// Why, in words of the engine.
+        reason: String,
+    },
+}
+
+/// A component that can be run, and what it says of itself.
+pub(crate) struct Ready {
+    pub(crate) pre: GatePre<State>,
+    pub(crate) world: World,
+}
+
+/// Runs policies. One host serves a whole run of the program; components are
+/// loaded once, every evaluation gets a store of its own.
+pub struct Host {
+    pub(crate) engine: Engine,
+    linker: Linker<State>,
+    pub(crate) options: HostOptions,
+    ready: Mutex<HashMap<String, Arc<Ready>>>,
+}
+
+impl Host {
+    /// Makes a host; the cache folder is made where it is absent.
+    pub fn new(options: HostOptions) -> Result<Host, HostError> {
+        cache::prepare(&options.cache)?;
+        let reason = |error: wasmtime::Error| HostError::Engine { reason: format!("{error:#}") };
+        let mut config = engine::running(&options.limits);
+        config.cache(Some(cache::open(&options.cache).map_err(reason)?));
+        let engine = Engine::new(&config).map_err(reason)?;
+        let mut linker = Linker::new(&engine);
+        Gate::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state).map_err(reason)?;
+        Ok(Host { engine, linker, options, ready: Mutex::default() })
+    }
+
+    /// Loads a module, compiling it in the child where the cache lacks it.
+    pub(crate) fn prepare(&self, module: &Module) -> Result<Arc<Ready>, Fault> {
+        let known = || self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ready) = known().get(&module.digest) {
+            return Ok(Arc::clone(ready));
+        }
+        let component = self.component(&module.bytes)?;
+        let world = world::check(&component, &self.engine)?;
+        let pre = self
+            .linker
+            .instantiate_pre(&component)
+            .and_then(GatePre::new)
+            .map_err(|error| fault("world", format!("{error:#}")))?;
+        let ready = Arc::new(Ready { pre, world });
+        known().insert(module.digest.clone(), Arc::clone(&ready));
+        Ok(ready)
+    }
+
+    fn component(&self, bytes: &[u8]) -> Result<Component, Fault> {
+        let limits = &self.options.limits;
+        if bytes.len() > limits.module {
+            return Err(fault(
+                "compile",
+                format!(
+                    "its file has {}; the limit is {}",
+                    Bytes(bytes.len() as u64),
+                    Bytes(limits.module as u64)
+                ),
+            ));
+        }
+        is_component(bytes)?;
+        if let Ok(component) = Component::new(&self.engine, bytes) {
+            return Ok(component);
+        }
+        // The engine holds no compiler: all that can fail is the cache.
+        child::compile(&self.options.compiler, &self.options.cache, limits, bytes)?;
+        Component::new(&self.engine, bytes).map_err(|error| {
+            fault("compile", format!("what was compiled cannot be loaded: {error:#}"))
+        })
+    }
+}
+
+/// The first eight bytes tell: magic, version and layer (component model,
+/// `Binary.md`).
+fn is_component(bytes: &[u8]) -> Result<(), Fault> {
+    let no = |message: &str| Err(fault("compile", message.to_owned()));
+    match bytes {
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {
+            no("its file is a core WebAssembly module, not a component")
+        }
+        _ => no("its file is not WebAssembly"),
+    }
+}
+
+fn fault(kind: &'static str, message: String) -> Fault {
+    Fault { kind, message: crate::text::escape_line(&message), always_closes: false }
+}
