@@ -1,0 +1,51 @@
+# The front door. Each target works on a fresh machine with Rust, Go, git and a
+# C compiler; what else is needed is built into a per-user cache, once.
+
+CARGO ?= cargo
+XDG_CACHE_HOME ?= $(HOME)/.cache
+PEERS := $(XDG_CACHE_HOME)/kubectl-gitops/peers
+KUSTOMIZE := $(PEERS)/kustomize-5.8.1/kustomize
+
+.PHONY: build target policies assets demo test test-peers lint fmt peers bench
+
+build: ## the program, for development
+	$(CARGO) build -p kubectl-gitops
+
+# Automatic installation of targets may be switched off.
+target:
+	@rustup target list --installed | grep -qx wasm32-unknown-unknown \
+	  || rustup target add wasm32-unknown-unknown
+
+policies: target ## the starter policies, as components
+	$(CARGO) run -q -p gitops-policy-build
+
+assets: ## etcd, kube-apiserver and kubectl of the tests
+	$(CARGO) run -q -p gitops-test-cluster -- assets
+
+demo: policies ## the main job, end to end, on an example
+	$(CARGO) build -q -p kubectl-gitops -p gitops-test-cluster
+	@sh examples/shop/demo.sh
+
+test: policies ## unit tests, cases, and tests against a real API server
+	$(CARGO) test
+	$(CARGO) test -p no-floating-tag
+
+test-peers: policies $(KUSTOMIZE) ## long runs against the peers
+	PEERS=$(PEERS) PROPTEST_CASES=5000 $(CARGO) test -p gitops-yaml -p gitops-tree -p gitops-core -p gitops-kustomize
+
+lint: ## formatting and lints, as CI has them
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --exclude no-floating-tag --exclude gitops-policy-sdk -- -D warnings
+
+fmt:
+	$(CARGO) fmt --all
+
+peers: assets $(KUSTOMIZE) ## what the benchmark compares with
+
+$(KUSTOMIZE):
+	mkdir -p $(@D)
+	GOBIN=$(@D) go install -trimpath -ldflags='-s -w' sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
+
+bench: peers ## ratios against the peers, in one run
+	$(CARGO) build --release -p kubectl-gitops
+	$(CARGO) run -q -p gitops-bench -- --binary target/release/kubectl-gitops --peers $(PEERS)
