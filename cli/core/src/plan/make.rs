@@ -64,6 +64,13 @@ struct Wanted {
     values: Vec<(Moved, Option<String>)>,
 }
 
+/// What one app shall run in the target.
+struct AppMoves {
+    app: String,
+    version: String,
+    wanted: Vec<Wanted>,
+}
+
 /// Puts `version` of `app` into the target: `TAG`, `sha256:…` or
 /// `TAG@sha256:…`.
 ///
@@ -238,7 +245,7 @@ fn plans(
 ) -> Result<Vec<(Plan, Contents)>, PlanError> {
     let env = step.target.environment.name.as_str();
     let source_name = from.map_or("", |from| from.environment.name.as_str());
-    let mut groups: BTreeMap<Option<String>, Vec<(String, String, Vec<Wanted>)>> = BTreeMap::new();
+    let mut groups: BTreeMap<Option<String>, Vec<AppMoves>> = BTreeMap::new();
     for (app, (version, wanted)) in moves {
         if app.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return Err(PlanError::BadApp { app: app.escape_debug().to_string() });
@@ -250,20 +257,19 @@ fn plans(
         {
             return Err(PlanError::BadBranch { branch: branch.clone(), reason });
         }
-        groups.entry(branch).or_default().push((app, version, wanted));
+        groups.entry(branch).or_default().push(AppMoves { app, version, wanted });
     }
     let mut plans = Vec::new();
     for (branch, group) in groups {
-        let apps: Vec<String> = group.iter().map(|(app, ..)| app.clone()).collect();
-        let mut versions: Vec<String> =
-            group.iter().map(|(_, version, _)| version.clone()).collect();
+        let apps: Vec<String> = group.iter().map(|moves| moves.app.clone()).collect();
+        let mut versions: Vec<String> = group.iter().map(|moves| moves.version.clone()).collect();
         versions.dedup();
         let version = versions.join(", ");
         let mut contents = Contents::default();
         let mut moved = Vec::new();
-        for (app, _, wanted) in &group {
-            for wanted in wanted {
-                moved.extend(put(step.target.tree, &mut contents, app, wanted)?);
+        for moves in &group {
+            for wanted in &moves.wanted {
+                moved.extend(put(step.target.tree, &mut contents, &moves.app, wanted)?);
             }
         }
         let edits: Vec<Edit> = contents

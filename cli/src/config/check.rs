@@ -1,0 +1,514 @@
+//! From the file as written to [`Config`], with everything that is wrong.
+
+use std::collections::BTreeMap;
+
+use gitops_core::judge::Moved;
+use gitops_core::plan::{
+    AppRule, FieldPattern, ImageRule, Pattern, Rules, Template, Texts, Values, branch_problem,
+};
+use gitops_tree::TreePath;
+use gitops_yaml::Node;
+
+use super::file::{self, File, ImageField};
+use super::keys::{place, suggest};
+use super::problem::{ConfigError, Place, Problem, ProblemKind};
+use super::{After, Config, Environment, FILE, Gate, Merge};
+
+const API_VERSION: &str = "kubectl-gitops.dev/v1alpha1";
+const KIND: &str = "GitOps";
+
+/// Gates that look at a request, which a direct push does not have.
+const REQUEST_GATES: [&str; 2] = ["approvals", "status"];
+
+const DEFAULT_BRANCH: &str = "release/{app}/{env}";
+const DEFAULT_COMMIT: &str = "Release {app} in {env} ({version}).";
+const DEFAULT_TITLE: &str = "Release `{app}` in `{env}`";
+const DEFAULT_BODY: &str = "Puts `{version}` of `{app}` into `{env}`.";
+
+/// A step from a node to one below it.
+#[derive(Clone, Copy)]
+enum Below<'a> {
+    Key(&'a str),
+    Item(usize),
+}
+use Below::{Item, Key};
+
+struct Checker<'a> {
+    root: &'a Node,
+    problems: Vec<Problem>,
+}
+
+/// Checks what types cannot say.
+pub(super) fn check(file: File, root: &Node) -> Result<Config, ConfigError> {
+    let mut checker = Checker { root, problems: Vec::new() };
+    let config = checker.config(file);
+    let mut problems = checker.problems;
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => {
+            problems.sort();
+            Err(ConfigError { path: FILE.to_owned(), problems })
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// Where the value at `path` stands, or the nearest node above it.
+    fn place(&self, path: &[Below<'_>]) -> Place {
+        let mut node = self.root;
+        for step in path {
+            let below = match step {
+                Key(key) => node.get(key),
+                Item(index) => node.items().get(*index),
+            };
+            let Some(below) = below else { break };
+            node = below;
+        }
+        place(node)
+    }
+
+    fn problem(&mut self, path: &[Below<'_>], message: impl Into<String>, hint: Option<String>) {
+        let problem = Problem {
+            place: Some(self.place(path)),
+            kind: ProblemKind::Invalid,
+            message: message.into(),
+            hint,
+        };
+        self.problems.push(problem);
+    }
+
+    fn config(&mut self, file: File) -> Option<Config> {
+        if file.api_version != API_VERSION {
+            let message = format!("`apiVersion: {}` is not known", file.api_version.escape_debug());
+            self.problem(&[Key("apiVersion")], message, Some(format!("write `{API_VERSION}`")));
+        }
+        if file.kind != KIND {
+            let message = format!("`kind: {}` is not known", file.kind.escape_debug());
+            self.problem(&[Key("kind")], message, Some(format!("write `{KIND}`")));
+        }
+        if let Some(branch) = &file.trust.branch {
+            self.branch(branch, &[Key("trust"), Key("branch")]);
+        }
+        let policies =
+            file.policies.as_deref().and_then(|policies| self.path(policies, &[Key("policies")]));
+        let rules = self.rules(&file);
+        self.seals(&file);
+        self.ignores(&file);
+        let environments = self.environments(&file);
+        let texts = self.texts(&file.pull_request, &environments);
+        let environments = self.ordered(environments);
+        Some(Config {
+            trust_branch: file.trust.branch,
+            environments,
+            rules,
+            policies,
+            texts: texts?,
+            ignore: file.diff.ignore,
+            seal: file.seal,
+        })
+    }
+
+    fn branch(&mut self, branch: &str, at: &[Below<'_>]) {
+        if let Some(reason) = branch_problem(branch) {
+            let message = format!("`{}` cannot name a branch: {reason}", branch.escape_debug());
+            self.problem(at, message, None);
+        }
+    }
+
+    fn path(&mut self, path: &str, at: &[Below<'_>]) -> Option<TreePath> {
+        match TreePath::new(path) {
+            Ok(path) => Some(path),
+            Err(error) => {
+                let hint = "paths start at the root of the repository and stay in it".to_owned();
+                self.problem(at, error.to_string().replace("tree", "repository"), Some(hint));
+                None
+            }
+        }
+    }
+
+    fn template(
+        &mut self,
+        text: &str,
+        known: &'static [&'static str],
+        at: &[Below<'_>],
+    ) -> Option<Template> {
+        match Template::parse_with(text, known) {
+            Ok(template) => Some(template),
+            Err(error) => {
+                let hint = match &error {
+                    gitops_core::plan::TemplateError::Unknown { name, known } => {
+                        Some(suggest(name, known.iter().copied()))
+                    }
+                    gitops_core::plan::TemplateError::Brace { .. } => None,
+                };
+                self.problem(at, error.to_string(), hint);
+                None
+            }
+        }
+    }
+
+    fn environments(&mut self, file: &File) -> Vec<Environment> {
+        if file.environments.is_empty() {
+            self.problem(&[Key("environments")], "there are no environments", None);
+        }
+        let mut environments: Vec<Environment> = Vec::new();
+        for (index, written) in file.environments.iter().enumerate() {
+            let at = [Key("environments"), Item(index)];
+            let below = |key| [at[0], at[1], Key(key)];
+            let word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            if written.name.is_empty() || !written.name.chars().all(word) {
+                let message =
+                    format!("`{}` cannot name an environment", written.name.escape_debug());
+                let hint = "use letters, digits, `.`, `_` and `-`".to_owned();
+                self.problem(&below("name"), message, Some(hint));
+            }
+            if let Some(first) = environments.iter().find(|other| other.name == written.name) {
+                let message = format!(
+                    "a second environment `{}`; the first is in line {}",
+                    written.name, first.place.line
+                );
+                self.problem(&below("name"), message, None);
+            }
+            let path = self.environment_path(&written.path, &below("path"));
+            if let Some(branch) = &written.branch {
+                self.branch(branch, &below("branch"));
+            }
+            let same = environments
+                .iter()
+                .find(|other| other.path == path && other.branch == written.branch);
+            if let Some(other) = same {
+                let message = format!(
+                    "environments `{}` and `{}` have one path, `{path}`",
+                    other.name, written.name
+                );
+                let hint = "a change of one would change the other; give each its own folder, or its own `branch`".to_owned();
+                self.problem(&below("path"), message, Some(hint));
+            }
+            let mut roots = Vec::new();
+            for (item, root) in written.roots.iter().enumerate() {
+                roots.extend(self.path(root, &[at[0], at[1], Key("roots"), Item(item)]));
+            }
+            for (item, cluster) in written.clusters.iter().enumerate() {
+                if let Some(path) = &cluster.path {
+                    self.path(path, &[at[0], at[1], Key("clusters"), Item(item), Key("path")]);
+                }
+                if written.clusters[..item].iter().any(|other| other.name == cluster.name) {
+                    let message = format!("a second cluster `{}`", cluster.name.escape_debug());
+                    self.problem(&[at[0], at[1], Key("clusters"), Item(item)], message, None);
+                }
+            }
+            if written.method.is_some() && written.merge != Merge::Auto {
+                let message = "`method` says how the tool merges, but `merge` is not `auto`";
+                let hint = "write `merge: auto`, or take `method` out".to_owned();
+                self.problem(&below("method"), message, Some(hint));
+            }
+            let gates = self.gates(written, index);
+            let previous = index.checked_sub(1).map(|index| &file.environments[index].name);
+            let after = self.after(written, index, previous, file);
+            environments.push(Environment {
+                name: written.name.clone(),
+                path,
+                branch: written.branch.clone(),
+                roots,
+                clusters: written.clusters.clone(),
+                controller: written.controller,
+                merge: written.merge,
+                method: written.method.unwrap_or_default(),
+                after,
+                gates,
+                place: self.place(&at),
+            });
+        }
+        environments
+    }
+
+    /// The path, normalised. `{app}` is a plain name to a [`TreePath`].
+    fn environment_path(&mut self, path: &str, at: &[Below<'_>]) -> String {
+        self.template(path, &["app"], at);
+        if path.matches("{app}").count() > 1 {
+            self.problem(at, "`{app}` stands twice", None);
+        }
+        self.path(path, at).unwrap_or_default().as_str().to_owned()
+    }
+
+    fn gates(&mut self, written: &file::Environment, index: usize) -> Vec<Gate> {
+        let mut gates = Vec::new();
+        for (item, gate) in written.gates.iter().enumerate() {
+            let at = [Key("environments"), Item(index), Key("gates"), Item(item)];
+            if gate.len() != 1 {
+                self.problem(&at, "a gate is a mapping with one key", None);
+            }
+            for kind in gate.keys() {
+                if written.merge == Merge::Direct && REQUEST_GATES.contains(&kind.as_str()) {
+                    let message = format!(
+                        "gate `{kind}` looks at a request, but `merge: direct` of `{}` opens none",
+                        written.name
+                    );
+                    let hint = "write `merge: manual` or `merge: auto`".to_owned();
+                    self.problem(&at, message, Some(hint));
+                }
+                gates.push(Gate { kind: kind.clone(), place: self.place(&at) });
+            }
+        }
+        gates
+    }
+
+    fn after(
+        &mut self,
+        written: &file::Environment,
+        index: usize,
+        previous: Option<&String>,
+        file: &File,
+    ) -> After {
+        let at = [Key("environments"), Item(index), Key("after")];
+        let after = match &written.after {
+            None => return After::All(previous.cloned().into_iter().collect()),
+            Some(file::After::List(names)) => After::All(names.clone()),
+            Some(file::After::Form(form)) => match (&form.all, &form.any) {
+                (Some(names), None) => After::All(names.clone()),
+                (None, Some(names)) => After::Any(names.clone()),
+                _ => {
+                    self.problem(&at, "`after` takes either `all` or `any`", None);
+                    return After::All(Vec::new());
+                }
+            },
+        };
+        for name in after.names() {
+            if *name == written.name {
+                let message = format!("`{name}` comes after itself");
+                self.problem(&at, message, None);
+            } else if !file.environments.iter().any(|other| other.name == *name) {
+                let message = format!("no environment `{}`", name.escape_debug());
+                let hint = suggest(name, file.environments.iter().map(|e| e.name.as_str()));
+                self.problem(&at, message, Some(hint));
+            }
+        }
+        after
+    }
+
+    /// Puts each environment behind those it comes after, otherwise in the
+    /// order of the file.
+    fn ordered(&mut self, mut rest: Vec<Environment>) -> Vec<Environment> {
+        let mut ordered: Vec<Environment> = Vec::new();
+        while !rest.is_empty() {
+            let next = rest.iter().position(|environment| {
+                environment
+                    .after
+                    .names()
+                    .iter()
+                    .all(|name| !rest.iter().any(|other| other.name == *name))
+            });
+            let Some(next) = next else {
+                // Each of them waits for another one; unless a problem with
+                // the names was already told, that is a circle.
+                if self.problems.is_empty() {
+                    let names: Vec<&str> = rest.iter().map(|e| e.name.as_str()).collect();
+                    let problem = Problem {
+                        place: Some(rest[0].place),
+                        kind: ProblemKind::Invalid,
+                        message: format!("a circle of `after` among {}", names.join(", ")),
+                        hint: Some(
+                            "an environment without `after` comes after the one above it; write `after: []` for the first"
+                                .to_owned(),
+                        ),
+                    };
+                    self.problems.push(problem);
+                }
+                ordered.append(&mut rest);
+                break;
+            };
+            ordered.push(rest.remove(next));
+        }
+        ordered
+    }
+
+    fn rules(&mut self, file: &File) -> Rules {
+        let mut rules = Vec::new();
+        for (index, app) in file.apps.iter().enumerate() {
+            let at = [Key("apps"), Item(index)];
+            let matches = match Pattern::new(&app.matches) {
+                Ok(pattern) => pattern,
+                Err(reason) => {
+                    let message =
+                        format!("`{}` is not a glob: {reason}", app.matches.escape_debug());
+                    self.problem(&[at[0], at[1], Key("match")], message, None);
+                    continue;
+                }
+            };
+            let images = self.images(app, &matches, at, file);
+            let mut never = Vec::new();
+            for (item, text) in app.never.iter().enumerate() {
+                match FieldPattern::new(text) {
+                    Ok(pattern) => never.push(pattern),
+                    Err(reason) => {
+                        let message = format!("`{}`: {reason}", text.escape_debug());
+                        self.problem(&[at[0], at[1], Key("never"), Item(item)], message, None);
+                    }
+                }
+            }
+            let only = app.only.as_ref().map(|only| only.environments.clone());
+            for (item, name) in only.iter().flatten().enumerate() {
+                if !file.environments.iter().any(|other| other.name == *name) {
+                    let message = format!("no environment `{}`", name.escape_debug());
+                    let hint = suggest(name, file.environments.iter().map(|e| e.name.as_str()));
+                    let at = [at[0], at[1], Key("only"), Key("environments"), Item(item)];
+                    self.problem(&at, message, Some(hint));
+                }
+            }
+            rules.push(AppRule { matches, images, never, environments: only });
+        }
+        if file.apps.is_empty() {
+            // Without `apps:`, every image's tag moves.
+            let name = Template::parse_with("{app}", &["app"]).expect("`{app}` is a template");
+            rules.push(AppRule {
+                matches: Pattern::new("*").expect("`*` is a glob"),
+                images: vec![ImageRule { name, fields: vec![Moved::ImageTag] }],
+                never: Vec::new(),
+                environments: None,
+            });
+        }
+        Rules(rules)
+    }
+
+    fn images(
+        &mut self,
+        app: &file::App,
+        matches: &Pattern,
+        at: [Below<'_>; 2],
+        file: &File,
+    ) -> Vec<ImageRule> {
+        let default = [file::Promote {
+            image: file::Image { name: "{app}".to_owned(), fields: vec![ImageField::NewTag] },
+        }];
+        let mut images = Vec::new();
+        for (item, promote) in app.promote.as_deref().unwrap_or(&default).iter().enumerate() {
+            let image = &promote.image;
+            let below = |key| [at[0], at[1], Key("promote"), Item(item), Key("image"), Key(key)];
+            let Some(name) = self.template(&image.name, &["app"], &below("name")) else { continue };
+            let tells = file.environments.iter().all(|e| e.path.contains("{app}"));
+            if !name.uses("app") && matches.literal().is_none() && !tells {
+                let message = format!(
+                    "image `{}` belongs to no one app: neither it nor `match` names one",
+                    image.name.escape_debug()
+                );
+                let hint = "put `{app}` into the name, or match one app by its name".to_owned();
+                self.problem(&below("name"), message, Some(hint));
+            }
+            if image.fields.is_empty() {
+                self.problem(&below("fields"), "no field moves", None);
+            }
+            let fields = image.fields.iter().map(|field| match field {
+                ImageField::NewTag => Moved::ImageTag,
+                ImageField::Digest => Moved::ImageDigest,
+                ImageField::NewName => Moved::ImageName,
+            });
+            images.push(ImageRule { name, fields: fields.collect() });
+        }
+        images
+    }
+
+    fn texts(
+        &mut self,
+        written: &file::PullRequest,
+        environments: &[Environment],
+    ) -> Option<Texts> {
+        let mut text = |key, text: &Option<String>, default: &str| {
+            let text = text.as_deref().unwrap_or(default);
+            self.template(text, &gitops_core::plan::VARIABLES, &[Key("pullRequest"), Key(key)])
+        };
+        let branch = text("branch", &written.branch, DEFAULT_BRANCH);
+        let commit = text("commit", &written.commit, DEFAULT_COMMIT);
+        let title = text("title", &written.title, DEFAULT_TITLE);
+        let body = text("body", &written.body, DEFAULT_BODY);
+        let texts = Texts {
+            branch: branch?,
+            commit: commit?,
+            title: title?,
+            body: body?,
+            labels: written.labels.clone(),
+        };
+        self.request_branches(&texts.branch, environments);
+        if texts.commit.render(sample("env")).trim().is_empty() {
+            self.problem(&[Key("pullRequest"), Key("commit")], "the message is empty", None);
+        }
+        Some(texts)
+    }
+
+    /// Request branches must be branches, one an environment, and none of
+    /// those that environments are read from.
+    fn request_branches(&mut self, branch: &Template, environments: &[Environment]) {
+        let at = [Key("pullRequest"), Key("branch")];
+        let mut of: BTreeMap<String, &str> = BTreeMap::new();
+        for environment in environments.iter().filter(|e| e.merge != Merge::Direct) {
+            let name = branch.render(sample(&environment.name));
+            if let Some(reason) = branch_problem(&name) {
+                let message = format!("`{branch}` cannot name a branch: {reason}");
+                self.problem(&at, message, None);
+                return;
+            }
+            if let Some(other) = of.get(&name).filter(|other| **other != environment.name) {
+                let message = format!(
+                    "requests of `{other}` and `{}` would share the branch `{branch}`",
+                    environment.name
+                );
+                self.problem(&at, message, Some("put `{env}` into it".to_owned()));
+                return;
+            }
+            of.insert(name, &environment.name);
+        }
+        let protected = environments.iter().filter_map(|e| e.branch.as_deref());
+        if let Some(same) = protected.into_iter().find(|name| of.contains_key(*name)) {
+            let message = format!("`{same}` is the branch of an environment");
+            self.problem(&at, message, Some("put `{app}` and `{env}` into it".to_owned()));
+        }
+    }
+
+    fn seals(&mut self, file: &File) {
+        for (index, seal) in file.seal.iter().enumerate() {
+            let good = match (&seal.kind, &seal.pointer, &seal.path) {
+                (Some(_), Some(pointer), None) => {
+                    self.pointer(pointer, &[Key("seal"), Item(index), Key("pointer")]);
+                    true
+                }
+                (None, None, Some(path)) => match Pattern::new(path) {
+                    Ok(_) => true,
+                    Err(reason) => {
+                        let message = format!("`{}` is not a glob: {reason}", path.escape_debug());
+                        self.problem(&[Key("seal"), Item(index), Key("path")], message, None);
+                        true
+                    }
+                },
+                _ => false,
+            };
+            if !good {
+                let hint = "write `kind` and `pointer`, or `path`".to_owned();
+                self.problem(
+                    &[Key("seal"), Item(index)],
+                    "a seal is for a field of a kind, or for files",
+                    Some(hint),
+                );
+            }
+        }
+    }
+
+    fn ignores(&mut self, file: &File) {
+        for (index, ignore) in file.diff.ignore.iter().enumerate() {
+            self.pointer(
+                &ignore.pointer,
+                &[Key("diff"), Key("ignore"), Item(index), Key("pointer")],
+            );
+        }
+    }
+
+    /// RFC 6901: empty, or `/` before each part.
+    fn pointer(&mut self, pointer: &str, at: &[Below<'_>]) {
+        if !pointer.is_empty() && !pointer.starts_with('/') {
+            let message = format!("`{}` is not a JSON pointer", pointer.escape_debug());
+            self.problem(at, message, Some(format!("write `/{}`", pointer.replace('.', "/"))));
+        }
+    }
+}
+
+fn sample(env: &str) -> Values<'_> {
+    Values { app: "app", env, version: "1", from: "from" }
+}

@@ -1,0 +1,245 @@
+//! `gitops.yaml` as it is written. Keys that this version does not act on are
+//! refused by [`super::keys`] before anything is decoded.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// The whole file.
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct File {
+    /// `kubectl-gitops.dev/v1alpha1`.
+    pub(crate) api_version: String,
+    /// `GitOps`.
+    pub(crate) kind: String,
+    /// Where configuration and policies are read from.
+    #[serde(default)]
+    pub(crate) trust: Trust,
+    /// The environments, in order unless `after` says otherwise.
+    pub(crate) environments: Vec<Environment>,
+    /// What moves, app by app; the first match wins.
+    #[serde(default)]
+    pub(crate) apps: Vec<App>,
+    /// Path of the policy bindings.
+    #[serde(default)]
+    pub(crate) policies: Option<String>,
+    /// Texts of commits and requests.
+    #[serde(default)]
+    pub(crate) pull_request: PullRequest,
+    /// How clusters are compared.
+    #[serde(default)]
+    pub(crate) diff: Diff,
+    /// What else is secret.
+    #[serde(default)]
+    pub(crate) seal: Vec<Seal>,
+}
+
+/// Where configuration and policies are read from.
+#[derive(Deserialize, Debug, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Trust {
+    /// A branch; the repository's default branch where absent.
+    #[serde(default)]
+    pub(crate) branch: Option<String>,
+}
+
+/// One environment.
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Environment {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its folder; may hold `{app}`.
+    pub(crate) path: String,
+    /// Its branch; the trust branch where absent.
+    #[serde(default)]
+    pub(crate) branch: Option<String>,
+    /// What the cluster reconciles, where that is more than `path`.
+    #[serde(default)]
+    pub(crate) roots: Vec<String>,
+    /// The clusters that follow it.
+    #[serde(default)]
+    pub(crate) clusters: Vec<Cluster>,
+    /// What reconciles them; found out where absent.
+    #[serde(default)]
+    pub(crate) controller: Option<super::Controller>,
+    /// What happens to a change whose gate is open.
+    #[serde(default)]
+    pub(crate) merge: super::Merge,
+    /// How a request is merged.
+    #[serde(default)]
+    pub(crate) method: Option<super::Method>,
+    /// The environments before it.
+    #[serde(default)]
+    pub(crate) after: Option<After>,
+    /// What else must hold before a change may enter.
+    #[serde(default)]
+    pub(crate) gates: Vec<BTreeMap<String, IgnoredAny>>,
+}
+
+/// `[uat]`, `{all: [uat, perf]}` or `{any: [uat, perf]}`.
+#[derive(Deserialize, Debug)]
+#[serde(untagged, expecting = "expected a list of environments, or `all` or `any` with one")]
+pub(crate) enum After {
+    /// All of them.
+    List(Vec<String>),
+    /// One of the two forms.
+    Form(AfterForm),
+}
+
+/// The long form of `after`.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AfterForm {
+    /// All of them.
+    #[serde(default)]
+    pub(crate) all: Option<Vec<String>>,
+    /// Any of them.
+    #[serde(default)]
+    pub(crate) any: Option<Vec<String>>,
+}
+
+/// A cluster of an environment.
+#[derive(Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Cluster {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its kubeconfig context; contexts are personal and may be given by flag.
+    #[serde(default)]
+    pub(crate) context: Option<String>,
+    /// What it reconciles, where that differs from the environment's.
+    #[serde(default)]
+    pub(crate) path: Option<String>,
+}
+
+/// What moves for some apps.
+#[derive(Deserialize, Debug)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct App {
+    /// A glob over app names.
+    #[serde(rename = "match")]
+    pub(crate) matches: String,
+    /// What moves.
+    #[serde(default)]
+    pub(crate) promote: Option<Vec<Promote>>,
+    /// Fields that stay, as dotted globs.
+    #[serde(default)]
+    pub(crate) never: Vec<String>,
+    /// Where these apps may go.
+    #[serde(default)]
+    pub(crate) only: Option<Only>,
+}
+
+/// One thing that moves.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Promote {
+    /// A kustomize image.
+    pub(crate) image: Image,
+}
+
+/// A kustomize image that moves.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Image {
+    /// Its name in `images:`; may hold `{app}`.
+    #[serde(default = "app_variable")]
+    pub(crate) name: String,
+    /// Which of its fields move.
+    #[serde(default = "new_tag")]
+    pub(crate) fields: Vec<ImageField>,
+}
+
+fn app_variable() -> String {
+    "{app}".to_owned()
+}
+
+fn new_tag() -> Vec<ImageField> {
+    vec![ImageField::NewTag]
+}
+
+/// A field of a kustomize image.
+#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum ImageField {
+    /// `newTag`
+    NewTag,
+    /// `digest`
+    Digest,
+    /// `newName`
+    NewName,
+}
+
+/// Where some apps may go.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Only {
+    /// Names of environments.
+    pub(crate) environments: Vec<String>,
+}
+
+/// Texts of commits and requests.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PullRequest {
+    /// Branch of a request.
+    #[serde(default)]
+    pub(crate) branch: Option<String>,
+    /// Commit message, without trailers.
+    #[serde(default)]
+    pub(crate) commit: Option<String>,
+    /// Title of a request.
+    #[serde(default)]
+    pub(crate) title: Option<String>,
+    /// Body of a request.
+    #[serde(default)]
+    pub(crate) body: Option<String>,
+    /// Labels of a request.
+    #[serde(default)]
+    pub(crate) labels: Vec<String>,
+}
+
+/// How clusters are compared.
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Diff {
+    /// Fields whose difference is expected.
+    #[serde(default)]
+    pub(crate) ignore: Vec<Ignore>,
+}
+
+/// A field whose difference is expected.
+#[derive(Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ignore {
+    /// Kind of the objects.
+    pub(crate) kind: String,
+    /// Their namespace; any where absent.
+    #[serde(default)]
+    pub(crate) namespace: Option<String>,
+    /// Their name; any where absent.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// RFC 6901 pointer to the field.
+    pub(crate) pointer: String,
+    /// Why, for whoever reads the diff.
+    pub(crate) reason: String,
+}
+
+/// Something else that is secret: a field of a kind, or whole files.
+#[derive(Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Seal {
+    /// Kind of the objects.
+    #[serde(default)]
+    pub(crate) kind: Option<String>,
+    /// RFC 6901 pointer to the field.
+    #[serde(default)]
+    pub(crate) pointer: Option<String>,
+    /// A glob over paths of files.
+    #[serde(default)]
+    pub(crate) path: Option<String>,
+}

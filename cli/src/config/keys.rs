@@ -1,0 +1,177 @@
+//! The keys of `gitops.yaml`: which there are, and which this version acts on.
+
+use gitops_yaml::{Node, Value};
+
+use super::problem::{Place, Problem, ProblemKind};
+
+/// What may stand at a place of the file.
+enum Shape {
+    /// A value; its type is checked when it is decoded.
+    Leaf,
+    /// A list of one shape.
+    List(&'static Shape),
+    /// A mapping with these keys.
+    Map(&'static [(&'static str, Key)]),
+    /// One of two, by what is written: a list, or a mapping.
+    ListOr(&'static [(&'static str, Key)]),
+}
+
+/// What this version does with a key.
+enum Key {
+    /// It acts on it.
+    Read(&'static Shape),
+    /// It refuses it.
+    Later,
+}
+
+use Key::{Later, Read};
+use Shape::{Leaf, List, ListOr, Map};
+
+const ROOT: Shape = Map(&[
+    ("apiVersion", Read(&Leaf)),
+    ("kind", Read(&Leaf)),
+    ("repositories", Later),
+    ("discover", Later),
+    ("trust", Read(&Map(&[("branch", Read(&Leaf))]))),
+    ("environments", Read(&List(&ENVIRONMENT))),
+    ("apps", Read(&List(&APP))),
+    ("policies", Read(&Leaf)),
+    (
+        "pullRequest",
+        Read(&Map(&[
+            ("branch", Read(&Leaf)),
+            ("commit", Read(&Leaf)),
+            ("title", Read(&Leaf)),
+            ("body", Read(&Leaf)),
+            ("labels", Read(&List(&Leaf))),
+        ])),
+    ),
+    ("forge", Later),
+    ("notify", Later),
+    ("endpoints", Later),
+    ("diff", Read(&Map(&[("ignore", Read(&List(&IGNORE)))]))),
+    ("seal", Read(&List(&SEAL))),
+]);
+
+const ENVIRONMENT: Shape = Map(&[
+    ("name", Read(&Leaf)),
+    ("path", Read(&Leaf)),
+    ("branch", Read(&Leaf)),
+    ("repository", Later),
+    ("roots", Read(&List(&Leaf))),
+    (
+        "clusters",
+        Read(&List(&Map(&[
+            ("name", Read(&Leaf)),
+            ("context", Read(&Leaf)),
+            ("path", Read(&Leaf)),
+        ]))),
+    ),
+    ("controller", Read(&Leaf)),
+    ("merge", Read(&Leaf)),
+    ("method", Read(&Leaf)),
+    ("after", Read(&ListOr(&[("all", Read(&List(&Leaf))), ("any", Read(&List(&Leaf)))]))),
+    ("gates", Read(&List(&GATE))),
+    ("gateTimeout", Later),
+]);
+
+/// Which gates there are; what stands in them is read by the version that
+/// evaluates them.
+const GATE: Shape = Map(&[
+    ("converged", Read(&Leaf)),
+    ("soak", Read(&Leaf)),
+    ("approvals", Read(&Leaf)),
+    ("window", Read(&Leaf)),
+    ("status", Read(&Leaf)),
+    ("canary", Read(&Leaf)),
+]);
+
+const APP: Shape = Map(&[
+    ("match", Read(&Leaf)),
+    (
+        "promote",
+        Read(&List(&Map(&[
+            ("image", Read(&Map(&[("name", Read(&Leaf)), ("fields", Read(&List(&Leaf)))]))),
+            ("yaml", Later),
+            ("chart", Later),
+            ("ref", Later),
+            ("copy", Later),
+            ("render", Later),
+            ("regex", Later),
+        ]))),
+    ),
+    ("never", Read(&List(&Leaf))),
+    ("only", Read(&Map(&[("environments", Read(&List(&Leaf)))]))),
+]);
+
+const IGNORE: Shape = Map(&[
+    ("kind", Read(&Leaf)),
+    ("namespace", Read(&Leaf)),
+    ("name", Read(&Leaf)),
+    ("pointer", Read(&Leaf)),
+    ("reason", Read(&Leaf)),
+]);
+
+const SEAL: Shape = Map(&[("kind", Read(&Leaf)), ("pointer", Read(&Leaf)), ("path", Read(&Leaf))]);
+
+/// Every key that is unknown or not acted on.
+pub(super) fn check(root: &Node) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    walk(root, &ROOT, &mut problems);
+    problems
+}
+
+fn walk(node: &Node, shape: &Shape, problems: &mut Vec<Problem>) {
+    match (shape, &node.value) {
+        (Map(keys) | ListOr(keys), Value::Mapping(entries)) => {
+            for (key, value) in entries {
+                let name = key.text().unwrap_or_default();
+                match keys.iter().find(|(known, _)| *known == name) {
+                    Some((_, Read(shape))) => walk(value, shape, problems),
+                    Some((_, Later)) => problems.push(Problem {
+                        place: Some(place(key)),
+                        kind: ProblemKind::NotSupported,
+                        message: format!("`{name}` is not supported yet by this version"),
+                        hint: Some("take it out: it would be ignored otherwise".to_owned()),
+                    }),
+                    None => problems.push(Problem {
+                        place: Some(place(key)),
+                        kind: ProblemKind::UnknownKey,
+                        message: format!("unknown key `{}`", name.escape_debug()),
+                        hint: Some(suggest(name, keys.iter().map(|(known, _)| *known))),
+                    }),
+                }
+            }
+        }
+        (List(item), Value::Sequence(items)) => {
+            items.iter().for_each(|node| walk(node, item, problems));
+        }
+        // Values of another type are found when the file is decoded.
+        _ => {}
+    }
+}
+
+/// `did you mean …?` where some name is near, and the list of them otherwise.
+pub(super) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let near = known
+        .iter()
+        .map(|other| {
+            (strsim::damerau_levenshtein(&other.to_lowercase(), &name.to_lowercase()), *other)
+        })
+        .filter(|(distance, other)| *distance <= 1 + other.len() / 4)
+        .min();
+    match near {
+        Some((_, other)) => format!("did you mean `{other}`?"),
+        None if known.is_empty() => "none are known".to_owned(),
+        None => {
+            let list: Vec<String> = known.iter().map(|other| format!("`{other}`")).collect();
+            format!("known are {}", list.join(", "))
+        }
+    }
+}
+
+/// Where a node stands.
+pub(super) fn place(node: &Node) -> Place {
+    Place { line: node.mark.line, column: node.mark.column }
+}

@@ -1,0 +1,291 @@
+//! `gitops.yaml`: the environments, what moves between them, and how.
+//!
+//! [`read`] takes the file at the root of a tree. Operations pass the tree of
+//! the trust ref; `list`, `diff` and `render` may pass the work tree.
+//!
+//! - [`file`]: the file as written
+//! - [`keys`]: which keys there are, and which are refused for now
+//! - [`check`]: from the file to [`Config`], with everything that is wrong
+//! - [`problem`]: what is wrong, and where
+
+mod check;
+mod file;
+mod keys;
+mod problem;
+
+use gitops_core::judge::EnvironmentRef;
+use gitops_core::plan::{Rules, Texts};
+use gitops_tree::{Tree, TreeError, TreePath};
+use gitops_yaml::FileId;
+use serde::Deserialize;
+
+pub(crate) use file::{Cluster, Ignore, Seal};
+pub(crate) use problem::{ConfigError, Place, Problem, ProblemKind};
+
+/// The name of the file, at the root of the repository.
+pub(crate) const FILE: &str = "gitops.yaml";
+
+/// What the file says, resolved and free of contradictions.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The branch that configuration and policies are read from; `None` for
+    /// the repository's default branch.
+    pub(crate) trust_branch: Option<String>,
+    /// The environments, each behind those it comes after.
+    pub(crate) environments: Vec<Environment>,
+    /// What moves, app by app.
+    pub(crate) rules: Rules,
+    /// Path of the policy bindings; `None` where no policy is bound.
+    pub(crate) policies: Option<TreePath>,
+    /// Texts of commits and requests.
+    pub(crate) texts: Texts,
+    /// Fields whose difference is expected.
+    pub(crate) ignore: Vec<Ignore>,
+    /// What else is secret.
+    pub(crate) seal: Vec<Seal>,
+}
+
+/// One environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Environment {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its folder, normalised; may hold `{app}`.
+    pub(crate) path: String,
+    /// Its branch; `None` for the trust branch.
+    pub(crate) branch: Option<String>,
+    /// What the cluster reconciles, where that is more than `path`.
+    pub(crate) roots: Vec<TreePath>,
+    /// The clusters that follow it.
+    pub(crate) clusters: Vec<Cluster>,
+    /// What reconciles them; `None` where it is to be found out.
+    pub(crate) controller: Option<Controller>,
+    /// What happens to a change whose gate is open.
+    pub(crate) merge: Merge,
+    /// How a request is merged.
+    pub(crate) method: Method,
+    /// The environments right before it.
+    pub(crate) after: After,
+    /// Gates that the file names.
+    pub(crate) gates: Vec<Gate>,
+    /// Where it stands in the file.
+    pub(crate) place: Place,
+}
+
+/// What reconciles a cluster.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Controller {
+    /// Flux's kustomize-controller.
+    Flux,
+    /// Argo CD.
+    Argocd,
+    /// Somebody who runs `kubectl apply`.
+    Kubectl,
+}
+
+/// What happens to a change whose gate is open.
+#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Merge {
+    /// A request is opened, and merged by the tool.
+    Auto,
+    /// A request is opened, and merged by somebody.
+    #[default]
+    Manual,
+    /// The commit goes onto the branch itself, without a request.
+    Direct,
+}
+
+/// How a request is merged.
+#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Method {
+    /// One commit.
+    #[default]
+    Squash,
+    /// A merge commit.
+    Merge,
+    /// The commits as they are, on top.
+    Rebase,
+}
+
+/// The environments right before one; none for the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Each of them must hold what is promoted.
+    All(Vec<String>),
+    /// One of them must.
+    Any(Vec<String>),
+}
+
+impl After {
+    /// Their names.
+    pub(crate) fn names(&self) -> &[String] {
+        match self {
+            After::All(names) | After::Any(names) => names,
+        }
+    }
+}
+
+/// A gate that the file names. This version evaluates policies only, so that
+/// a promotion into an environment with such a gate is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gate {
+    /// `soak`, `approvals`, …
+    pub(crate) kind: String,
+    /// Where it stands in the file.
+    pub(crate) place: Place,
+}
+
+impl Environment {
+    /// The environment as plans and policies see it. `trust_branch` is the
+    /// branch it is read from where it names none.
+    pub(crate) fn reference(&self, trust_branch: &str) -> EnvironmentRef {
+        EnvironmentRef {
+            name: self.name.clone(),
+            after: self.after.names().to_vec(),
+            clusters: self.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
+            path: self.path.clone(),
+            git_ref: self.branch.clone().unwrap_or_else(|| trust_branch.to_owned()),
+        }
+    }
+
+    /// Refuses to go on where a gate would have to be ignored.
+    ///
+    /// # Errors
+    ///
+    /// One problem a gate that this version does not evaluate.
+    pub(crate) fn refuse_unevaluated_gates(&self) -> Result<(), ConfigError> {
+        let problems: Vec<Problem> = self
+            .gates
+            .iter()
+            .map(|gate| Problem {
+                place: Some(gate.place),
+                kind: ProblemKind::NotSupported,
+                message: format!(
+                    "gate `{}` of environment `{}` is not evaluated by this version, so it stays closed",
+                    gate.kind, self.name
+                ),
+                hint: Some(
+                    "state it as a policy in `policies`, or take it out on the trust branch"
+                        .to_owned(),
+                ),
+            })
+            .collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError { path: FILE.to_owned(), problems })
+    }
+}
+
+impl Config {
+    /// The environment named `name`.
+    ///
+    /// # Errors
+    ///
+    /// Names the known ones, the most similar first.
+    pub(crate) fn environment(&self, name: &str) -> Result<&Environment, UnknownEnvironment> {
+        self.environments.iter().find(|environment| environment.name == name).ok_or_else(|| {
+            let mut known: Vec<String> =
+                self.environments.iter().map(|environment| environment.name.clone()).collect();
+            known.sort_by_key(|other| strsim::damerau_levenshtein(other, name));
+            UnknownEnvironment { name: name.to_owned(), known }
+        })
+    }
+}
+
+/// No environment of that name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no environment `{name}` in {FILE}; known are {}", .known.join(", "))]
+pub(crate) struct UnknownEnvironment {
+    /// What was asked for.
+    pub(crate) name: String,
+    /// The names that are there, the most similar first.
+    pub(crate) known: Vec<String>,
+}
+
+impl UnknownEnvironment {
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        self.known.first().map(|known| format!("did you mean `{known}`?"))
+    }
+}
+
+/// Reads `gitops.yaml` at the root of `tree`.
+///
+/// # Errors
+///
+/// When it is missing, cannot be read, or anything in it is wrong; all
+/// problems at once, as far as they can be told apart.
+pub(crate) fn read(tree: &dyn Tree) -> Result<Config, ConfigError> {
+    let path = TreePath::new(FILE).expect("a plain name stays inside the tree");
+    match tree.read(&path) {
+        Ok(bytes) => parse(&bytes),
+        Err(TreeError::Absent { .. }) => Err(missing()),
+        Err(error) => Err(ConfigError::one(
+            FILE,
+            Problem {
+                place: None,
+                kind: ProblemKind::Unreadable,
+                message: error.to_string(),
+                hint: None,
+            },
+        )),
+    }
+}
+
+/// The error for a repository without the file.
+fn missing() -> ConfigError {
+    ConfigError::one(
+        FILE,
+        Problem {
+            place: None,
+            kind: ProblemKind::Missing,
+            message: "there is no such file at the root of the repository".to_owned(),
+            hint: Some(
+                "compare without it by `-f FILE` or `-k DIR`, or add one: the README shows how"
+                    .to_owned(),
+            ),
+        },
+    )
+}
+
+/// Reads the bytes of the file.
+fn parse(bytes: &[u8]) -> Result<Config, ConfigError> {
+    let shape = |line, column, message: String| {
+        ConfigError::one(
+            FILE,
+            Problem {
+                place: Some(Place { line, column }),
+                kind: ProblemKind::Shape,
+                message,
+                hint: None,
+            },
+        )
+    };
+    let documents = gitops_yaml::read(FileId(0), bytes)
+        .map_err(|error| shape(error.line, error.column, error.reason.to_string()))?;
+    let mut roots = documents.iter().filter_map(|document| document.root.as_ref());
+    let Some(root) = roots.next() else {
+        return Err(shape(1, 1, "the file is empty".to_owned()));
+    };
+    if let Some(second) = roots.next() {
+        return Err(shape(
+            second.mark.line,
+            second.mark.column,
+            "a second document; the file holds one".to_owned(),
+        ));
+    }
+    let problems = keys::check(root);
+    if !problems.is_empty() {
+        return Err(ConfigError { path: FILE.to_owned(), problems });
+    }
+    let file: file::File = gitops_yaml::decode(root)
+        .map_err(|error| shape(error.line, error.column, error.to_string()))?;
+    check::check(file, root)
+}
+
+#[cfg(test)]
+mod tests;

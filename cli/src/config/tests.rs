@@ -1,0 +1,358 @@
+//! What is read, and what is refused where.
+#![allow(clippy::unwrap_used)]
+
+use gitops_core::plan::Values;
+use gitops_tree::Memory;
+
+use super::*;
+
+const HEAD: &str = "apiVersion: kubectl-gitops.dev/v1alpha1\nkind: GitOps\n";
+
+const THREE: &str = "environments:
+- name: dev
+  path: k8s/overlays/dev
+  merge: direct
+- {name: uat, path: k8s/overlays/uat}
+- {name: prod, path: k8s/overlays/prod}
+";
+
+fn with(text: &str) -> Result<Config, ConfigError> {
+    let mut tree = Memory::new();
+    tree.insert(TreePath::new(FILE).unwrap(), format!("{HEAD}{text}").as_bytes());
+    read(&tree)
+}
+
+/// The problems, as `line:column: message` and `hint` each; lines count from
+/// below the head.
+#[track_caller]
+fn refused(text: &str, expected: &[(&str, Option<&str>)]) {
+    let error = with(text).expect_err("there is something wrong");
+    let found: Vec<(String, Option<String>)> = error
+        .problems
+        .iter()
+        .map(|problem| {
+            let place = problem.place.expect("problems in the file have a place");
+            let line = i64::from(place.line) - 2;
+            (format!("{line}:{}: {}", place.column, problem.message), problem.hint.clone())
+        })
+        .collect();
+    let expected: Vec<(String, Option<String>)> = expected
+        .iter()
+        .map(|(message, hint)| ((*message).to_owned(), hint.map(str::to_owned)))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn defaults() {
+    let config = with(THREE).unwrap();
+    let names: Vec<&str> = config.environments.iter().map(|e| e.name.as_str()).collect();
+    assert_eq!(names, ["dev", "uat", "prod"]);
+    let [dev, uat, prod] = config.environments.as_slice() else { panic!("three") };
+    assert_eq!(dev.after, After::All(Vec::new()));
+    assert_eq!(uat.after, After::All(vec!["dev".to_owned()]));
+    assert_eq!(prod.after, After::All(vec!["uat".to_owned()]));
+    assert_eq!((dev.merge, uat.merge), (Merge::Direct, Merge::Manual));
+    assert_eq!(uat.method, Method::Squash);
+    assert_eq!(config.trust_branch, None);
+    assert_eq!(config.policies, None);
+    let values = Values { app: "web", env: "uat", version: "v1", from: "dev" };
+    assert_eq!(config.texts.branch.render(values), "release/web/uat");
+    assert_eq!(config.texts.commit.render(values), "Release web in uat (v1).");
+    assert_eq!(config.texts.title.render(values), "Release `web` in `uat`");
+    assert!(config.rules.of("anything").is_some());
+    let reference = uat.reference("main");
+    assert_eq!((reference.git_ref.as_str(), reference.path.as_str()), ("main", "k8s/overlays/uat"));
+}
+
+#[test]
+fn everything_this_version_acts_on() {
+    let config = with(
+        "trust: {branch: main}
+environments:
+- name: dev
+  path: apps/{app}/dev
+  branch: env/dev
+  roots: [clusters/dev]
+  clusters: [{name: ace-test, context: ace, path: clusters/ace-test}]
+  controller: flux
+  merge: auto
+  method: rebase
+- {name: uat, path: 'apps/{app}/uat', after: [dev], controller: argocd}
+- {name: perf, path: 'apps/{app}/perf', after: {any: [dev]}, controller: kubectl}
+- {name: prod, path: 'apps/{app}/prod/', after: {all: [uat, perf]}}
+apps:
+- match: web-*
+  promote:
+  - image: {name: 'acme/{app}', fields: [newTag, digest, newName]}
+  never: ['**.replicas']
+  only: {environments: [dev, uat]}
+policies: policies/bindings.yaml
+pullRequest:
+  branch: 'p/{app}/{env}'
+  commit: '{app} {{x}} {from}'
+  title: t
+  body: |
+    {version}
+  labels: [promotion]
+diff: {ignore: [{kind: Deployment, pointer: /spec/replicas, reason: HPA}]}
+seal: [{kind: MyCredential, pointer: /spec/token}, {path: '**/.env'}]
+",
+    )
+    .unwrap();
+    assert_eq!(config.trust_branch.as_deref(), Some("main"));
+    let prod = config.environment("prod").unwrap();
+    assert_eq!(prod.path, "apps/{app}/prod");
+    assert_eq!(prod.after, After::All(vec!["uat".to_owned(), "perf".to_owned()]));
+    assert_eq!(config.environment("perf").unwrap().after, After::Any(vec!["dev".to_owned()]));
+    let dev = config.environment("dev").unwrap();
+    assert_eq!((dev.merge, dev.method), (Merge::Auto, Method::Rebase));
+    assert_eq!(dev.controller, Some(Controller::Flux));
+    assert_eq!(dev.clusters[0].context.as_deref(), Some("ace"));
+    assert_eq!(dev.reference("main").git_ref, "env/dev");
+    assert!(config.rules.of("web-a").is_some() && config.rules.of("api").is_none());
+    assert_eq!(config.ignore[0].reason, "HPA");
+    assert_eq!(config.seal.len(), 2);
+    assert_eq!(config.texts.labels, ["promotion"]);
+}
+
+#[test]
+fn environments_stand_behind_those_they_come_after() {
+    let config = with(
+        "environments:
+- {name: prod, path: prod, after: [uat]}
+- {name: dev, path: dev, after: []}
+- {name: uat, path: uat}
+",
+    )
+    .unwrap();
+    let names: Vec<&str> = config.environments.iter().map(|e| e.name.as_str()).collect();
+    assert_eq!(names, ["dev", "uat", "prod"]);
+}
+
+#[test]
+fn a_missing_file_says_what_works_without_it() {
+    let error = read(&Memory::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "gitops.yaml: there is no such file at the root of the repository"
+    );
+    assert_eq!(error.problems[0].kind, ProblemKind::Missing);
+    assert!(error.hints().next().unwrap().contains("`-k DIR`"));
+}
+
+#[test]
+fn unknown_keys_are_found_all_at_once() {
+    refused(
+        &format!("{}environmets: []\n", THREE.replace("merge:", "merg:")),
+        &[
+            ("4:3: unknown key `merg`", Some("did you mean `merge`?")),
+            ("7:1: unknown key `environmets`", Some("did you mean `environments`?")),
+        ],
+    );
+    refused(
+        &format!("{THREE}trust: {{xyzzy: 1}}\n"),
+        &[("7:9: unknown key `xyzzy`", Some("known are `branch`"))],
+    );
+}
+
+#[test]
+fn keys_of_later_versions_are_refused_not_ignored() {
+    for (text, at) in [
+        ("discover: flux\n", "7:1: `discover`"),
+        ("repositories: {}\n", "7:1: `repositories`"),
+        ("forge: {kind: github}\n", "7:1: `forge`"),
+        ("notify: {}\n", "7:1: `notify`"),
+        ("endpoints: {}\n", "7:1: `endpoints`"),
+        ("apps: [{match: a, promote: [{yaml: {}}]}]\n", "7:30: `yaml`"),
+        ("apps: [{match: a, promote: [{chart: {}}]}]\n", "7:30: `chart`"),
+        ("apps: [{match: a, promote: [{copy: {}}]}]\n", "7:30: `copy`"),
+    ] {
+        let message = format!("{at} is not supported yet by this version");
+        refused(
+            &format!("{THREE}{text}"),
+            &[(&message, Some("take it out: it would be ignored otherwise"))],
+        );
+    }
+    let error = with("environments: [{name: a, path: a, gateTimeout: 7d}]\n").unwrap_err();
+    assert_eq!(error.problems[0].kind, ProblemKind::NotSupported);
+}
+
+#[test]
+fn a_gate_that_is_not_evaluated_refuses_promotions() {
+    let config = with(&THREE.replace(
+        "path: k8s/overlays/uat}",
+        "path: k8s/overlays/uat, gates: [{soak: 30m}, {approvals: {min: 2}}]}",
+    ))
+    .unwrap();
+    let error = config.environment("uat").unwrap().refuse_unevaluated_gates().unwrap_err();
+    assert_eq!(error.problems.len(), 2);
+    assert!(
+        error.to_string().starts_with(
+            "gitops.yaml:7:47: gate `soak` of environment `uat` is not evaluated by this version"
+        ),
+        "{error}"
+    );
+    config.environment("dev").unwrap().refuse_unevaluated_gates().unwrap();
+    refused(
+        &format!("{THREE}- {{name: x, path: x, gates: [{{soack: 1m}}]}}\n"),
+        &[("7:31: unknown key `soack`", Some("did you mean `soak`?"))],
+    );
+}
+
+#[test]
+fn contradictions() {
+    refused(
+        "environments:\n- {name: a, path: k}\n- {name: a, path: j}\n",
+        &[("3:10: a second environment `a`; the first is in line 4", None)],
+    );
+    refused(
+        "environments:\n- {name: a, path: k/x}\n- {name: b, path: k/./x}\n",
+        &[(
+            "3:19: environments `a` and `b` have one path, `k/x`",
+            Some(
+                "a change of one would change the other; give each its own folder, or its own `branch`",
+            ),
+        )],
+    );
+    with("environments:\n- {name: a, path: k, branch: a}\n- {name: b, path: k, branch: b}\n")
+        .unwrap();
+    refused(
+        "environments:\n- {name: a, path: ../k}\n",
+        &[(
+            "2:19: `../k` leads out of the repository",
+            Some("paths start at the root of the repository and stay in it"),
+        )],
+    );
+    refused(
+        "environments:\n- {name: dev, path: k}\n- {name: b, path: j, after: [dve]}\n",
+        &[("3:29: no environment `dve`", Some("did you mean `dev`?"))],
+    );
+    refused(
+        "environments:\n- {name: a, path: k, after: [b]}\n- {name: b, path: j, after: [a]}\n",
+        &[(
+            "2:3: a circle of `after` among a, b",
+            Some(
+                "an environment without `after` comes after the one above it; write `after: []` for the first",
+            ),
+        )],
+    );
+    refused(
+        "environments:\n- {name: a, path: k, merge: direct, gates: [{approvals: {min: 2}}]}\n",
+        &[(
+            "2:45: gate `approvals` looks at a request, but `merge: direct` of `a` opens none",
+            Some("write `merge: manual` or `merge: auto`"),
+        )],
+    );
+    refused(
+        "environments:\n- {name: a, path: k, method: squash}\n",
+        &[(
+            "2:30: `method` says how the tool merges, but `merge` is not `auto`",
+            Some("write `merge: auto`, or take `method` out"),
+        )],
+    );
+    refused(
+        "environments:\n- {name: a, path: k, after: {all: [], any: []}}\n",
+        &[("2:29: `after` takes either `all` or `any`", None)],
+    );
+    refused("environments: []\n", &[("1:15: there are no environments", None)]);
+}
+
+#[test]
+fn templates_name_what_is_known() {
+    refused(
+        &format!("{THREE}pullRequest:\n  title: '{{ap}}'\n"),
+        &[(
+            "8:10: unknown template variable `{ap}`; known are `{app}`, `{env}`, `{version}`, `{from}`",
+            Some("did you mean `app`?"),
+        )],
+    );
+    refused(
+        "environments:\n- {name: a, path: 'k/{env}'}\n",
+        &[("2:19: unknown template variable `{env}`; known are `{app}`", Some("known are `app`"))],
+    );
+    refused(
+        &format!("{THREE}pullRequest: {{branch: 'x y/{{env}}'}}\n"),
+        &[(
+            "7:23: `x y/{env}` cannot name a branch: it holds a blank, a control character or one of `~^:?*[\\`",
+            None,
+        )],
+    );
+    refused(
+        &format!("{THREE}pullRequest: {{branch: 'r/{{app}}'}}\n"),
+        &[(
+            "7:23: requests of `uat` and `prod` would share the branch `r/{app}`",
+            Some("put `{env}` into it"),
+        )],
+    );
+}
+
+#[test]
+fn apps_that_name_nothing() {
+    refused(
+        &format!("{THREE}apps:\n- match: '*'\n  promote: [{{image: {{name: nginx}}}}]\n"),
+        &[(
+            "9:28: image `nginx` belongs to no one app: neither it nor `match` names one",
+            Some("put `{app}` into the name, or match one app by its name"),
+        )],
+    );
+    refused(
+        &format!("{THREE}apps:\n- match: '['\n- match: a\n  only: {{environments: [pord]}}\n"),
+        &[
+            ("8:10: `[` is not a glob: unclosed character class; missing ']'", None),
+            ("10:25: no environment `pord`", Some("did you mean `prod`?")),
+        ],
+    );
+}
+
+#[test]
+fn types_are_checked_where_they_stand() {
+    for (text, place) in [
+        ("environments: dev\n", "gitops.yaml:3:"),
+        ("environments: [{name: a}]\n", "gitops.yaml:3:"),
+        ("environments: [{name: a, path: b, merge: sometimes}]\n", "gitops.yaml:3:"),
+        ("environments: [{name: a, path: b, after: 3}]\n", "gitops.yaml:3:"),
+        ("environments: [\n", "gitops.yaml:"),
+        ("environments: [{name: a, path: b}]\n---\na: b\n", "gitops.yaml:5:1: a second document"),
+    ] {
+        let error = with(text).unwrap_err();
+        assert!(error.to_string().starts_with(place), "{text}: {error}");
+        assert_eq!(error.problems[0].kind, ProblemKind::Shape, "{text}");
+    }
+    let error = with("").unwrap_err();
+    assert!(error.to_string().contains("environments"), "{error}");
+}
+
+#[test]
+fn another_kind_of_file() {
+    let mut tree = Memory::new();
+    let text = "apiVersion: v1\nkind: ConfigMap\nenvironments: [{name: a, path: b}]\n";
+    tree.insert(TreePath::new(FILE).unwrap(), text.as_bytes());
+    let error = read(&tree).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "gitops.yaml:1:13: `apiVersion: v1` is not known\ngitops.yaml:2:7: `kind: ConfigMap` is not known"
+    );
+}
+
+#[test]
+fn an_unknown_environment_names_the_nearest_first() {
+    let config = with(THREE).unwrap();
+    let error = config.environment("pord").unwrap_err();
+    assert_eq!(error.hint().as_deref(), Some("did you mean `prod`?"));
+    assert!(
+        error.to_string().starts_with("no environment `pord` in gitops.yaml; known are prod, ")
+    );
+}
+
+#[test]
+fn keys_and_types_agree() {
+    // Every key the walk lets through is one that decoding knows: a file with
+    // all of them decodes (`everything_this_version_acts_on`), and one that
+    // the walk does not know is refused by both.
+    let text = format!("{HEAD}{THREE}nonsense: 1\n");
+    let documents = gitops_yaml::read(FileId(0), text.as_bytes()).unwrap();
+    let root = documents[0].root.as_ref().unwrap();
+    assert_eq!(keys::check(root).len(), 1);
+    assert!(gitops_yaml::decode::<file::File>(root).is_err());
+}
