@@ -189,9 +189,21 @@ impl GitError {
                 "add one with `git remote add origin URL`".into()
             }
             GitError::NoDefaultBranch { .. } => "set `trust.branch` in gitops.yaml".into(),
+            GitError::Remote { remote, reason, .. } if needs_login(reason) => format!(
+                "`git ls-remote {remote}` must work without a question: \
+                 set up a credential helper or an ssh key"
+            ),
+            GitError::Remote { remote, .. } => format!("`git ls-remote {remote}` asks it again"),
             _ => return None,
         })
     }
+}
+
+/// Whether the words of git, curl or ssh are about who the user is.
+fn needs_login(reason: &str) -> bool {
+    ["terminal prompts disabled", "Authentication failed", "Permission denied", "Host key"]
+        .iter()
+        .any(|words| reason.contains(words))
 }
 
 fn trusted(dir: &Path) -> String {
@@ -215,5 +227,29 @@ fn listed_branches(branches: &[String]) -> String {
         ": it has no branch".into()
     } else {
         format!(" from its branches: {}", branches.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_login_that_fails_is_told_from_a_remote_that_is_gone() {
+        for (reason, login) in [
+            ("could not read Username for 'https://h': terminal prompts disabled", true),
+            ("Authentication failed for 'https://h/x/'", true),
+            ("git@h: Permission denied (publickey).", true),
+            ("Host key verification failed.", true),
+            ("unable to access 'https://h/x/': Could not resolve host: h", false),
+            ("'../server.git' does not appear to be a git repository", false),
+        ] {
+            let (remote, url) = ("origin".to_owned(), "https://h/x".to_owned());
+            let reason = reason.to_owned();
+            let error = GitError::Remote { doing: "read", remote, url, reason };
+            let hint = error.hint().unwrap();
+            assert_eq!(hint.contains("credential helper"), login, "{error}");
+        }
     }
 }

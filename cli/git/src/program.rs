@@ -120,8 +120,55 @@ impl Answer {
     }
 }
 
-/// A line that is safe to print.
+/// A line that is safe to print: without credentials, colours, control characters
+/// and characters that turn the direction of writing.
 pub(crate) fn clean(line: &str) -> String {
-    let printable: String = line.chars().filter(|c| !c.is_control()).collect();
+    let mut printable = String::with_capacity(line.len());
+    let mut letters = line.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter == '\x1b' && letters.next_if_eq(&'[').is_some() {
+            // A sequence ends with its first letter: ECMA-48, section 5.4.
+            let _ = letters.find(|letter| ('@'..='~').contains(letter));
+        } else if !letter.is_control() && !turns_direction(letter) {
+            printable.push(letter);
+        }
+    }
     without_credentials(printable.trim())
+}
+
+fn turns_direction(letter: char) -> bool {
+    matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_is_made_safe() {
+        for (line, expected) in [
+            ("plain é ✓", "plain é ✓"),
+            ("\x1b[1;31mred\x1b[0m end", "red end"),
+            ("\x1b[2K\x1b[1Agone", "gone"),
+            ("\x1b]0;title\x07x", "]0;titlex"),
+            ("a\u{202e}b\tc\r", "abc"),
+            ("\x1b[", ""),
+            ("see https://u:p@h/x", "see https://h/x"),
+            // Nothing hides the address from the search for credentials.
+            ("https:/\x1b[0m/u:p@h/x", "https://h/x"),
+        ] {
+            assert_eq!(clean(line), expected);
+        }
+    }
+
+    #[test]
+    fn a_reason_is_one_line() {
+        let answer =
+            |stderr: &str| Answer { ok: false, stdout: String::new(), stderr: stderr.to_owned() };
+        let text = "To ../x\nfatal: no route\nhint: try again\n\nerror: gone\nremote: sorry\n";
+        assert_eq!(answer(text).reason(), "no route; gone; remote: sorry");
+        assert_eq!(answer(text).words_of_remote(), ["sorry"]);
+        assert_eq!(answer("").reason(), "the `git` program failed without a word");
+        assert_eq!(answer(&"x\n".repeat(99)).reason().matches('x').count(), LINES);
+    }
 }

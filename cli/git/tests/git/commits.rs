@@ -1,9 +1,12 @@
 //! Commits made without a checkout.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::{fs, iter};
 
-use gitops_git::{FileEdit, GitError, Identity, Signature, Time};
+use gitops_git::{BlobId, CommitId, FileEdit, GitError, Identity, Repository, Signature, Time};
+use gitops_tree::{EntryKind, Tree, TreePath};
+use proptest::prelude::*;
 
 use crate::sandbox::{Sandbox, path};
 
@@ -219,4 +222,93 @@ fn a_commit_is_signed_when_the_user_signs() {
     fs::remove_file(key.with_extension("pub")).unwrap();
     let error = repository.commit(&parent, &edits, "x", &author()).unwrap_err();
     assert!(error.to_string().starts_with("cannot sign a commit: "), "{error}");
+}
+
+/// All files of a commit.
+fn files_of(repository: &Repository, commit: &CommitId) -> BTreeMap<String, Vec<u8>> {
+    let tree = repository.tree(commit).unwrap();
+    let mut files = BTreeMap::new();
+    let mut folders = vec![TreePath::root()];
+    while let Some(folder) = folders.pop() {
+        let entries = tree.list(&folder).unwrap();
+        assert!(folder.is_root() || !entries.is_empty(), "`{folder}` is empty");
+        for entry in entries {
+            let at = folder.join(&entry.name).unwrap();
+            match entry.kind {
+                EntryKind::Directory => folders.push(at),
+                _ => {
+                    let bytes = tree.read(&at).unwrap().to_vec();
+                    files.insert(at.as_str().to_owned(), bytes);
+                }
+            }
+        }
+    }
+    files
+}
+
+/// Folders and files have names of their own, so that every edit fits.
+fn some_path() -> impl Strategy<Value = String> {
+    ("([ab][.-]?/){0,3}", "[xyz0-2]").prop_map(|(folders, file)| folders + &file)
+}
+
+fn some_files() -> impl Strategy<Value = BTreeMap<String, Vec<u8>>> {
+    prop::collection::btree_map(some_path(), prop::collection::vec(any::<u8>(), 0..4), 0..12)
+}
+
+/// A commit holds what a map would hold after the same edits, and what has
+/// changed are the edits that changed something.
+#[test]
+fn commits_hold_what_was_edited() {
+    let sandbox = Sandbox::with_repository();
+    sandbox.write("repo/kept", "k");
+    let root = sandbox.commit("repo", "first");
+    let repository = sandbox.open("repo");
+    let kept = ("kept".to_owned(), b"k".to_vec());
+    proptest!(ProptestConfig::with_cases(200), |(start in some_files(), more in some_files(), gone: u16)| {
+        let edit = |(at, bytes): (&String, &Vec<u8>)| {
+            FileEdit { path: path(at), content: Some(bytes.clone()) }
+        };
+        let edits: Vec<FileEdit> = start.iter().map(edit).collect();
+        let first = match edits.is_empty() {
+            true => root,
+            false => repository.commit(&root, &edits, "x", &author()).unwrap(),
+        };
+        let mut model = start.clone();
+        model.extend([kept.clone()]);
+        prop_assert_eq!(files_of(&repository, &first), model.clone());
+
+        let before = model.clone();
+        let mut edits: Vec<FileEdit> = more.iter().map(edit).collect();
+        model.extend(more.clone());
+        for (n, at) in start.keys().enumerate() {
+            if gone & (1 << (n % 16)) != 0 && !more.contains_key(at) {
+                edits.push(remove(at));
+                model.remove(at);
+            }
+        }
+        if model == before {
+            let error = repository.commit(&first, &edits, "x", &author()).unwrap_err();
+            prop_assert_eq!(error, GitError::NothingToCommit { parent: first });
+            return Ok(());
+        }
+        let second = repository.commit(&first, &edits, "x", &author()).unwrap();
+        prop_assert_eq!(files_of(&repository, &second), model.clone());
+
+        let id = |files: &BTreeMap<String, Vec<u8>>, at: &str| files.get(at).map(|b| BlobId::of(b));
+        let mut all: Vec<&String> = before.keys().chain(model.keys()).collect();
+        all.sort();
+        all.dedup();
+        let expected: Vec<_> = all
+            .into_iter()
+            .map(|at| (at.clone(), id(&before, at), id(&model, at)))
+            .filter(|(_, old, new)| old != new)
+            .collect();
+        let changed = repository.changed(Some(&first), &second).unwrap();
+        let changed: Vec<_> = changed
+            .into_iter()
+            .map(|c| (c.path.as_str().to_owned(), c.old.map(|v| v.id), c.new.map(|v| v.id)))
+            .collect();
+        prop_assert_eq!(changed, expected);
+    });
+    sandbox.git("repo", &["fsck", "--strict", "--no-dangling"]);
 }

@@ -160,3 +160,31 @@ fn a_bare_repository_fetches_too() {
     assert_eq!(repository.fetch("origin", &["main"]).unwrap()[0].commit, Some(theirs));
     assert_eq!(repository.resolve("main").unwrap(), first);
 }
+
+/// Under a hook Git sets variables that name a repository. They are set here for
+/// a run of other tests of this binary: only the code under test inherits them.
+#[test]
+fn variables_of_a_hook_do_not_lead_elsewhere() {
+    let (sandbox, _) = with_server();
+    sandbox.init("decoy", &[]);
+    sandbox.commit("decoy", "decoy");
+    let decoy = sandbox.path("decoy/.git");
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact"])
+        .args(["remotes::fetching_moves_nothing_of_the_users"])
+        .args(["pushes::a_branch_is_made_moved_and_replaced_under_its_lease"])
+        .args(["commits::the_author_is_who_git_says"])
+        .env("GIT_DIR", &decoy)
+        .env("GIT_COMMON_DIR", &decoy)
+        .env("GIT_WORK_TREE", sandbox.path("decoy"))
+        .env("GIT_INDEX_FILE", decoy.join("index"))
+        .env("GIT_OBJECT_DIRECTORY", decoy.join("objects"))
+        .env("GIT_NAMESPACE", "decoy")
+        .env("GIT_PREFIX", "decoy/")
+        .env("GIT_QUARANTINE_PATH", &decoy)
+        .env("GIT_TRACE", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("3 passed"), "{said}");
+}
