@@ -1,1 +1,159 @@
-//! kustomize
+//! `kustomize build` as a pure function: a tree in, objects and bytes out.
+//!
+//! [`build`] follows kustomize v5.8.1; [`read_plain`] reads manifests as they
+//! are. Every node of a rendered object keeps the mark of where it was
+//! written, be it a base, a patch or a kustomization's own field, so that a
+//! JSON pointer into an object leads to a file and a line.
+//!
+//! Where things are: `build` is the recursion, `kustomization` the file it
+//! reads, `transform`, `patch`, `generate` and `references` the steps,
+//! `defaults` and `schema` the tables of fields and merge keys.
+
+mod build;
+mod configuration;
+mod decode;
+mod defaults;
+mod error;
+mod fieldspec;
+mod files;
+mod generate;
+mod id;
+mod kustomization;
+mod objects;
+mod order;
+mod patch;
+mod plain;
+mod references;
+mod resource;
+mod schema;
+mod scope;
+mod select;
+mod set;
+mod transform;
+
+use gitops_tree::{EntryKind, Tree, TreeError, TreePath};
+use gitops_yaml::Node;
+
+pub use error::{BuildError, Need, Place};
+pub use plain::{PlainOptions, read_plain};
+
+/// Whether files outside of a kustomization's folder may be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoadRestrictor {
+    /// Only files in or below the folder (`LoadRestrictionsRootOnly`).
+    #[default]
+    RootOnly,
+    /// Any file of the tree (`LoadRestrictionsNone`).
+    None,
+}
+
+/// The order of the output, where the kustomization does not set `sortOptions`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reorder {
+    /// By kustomize's list of kinds, then type, namespace and name.
+    #[default]
+    Legacy,
+    /// As the objects were read.
+    None,
+}
+
+/// How to build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Which files may be read.
+    pub load_restrictor: LoadRestrictor,
+    /// The order of the output.
+    pub reorder: Reorder,
+}
+
+/// Something worth telling that does not stop a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The file it is about.
+    pub path: TreePath,
+    /// 1-based line, where known.
+    pub line: Option<u32>,
+    /// What it is.
+    pub message: String,
+}
+
+/// An object of the output.
+#[derive(Clone)]
+pub struct Resource {
+    /// The object. The file of a mark is an index into [`Rendered::files`].
+    pub node: Node,
+    /// The file it was read from, or the kustomization that generated it.
+    pub path: TreePath,
+    /// 1-based number of the document in that file.
+    pub document: u32,
+    /// 1-based line in that file.
+    pub line: Option<u32>,
+    /// Whether a generator made it.
+    pub generated: bool,
+}
+
+/// What a build gives.
+pub struct Rendered {
+    /// The objects, in order.
+    pub resources: Vec<Resource>,
+    /// The files that marks refer to, by number.
+    pub files: Vec<TreePath>,
+    /// What is worth telling.
+    pub warnings: Vec<Warning>,
+}
+
+impl Rendered {
+    fn new(
+        objects: Vec<resource::Object>,
+        files: Vec<TreePath>,
+        warnings: Vec<Warning>,
+    ) -> Rendered {
+        let resources = objects
+            .into_iter()
+            .map(|object| Resource {
+                node: object.node,
+                path: object.place.path,
+                document: object.document,
+                line: object.place.line,
+                generated: object.generated,
+            })
+            .collect();
+        Rendered { resources, files, warnings }
+    }
+
+    /// The objects as `kustomize build` prints them.
+    pub fn to_yaml(&self) -> String {
+        let documents: Vec<String> =
+            self.resources.iter().map(|resource| gitops_yaml::write(&resource.node)).collect();
+        documents.join("---\n")
+    }
+}
+
+/// Builds the kustomization in `dir`.
+///
+/// # Errors
+///
+/// Everything that kustomize refuses, and what this build cannot do yet
+/// ([`BuildError::Unsupported`]) or cannot fetch ([`BuildError::Needs`]);
+/// each error names its place.
+pub fn build(tree: &dyn Tree, dir: &TreePath, options: &Options) -> Result<Rendered, BuildError> {
+    build::build(tree, dir, options)
+}
+
+/// The name of the kustomization file in `dir`, or `None` where it has none.
+///
+/// # Errors
+///
+/// The tree could not be read.
+pub fn find_kustomization(
+    tree: &dyn Tree,
+    dir: &TreePath,
+) -> Result<Option<&'static str>, TreeError> {
+    for name in files::KUSTOMIZATION_NAMES {
+        let Ok(path) = dir.join(name) else { continue };
+        if matches!(tree.kind(&path)?, Some(EntryKind::File | EntryKind::Link)) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}

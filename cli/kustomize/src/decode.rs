@@ -1,0 +1,126 @@
+//! Strict reading of configuration from nodes: every complaint names file,
+//! line, column and field.
+
+use gitops_tree::TreePath;
+use gitops_yaml::{Mark, Node, Tag, Value};
+
+use crate::error::{BuildError, Place};
+
+/// Reads nodes of one file.
+#[derive(Clone, Copy)]
+pub(crate) struct Decode<'a> {
+    pub(crate) path: &'a TreePath,
+}
+
+impl Decode<'_> {
+    pub(crate) fn place(&self, mark: Mark) -> Place {
+        let known = mark.line > 0;
+        Place {
+            path: self.path.clone(),
+            line: known.then_some(mark.line),
+            column: (known && mark.column > 0).then_some(mark.column),
+        }
+    }
+
+    pub(crate) fn wrong(&self, node: &Node, field: &str, expected: &'static str) -> BuildError {
+        BuildError::WrongType { place: self.place(node.mark), field: field.to_owned(), expected }
+    }
+
+    /// The entries of a mapping under their known names, without nulls. Keys
+    /// may differ in case, as they may for kustomize.
+    pub(crate) fn fields<'n>(
+        &self,
+        node: &'n Node,
+        parent: &str,
+        known: &[&'static str],
+    ) -> Result<Vec<(&'static str, &'n Node, &'n Node)>, BuildError> {
+        if !node.is_mapping() {
+            return Err(self.wrong(
+                node,
+                if parent.is_empty() { "kustomization" } else { parent },
+                "a mapping",
+            ));
+        }
+        let mut found = Vec::with_capacity(node.entries().len());
+        for (key, value) in node.entries() {
+            let text = key.text().unwrap_or_default();
+            let name = known
+                .iter()
+                .find(|name| **name == text)
+                .or_else(|| known.iter().find(|name| name.eq_ignore_ascii_case(text)));
+            let Some(name) = name else {
+                let near = known
+                    .iter()
+                    .map(|name| (strsim::damerau_levenshtein(name, text), *name))
+                    .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
+                    .min();
+                return Err(BuildError::UnknownField {
+                    place: self.place(key.mark),
+                    field: join(parent, text),
+                    near: near.map(|(_, name)| name.to_owned()),
+                });
+            };
+            if !value.is_null() {
+                found.push((*name, key, value));
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) fn string<'n>(&self, node: &'n Node, field: &str) -> Result<&'n str, BuildError> {
+        node.as_str().ok_or_else(|| self.wrong(node, field, "a string; put it in quotes"))
+    }
+
+    pub(crate) fn boolean(&self, node: &Node, field: &str) -> Result<bool, BuildError> {
+        match &node.value {
+            Value::Scalar(scalar) if scalar.tag == Tag::Bool => {
+                Ok(scalar.text.eq_ignore_ascii_case("true"))
+            }
+            _ => Err(self.wrong(node, field, "true or false")),
+        }
+    }
+
+    pub(crate) fn list<'n>(&self, node: &'n Node, field: &str) -> Result<&'n [Node], BuildError> {
+        match &node.value {
+            Value::Sequence(items) => Ok(items),
+            _ => Err(self.wrong(node, field, "a list")),
+        }
+    }
+
+    /// A list of strings, as nodes.
+    pub(crate) fn strings(&self, node: &Node, field: &str) -> Result<Vec<Node>, BuildError> {
+        let items = self.list(node, field)?;
+        for (index, item) in items.iter().enumerate() {
+            self.string(item, &format!("{field}[{index}]"))?;
+        }
+        Ok(items.to_vec())
+    }
+
+    /// A mapping of strings, sorted by key.
+    pub(crate) fn string_map(
+        &self,
+        node: &Node,
+        field: &str,
+    ) -> Result<Vec<(String, Node)>, BuildError> {
+        if !node.is_mapping() {
+            return Err(self.wrong(node, field, "a mapping of strings"));
+        }
+        let mut pairs = Vec::with_capacity(node.entries().len());
+        for (key, value) in node.entries() {
+            let name = key.text().unwrap_or_default().to_owned();
+            if value.is_null() {
+                pairs.push((name, Node::string("").at(value.mark)));
+                continue;
+            }
+            self.string(value, &join(field, &name))?;
+            pairs.push((name, value.clone()));
+        }
+        pairs.sort_by(|left, right| left.0.cmp(&right.0));
+        Ok(pairs)
+    }
+}
+
+/// `parent.field`, or the field alone.
+pub(crate) fn join(parent: &str, field: &str) -> String {
+    if parent.is_empty() { field.to_owned() } else { format!("{parent}.{field}") }
+}

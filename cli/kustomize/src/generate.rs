@@ -1,0 +1,351 @@
+//! Generated ConfigMaps and Secrets, and the hash of their content.
+//!
+//! Rules from kustomize v5.8, api/internal/generators, api/kv and api/hasher.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gitops_tree::TreePath;
+use gitops_yaml::{JsonError, Mark, Node, Tag};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{BuildError, Place};
+use crate::files::Files;
+use crate::kustomization::{Generator, GeneratorOptions};
+use crate::resource::{Behavior, Object, child_mapping, raw};
+
+/// Which kind is generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    ConfigMap,
+    Secret,
+}
+
+/// A value before it is written into the object.
+struct Entry {
+    key: String,
+    value: Vec<u8>,
+    mark: Mark,
+}
+
+/// Makes the object of one generator of the kustomization in `root`.
+pub(crate) fn generate(
+    files: &mut Files<'_>,
+    root: &TreePath,
+    kustomization: &TreePath,
+    kind: Kind,
+    generator: &Generator,
+    global: &GeneratorOptions,
+) -> Result<Object, BuildError> {
+    let place =
+        files.place(&Node::string("").at(generator.mark), &Place::file(kustomization.clone()));
+    let fail = |message: String| BuildError::Generator { place: place.clone(), message };
+    if generator.name.is_empty() {
+        return Err(fail("a generator needs a `name`".to_owned()));
+    }
+    let behavior = match generator.behavior.as_str() {
+        "replace" => Behavior::Replace,
+        "merge" => Behavior::Merge,
+        // Anything else means `create` to kustomize; a slip must not pass here.
+        "" | "create" | "unspecified" => Behavior::Create,
+        other => {
+            return Err(fail(format!(
+                "`behavior` is `{other}`, expected create, replace or merge"
+            )));
+        }
+    };
+    let entries = read_entries(files, root, kustomization, generator)?;
+
+    let at = |node: Node| node.at(generator.mark);
+    let mut node = Node::mapping().at(generator.mark);
+    node.set("apiVersion", at(Node::string("v1")));
+    node.set(
+        "kind",
+        at(Node::string(match kind {
+            Kind::ConfigMap => "ConfigMap",
+            Kind::Secret => "Secret",
+        })),
+    );
+    let metadata = child_mapping(&mut node, "metadata");
+    metadata.mark = generator.mark;
+    metadata.set(
+        "name",
+        at(Node::scalar(generator.name.as_str(), crate::fieldspec::type_of(&generator.name))),
+    );
+    if !generator.namespace.is_empty() {
+        metadata.set("namespace", at(Node::string(generator.namespace.as_str())));
+    }
+    let options = &generator.options;
+    for (field, local, shared) in [
+        ("labels", &options.labels, &global.labels),
+        ("annotations", &options.annotations, &global.annotations),
+    ] {
+        for (key, value) in shared.iter().chain(local) {
+            child_mapping(metadata, field).set(key, value.clone());
+        }
+    }
+    if kind == Kind::Secret {
+        let own = &generator.secret_type;
+        let own = if own.is_empty() { "Opaque" } else { own.as_str() };
+        node.set("type", at(Node::string(own)));
+        child_mapping(&mut node, "data");
+    }
+    for entry in entries {
+        let (field, text) = match (kind, String::from_utf8(entry.value)) {
+            (Kind::ConfigMap, Ok(text)) => ("data", text),
+            (Kind::ConfigMap, Err(bytes)) => ("binaryData", encode(bytes.as_bytes())),
+            (Kind::Secret, Ok(text)) => ("data", encode(text.as_bytes())),
+            (Kind::Secret, Err(bytes)) => ("data", encode(bytes.as_bytes())),
+        };
+        child_mapping(&mut node, field).set(&entry.key, Node::string(text).at(entry.mark));
+    }
+    if options.immutable || global.immutable {
+        node.set("immutable", at(Node::scalar("true", Tag::Bool)));
+    }
+
+    let mut object = Object::new(node, place, 1);
+    object.generated = true;
+    object.behavior = behavior;
+    object.needs_hash = !(options.disable_name_suffix_hash || global.disable_name_suffix_hash);
+    Ok(object)
+}
+
+/// All key-value pairs, sorted by key: from env files, literals and files.
+fn read_entries(
+    files: &mut Files<'_>,
+    root: &TreePath,
+    kustomization: &TreePath,
+    generator: &Generator,
+) -> Result<Vec<Entry>, BuildError> {
+    let mut entries = Vec::new();
+    let whole = Place::file(kustomization.clone());
+    for source in &generator.envs {
+        let (path, bytes) = files.load(root, &files.reference(source, kustomization))?;
+        let file = files.id(&path);
+        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            let mark = Mark { file, line: number, column: 1, start: 0, end: 0 };
+            let Ok(line) = std::str::from_utf8(line) else {
+                return Err(BuildError::Generator {
+                    place: Place { path, line: Some(number), column: None },
+                    message: "the line is not UTF-8; use `files` for binary content".to_owned(),
+                });
+            };
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            let line =
+                if index == 0 { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
+            let line = line.trim_start();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (key, value) = line.split_once('=').unwrap_or((line, ""));
+            if key.is_empty() {
+                continue;
+            }
+            entries.push(Entry { key: key.to_owned(), value: value.as_bytes().to_vec(), mark });
+        }
+    }
+    for source in &generator.literals {
+        let place = files.place(source, &whole);
+        // The literal may be a secret: it is not repeated.
+        let literal = source.text().unwrap_or_default();
+        let Some((key, value)) = literal.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+            return Err(BuildError::Generator {
+                place,
+                message: "a literal must be written `key=value`".to_owned(),
+            });
+        };
+        entries.push(Entry {
+            key: key.to_owned(),
+            value: unquote(value).as_bytes().to_vec(),
+            mark: source.mark,
+        });
+    }
+    for source in &generator.files {
+        let mut reference = files.reference(source, kustomization);
+        let text = reference.text.clone();
+        let (key, path) = match text.split_once('=') {
+            None => (text.rsplit('/').next().unwrap_or_default(), text.as_str()),
+            Some((key, path)) if !key.is_empty() && !path.is_empty() && !path.contains('=') => {
+                (key, path)
+            }
+            Some(_) => {
+                return Err(BuildError::Generator {
+                    place: reference.place,
+                    message: format!("`{text}` must be written `path` or `key=path`"),
+                });
+            }
+        };
+        reference.text = path.to_owned();
+        let (_, bytes) = files.load(root, &reference)?;
+        entries.push(Entry { key: key.to_owned(), value: bytes.to_vec(), mark: source.mark });
+    }
+    entries.sort_by(|left, right| left.key.cmp(&right.key));
+    if let Some(pair) = entries.windows(2).find(|pair| pair[0].key == pair[1].key) {
+        return Err(BuildError::Generator {
+            place: files.place(&Node::string("").at(pair[1].mark), &whole),
+            message: format!("`{}` has the key `{}` twice", generator.name, pair[1].key),
+        });
+    }
+    Ok(entries)
+}
+
+/// Takes off one pair of quotes that surrounds the whole value.
+fn unquote(value: &str) -> &str {
+    for quote in ['"', '\''] {
+        if value.len() >= 2
+            && let Some(inner) = value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote))
+        {
+            return inner;
+        }
+    }
+    value
+}
+
+/// Base64; broken into lines of 70 where it is longer than that.
+fn encode(bytes: &[u8]) -> String {
+    const LINE: usize = 70;
+    let encoded = STANDARD.encode(bytes);
+    if encoded.len() < LINE {
+        return encoded;
+    }
+    let mut out = String::with_capacity(encoded.len() + encoded.len() / LINE + 1);
+    let mut rest = encoded.as_str();
+    while !rest.is_empty() {
+        let (line, tail) = rest.split_at(rest.len().min(LINE));
+        out.push_str(line);
+        out.push('\n');
+        rest = tail;
+    }
+    out
+}
+
+/// The ten characters that stand for an object's content in its name.
+pub(crate) fn hash(object: &Node) -> Result<String, JsonError> {
+    let kind = object.get("kind").and_then(Node::text).unwrap_or_default();
+    let mut text = String::from("{");
+    let mut member = |key: &str, value: &str| {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        json_string(&mut text, key);
+        text.push(':');
+        text.push_str(value);
+    };
+    // An object's name is looked up under a field called `metadata/name`
+    // upstream, which never exists.
+    let plain = |field: &str| match object.get(field) {
+        None => Ok("\"\"".to_owned()),
+        Some(node) => json(node),
+    };
+    let is_map = |field: &str| object.get(field).is_some_and(Node::is_mapping);
+    match kind {
+        "Secret" => {
+            member("data", &plain("data")?);
+            member("kind", "\"Secret\"");
+            member("name", "\"\"");
+            if is_map("stringData") {
+                member("stringData", &plain("stringData")?);
+            }
+            member("type", &plain("type")?);
+        }
+        _ => {
+            if is_map("binaryData") {
+                member("binaryData", &plain("binaryData")?);
+            }
+            member("data", &plain("data")?);
+            member("kind", "\"ConfigMap\"");
+            member("name", "\"\"");
+        }
+    }
+    text.push('}');
+    let digest = Sha256::digest(text.as_bytes());
+    let mut hash = String::with_capacity(10);
+    for nibble in digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).take(10) {
+        hash.push(match nibble {
+            0 => 'g',
+            1 => 'h',
+            3 => 'k',
+            10 => 'm',
+            14 => 't',
+            digit => char::from_digit(u32::from(digit), 16).unwrap_or('0'),
+        });
+    }
+    Ok(hash)
+}
+
+/// JSON as Go writes it: keys sorted, HTML escaped.
+fn json(node: &Node) -> Result<String, JsonError> {
+    let mut out = String::new();
+    go_json(&mut out, &node.to_json()?);
+    Ok(out)
+}
+
+fn go_json(out: &mut String, value: &serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => json_string(out, text),
+        serde_json::Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                go_json(out, item);
+            }
+            out.push(']');
+        }
+        serde_json::Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by(|left, right| left.0.cmp(right.0));
+            out.push('{');
+            for (index, (key, value)) in entries.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                json_string(out, key);
+                out.push(':');
+                go_json(out, value);
+            }
+            out.push('}');
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+fn json_string(out: &mut String, text: &str) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            control if control < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(control))),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+/// Adds the hash to the names of the objects that ask for it.
+pub(crate) fn add_hashes(objects: &mut [Object]) -> Result<(), BuildError> {
+    for object in objects.iter_mut().filter(|object| object.needs_hash) {
+        let hash = hash(&object.node).map_err(|error| BuildError::Generator {
+            place: object.place.clone(),
+            message: format!("`{}` has no hash: {}", object.id(), error.reason),
+        })?;
+        let name = format!("{}-{hash}", raw_name(object));
+        object.remember_id();
+        object.set_name(&name);
+    }
+    Ok(())
+}
+
+fn raw_name(object: &Object) -> String {
+    object.node.at_path(&["metadata", "name"]).map(raw).unwrap_or_default().to_owned()
+}

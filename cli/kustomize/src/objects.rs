@@ -1,0 +1,71 @@
+//! Documents become objects.
+//!
+//! Rules from kustomize v5.8, api/resource/factory.go.
+
+use std::collections::VecDeque;
+
+use gitops_tree::TreePath;
+use gitops_yaml::{Node, Value};
+
+use crate::error::{BuildError, Place};
+use crate::resource::Object;
+
+/// The objects of a file's documents: empty documents left out, lists taken
+/// apart, the items of a list after everything else in the file.
+pub(crate) fn from_documents(
+    documents: Vec<Node>,
+    path: &TreePath,
+) -> Result<Vec<Object>, BuildError> {
+    let mut queue: VecDeque<(u32, Node)> = documents
+        .into_iter()
+        .enumerate()
+        .map(|(index, node)| (u32::try_from(index + 1).unwrap_or(u32::MAX), node))
+        .collect();
+    let mut objects = Vec::with_capacity(queue.len());
+    while let Some((document, mut node)) = queue.pop_front() {
+        if is_nothing(&node) {
+            continue;
+        }
+        let place = place(&node, path);
+        let fail = |message: &str| BuildError::Object {
+            place: place.clone(),
+            document,
+            message: message.to_owned(),
+        };
+        if !node.is_mapping() {
+            return Err(fail("expected a mapping with `apiVersion`, `kind` and `metadata`"));
+        }
+        let kind = node.get("kind").and_then(Node::text).unwrap_or_default().to_owned();
+        if kind.is_empty() {
+            return Err(fail("`kind` is missing"));
+        }
+        if kind.ends_with("List") && node.get("items").is_some() {
+            match node.remove("items").map(|items| items.value) {
+                Some(Value::Sequence(items)) => {
+                    queue.extend(items.into_iter().map(|item| (document, item)));
+                }
+                Some(Value::Scalar(scalar)) if scalar.tag == gitops_yaml::Tag::Null => {}
+                _ => return Err(fail("`items` of a list must be a list")),
+            }
+            continue;
+        }
+        let named = node.at_path(&["metadata", "name"]).and_then(Node::text);
+        if !kind.ends_with("List") && named.is_none_or(str::is_empty) {
+            return Err(fail(&format!("the {kind} has no `metadata.name`")));
+        }
+        objects.push(Object::new(node, place, document));
+    }
+    Ok(objects)
+}
+
+fn is_nothing(node: &Node) -> bool {
+    match &node.value {
+        Value::Scalar(scalar) => scalar.tag == gitops_yaml::Tag::Null || scalar.text.is_empty(),
+        Value::Sequence(items) => items.is_empty(),
+        Value::Mapping(entries) => entries.is_empty(),
+    }
+}
+
+fn place(node: &Node, path: &TreePath) -> Place {
+    Place { path: path.clone(), line: (node.mark.line > 0).then_some(node.mark.line), column: None }
+}

@@ -1,0 +1,381 @@
+//! Patches: found, read, and applied to the objects that they are for.
+//!
+//! Rules from kustomize v5.8, api/internal/builtins/Patch*Transformer.go.
+
+mod json;
+mod strategic;
+
+use gitops_tree::TreePath;
+use gitops_yaml::{Mark, Node, Style, Value};
+
+use crate::Warning;
+use crate::error::{BuildError, Place};
+use crate::files::{Files, parse};
+use crate::kustomization::{Patch, Selector};
+use crate::objects;
+use crate::resource::Object;
+use crate::select::Matcher;
+use crate::set::Set;
+
+/// What a patch turned out to be.
+enum Loaded {
+    Strategic(Vec<Object>),
+    Json(Vec<json::Operation>),
+}
+
+/// Where patches are read from.
+pub(crate) struct Home<'a> {
+    /// The kustomization's folder.
+    pub(crate) root: &'a TreePath,
+    /// Its file.
+    pub(crate) path: &'a TreePath,
+}
+
+/// Carries out an entry of `patches`.
+pub(crate) fn apply(
+    set: &mut Set,
+    files: &mut Files<'_>,
+    home: &Home<'_>,
+    patch: &Patch,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), BuildError> {
+    let (place, documents) = load(files, home, patch)?;
+    match read(&place, documents)? {
+        Loaded::Strategic(patches) => match &patch.target {
+            Some(target) => {
+                let [one] = patches.as_slice() else {
+                    if patches.is_empty() {
+                        return Ok(());
+                    }
+                    return Err(BuildError::Patch {
+                        place,
+                        message: "several strategic merge patches in one entry cannot have a `target`; make an entry of each".to_owned(),
+                    });
+                };
+                let chosen = choose(set, files, home, target, warnings)?;
+                apply_to_chosen(set, &chosen, one, patch, true)
+            }
+            None => {
+                for one in &patches {
+                    let index = find_target(set, one)?;
+                    apply_to_chosen(set, &[index], one, patch, false)?;
+                }
+                Ok(())
+            }
+        },
+        Loaded::Json(operations) => {
+            let Some(target) = &patch.target else {
+                return Err(BuildError::Patch {
+                    place,
+                    message: "a JSON patch needs a `target`".to_owned(),
+                });
+            };
+            for index in choose(set, files, home, target, warnings)? {
+                let object = &mut set.objects[index];
+                object.remember_id();
+                apply_json(object, &operations, &place)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Carries out an entry of `patchesJson6902`.
+pub(crate) fn apply_json_entry(
+    set: &mut Set,
+    files: &mut Files<'_>,
+    home: &Home<'_>,
+    patch: &Patch,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), BuildError> {
+    let (place, documents) = load(files, home, patch)?;
+    let fail =
+        |message: &str| BuildError::Patch { place: place.clone(), message: message.to_owned() };
+    let Some(target) = patch.target.as_ref().filter(|target| !target.name.is_empty()) else {
+        return Err(fail("a JSON patch needs a `target` with a `name`"));
+    };
+    let operations = match documents.first() {
+        Some(node) if matches!(node.value, Value::Sequence(_)) => read_operations(node, &place)?,
+        _ => return Err(fail("a JSON patch must be a list of operations")),
+    };
+    if operations.is_empty() {
+        return Err(fail("the JSON patch is empty"));
+    }
+    for index in choose(set, files, home, target, warnings)? {
+        apply_json(&mut set.objects[index], &operations, &place)?;
+    }
+    Ok(())
+}
+
+/// Carries out `patchesStrategicMerge`.
+pub(crate) fn apply_strategic_entries(
+    set: &mut Set,
+    files: &mut Files<'_>,
+    home: &Home<'_>,
+    entries: &[Node],
+) -> Result<(), BuildError> {
+    let options = Patch {
+        mark: Mark::NONE,
+        path: None,
+        patch: None,
+        target: None,
+        allow_name_change: false,
+        allow_kind_change: false,
+    };
+    let mut patches = Vec::new();
+    for entry in entries {
+        // An entry is the patch itself, or else the path of a file.
+        let inline = read_inline(files, home, entry)
+            .ok()
+            .filter(|documents| documents.iter().any(Node::is_mapping));
+        let (path, documents) = match inline {
+            Some(documents) => (home.path.clone(), documents),
+            None => {
+                let (path, bytes) = files.load(home.root, &files.reference(entry, home.path))?;
+                let documents = files.documents(&path, &bytes)?;
+                (path, documents)
+            }
+        };
+        patches.extend(objects::from_documents(documents, &path)?);
+    }
+    for patch in &patches {
+        let index = find_target(set, patch)?;
+        apply_to_chosen(set, &[index], patch, &options, true)?;
+    }
+    Ok(())
+}
+
+fn load(
+    files: &mut Files<'_>,
+    home: &Home<'_>,
+    patch: &Patch,
+) -> Result<(Place, Vec<Node>), BuildError> {
+    let whole = Place::file(home.path.clone());
+    let place = files.place(&Node::string("").at(patch.mark), &whole);
+    match (&patch.path, &patch.patch) {
+        (None, None) => {
+            Err(BuildError::Patch { place, message: "a patch needs `path` or `patch`".to_owned() })
+        }
+        (Some(_), Some(_)) => Err(BuildError::Patch {
+            place,
+            message: "a patch cannot have both `path` and `patch`; delete one of them".to_owned(),
+        }),
+        (Some(path), None) => {
+            let (path, bytes) = files.load(home.root, &files.reference(path, home.path))?;
+            let documents = files.documents(&path, &bytes)?;
+            Ok((Place::file(path), documents))
+        }
+        (None, Some(text)) => Ok((files.place(text, &whole), read_inline(files, home, text)?)),
+    }
+}
+
+/// Reads YAML that stands in a string of the kustomization, and gives its
+/// nodes the lines of the kustomization.
+fn read_inline(
+    files: &mut Files<'_>,
+    home: &Home<'_>,
+    node: &Node,
+) -> Result<Vec<Node>, BuildError> {
+    let text = node.text().unwrap_or_default();
+    let style = match &node.value {
+        Value::Scalar(scalar) => scalar.style,
+        _ => Style::Plain,
+    };
+    let file = files.id(home.path);
+    let mut documents = parse(home.path, file, text.as_bytes()).map_err(|error| match error {
+        BuildError::Yaml { place, message } => BuildError::Yaml {
+            place: Place {
+                line: place.line.map(|line| shift(line, node.mark, style)),
+                column: None,
+                ..place
+            },
+            message,
+        },
+        other => other,
+    })?;
+    for document in &mut documents {
+        remark(document, node.mark, style);
+    }
+    Ok(documents)
+}
+
+/// The line of the file on which a line of a string in it stands. Only a
+/// literal keeps its lines.
+fn shift(line: u32, mark: Mark, style: Style) -> u32 {
+    if style == Style::Literal { mark.line + line } else { mark.line }
+}
+
+fn remark(node: &mut Node, mark: Mark, style: Style) {
+    node.mark = Mark { line: shift(node.mark.line, mark, style), column: 0, ..mark };
+    match &mut node.value {
+        Value::Scalar(_) => {}
+        Value::Sequence(items) => items.iter_mut().for_each(|item| remark(item, mark, style)),
+        Value::Mapping(entries) => {
+            for (key, value) in entries {
+                remark(key, mark, style);
+                remark(value, mark, style);
+            }
+        }
+    }
+}
+
+fn read(place: &Place, documents: Vec<Node>) -> Result<Loaded, BuildError> {
+    match documents.first() {
+        Some(node) if matches!(node.value, Value::Sequence(_)) => {
+            Ok(Loaded::Json(read_operations(node, place)?))
+        }
+        _ => objects::from_documents(documents, &place.path).map(Loaded::Strategic),
+    }
+}
+
+fn read_operations(node: &Node, place: &Place) -> Result<Vec<json::Operation>, BuildError> {
+    json::read(node).map_err(|(at, message)| BuildError::Patch {
+        place: Place {
+            line: (at.mark.line > 0).then_some(at.mark.line).or(place.line),
+            column: None,
+            path: place.path.clone(),
+        },
+        message,
+    })
+}
+
+/// The objects that a selector chooses. One that chooses none is worth a warning.
+fn choose(
+    set: &Set,
+    files: &Files<'_>,
+    home: &Home<'_>,
+    target: &Selector,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<usize>, BuildError> {
+    let place = files.place(&Node::string("").at(target.mark), &Place::file(home.path.clone()));
+    let matcher = Matcher::new(target)
+        .map_err(|message| BuildError::Patch { place: place.clone(), message })?;
+    let chosen: Vec<usize> = set
+        .objects
+        .iter()
+        .enumerate()
+        .filter(|(_, object)| matcher.matches(object))
+        .map(|(index, _)| index)
+        .collect();
+    if chosen.is_empty() {
+        warnings.push(Warning {
+            path: place.path,
+            line: place.line,
+            message: "the target of this patch matches no object".to_owned(),
+        });
+    }
+    Ok(chosen)
+}
+
+/// The one object that a strategic merge patch names.
+fn find_target(set: &Set, patch: &Object) -> Result<usize, BuildError> {
+    let id = patch.id();
+    match set.ever(&id).as_slice() {
+        [index] => Ok(*index),
+        [] => Err(BuildError::Patch {
+            place: patch.place.clone(),
+            message: format!(
+                "the patch is for `{id}` ({}), which does not exist; correct its apiVersion, kind, name or namespace, or give it a `target`",
+                patch.api_version()
+            ),
+        }),
+        several => Err(BuildError::Patch {
+            place: patch.place.clone(),
+            message: format!(
+                "the patch is for `{id}`, which could be any of {} objects",
+                several.len()
+            ),
+        }),
+    }
+}
+
+fn apply_json(
+    object: &mut Object,
+    operations: &[json::Operation],
+    place: &Place,
+) -> Result<(), BuildError> {
+    // kustomize keeps its notes in annotations, so that a patch finds the
+    // mapping there; an empty one is taken out at the end.
+    if object.has_notes() && object.node.at_path(&["metadata", "annotations"]).is_none() {
+        object.metadata_mut().set("annotations", Node::mapping());
+    }
+    json::apply(&mut object.node, operations).map_err(|message| BuildError::Patch {
+        place: place.clone(),
+        message: format!("the patch does not apply to `{}`: {message}", object.id()),
+    })
+}
+
+/// Merges a patch into objects. `with_target` tells the two ways in which
+/// kustomize prepares the patch apart.
+fn apply_to_chosen(
+    set: &mut Set,
+    chosen: &[usize],
+    patch: &Object,
+    options: &Patch,
+    with_target: bool,
+) -> Result<(), BuildError> {
+    let mut gone = Vec::new();
+    for index in chosen {
+        let object = &mut set.objects[*index];
+        let mut copy = patch.clone();
+        if with_target {
+            copy.normalise_texts("labels");
+            copy.normalise_texts("annotations");
+            if copy.namespace().is_empty() {
+                copy.set_namespace("");
+            }
+            let version = object.node.get("apiVersion").cloned();
+            match version {
+                Some(version) => copy.node.set("apiVersion", version),
+                None => {
+                    copy.node.remove("apiVersion");
+                }
+            }
+        }
+        if !apply_strategic(object, &copy, options)? {
+            gone.push(*index);
+        }
+    }
+    let mut index = 0;
+    set.objects.retain(|_| {
+        index += 1;
+        !gone.contains(&(index - 1))
+    });
+    if with_target { set.check_unique() } else { Ok(()) }
+}
+
+/// Merges a patch into one object; `false` means that the object is gone.
+fn apply_strategic(
+    object: &mut Object,
+    patch: &Object,
+    options: &Patch,
+) -> Result<bool, BuildError> {
+    let kind = object.node.get("kind").cloned();
+    let name = object.node.at_path(&["metadata", "name"]).cloned();
+    let namespace = object.node.at_path(&["metadata", "namespace"]).cloned();
+    if options.allow_name_change || options.allow_kind_change {
+        object.remember_id();
+    }
+    let remains =
+        strategic::merge(&mut object.node, &patch.node).map_err(|message| BuildError::Patch {
+            place: patch.place.clone(),
+            message: format!("the patch does not fit `{}`: {message}", object.id()),
+        })?;
+    if !remains || object.node.entries().is_empty() {
+        return Ok(false);
+    }
+    if let (false, Some(kind)) = (options.allow_kind_change, kind) {
+        object.node.set("kind", kind);
+    }
+    let metadata = object.metadata_mut();
+    if let (false, Some(name)) = (options.allow_name_change, name) {
+        metadata.set("name", name);
+    }
+    match namespace.filter(|namespace| !namespace.is_null()) {
+        Some(namespace) => metadata.set("namespace", namespace),
+        None => {
+            metadata.remove("namespace");
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,232 @@
+//! JSON patches (RFC 6902), on nodes.
+//!
+//! Where the RFC leaves room, this does what kustomize v5.8's library
+//! (evanphx/json-patch v4) does: negative indices count from the end, and
+//! `replace` makes a missing key of a mapping.
+
+use gitops_yaml::{Node, Style, Tag, Value};
+
+/// One operation.
+pub(crate) struct Operation {
+    kind: Kind,
+    path: String,
+    from: String,
+    value: Option<Node>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Add,
+    Remove,
+    Replace,
+    Move,
+    Copy,
+    Test,
+}
+
+/// Reads the operations of a patch. The error says what is wrong, and where.
+pub(crate) fn read(patch: &Node) -> Result<Vec<Operation>, (Node, String)> {
+    patch.items().iter().map(read_operation).collect()
+}
+
+fn read_operation(node: &Node) -> Result<Operation, (Node, String)> {
+    let fail = |message: String| (node.clone(), message);
+    if !node.is_mapping() {
+        return Err(fail(
+            "an operation of a JSON patch must be a mapping with `op` and `path`".to_owned(),
+        ));
+    }
+    let text = |field: &str| node.get(field).and_then(Node::as_str);
+    let kind = match text("op") {
+        Some("add") => Kind::Add,
+        Some("remove") => Kind::Remove,
+        Some("replace") => Kind::Replace,
+        Some("move") => Kind::Move,
+        Some("copy") => Kind::Copy,
+        Some("test") => Kind::Test,
+        other => {
+            return Err(fail(format!(
+                "a JSON patch has the operation `{}`, expected add, remove, replace, move, copy or test",
+                other.unwrap_or_default()
+            )));
+        }
+    };
+    let Some(path) = text("path") else {
+        return Err(fail("an operation of a JSON patch needs a `path`".to_owned()));
+    };
+    let from = text("from").unwrap_or_default().to_owned();
+    if matches!(kind, Kind::Move | Kind::Copy) && node.get("from").is_none() {
+        return Err(fail(format!("the operation on `{path}` needs `from`")));
+    }
+    let value = node.get("value").map(|value| {
+        let mut value = value.clone();
+        resolve_as_v2(&mut value);
+        value
+    });
+    Ok(Operation { kind, path: path.to_owned(), from, value })
+}
+
+/// Types plain words as YAML 1.1 has them: kustomize reads JSON patches with
+/// another YAML library than objects, for which `yes` and `on` are booleans.
+fn resolve_as_v2(node: &mut Node) {
+    match &mut node.value {
+        Value::Scalar(scalar) => {
+            if scalar.style == Style::Plain && scalar.tag == Tag::Str {
+                let word = match &*scalar.text {
+                    "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => "true",
+                    "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => "false",
+                    _ => return,
+                };
+                scalar.text = word.into();
+                scalar.tag = Tag::Bool;
+            }
+        }
+        Value::Sequence(items) => items.iter_mut().for_each(resolve_as_v2),
+        Value::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| resolve_as_v2(value)),
+    }
+}
+
+/// Applies the operations in order. The error says which one does not apply.
+pub(crate) fn apply(object: &mut Node, operations: &[Operation]) -> Result<(), String> {
+    operations.iter().try_for_each(|operation| apply_one(object, operation))
+}
+
+fn apply_one(object: &mut Node, operation: &Operation) -> Result<(), String> {
+    let path = &operation.path;
+    let value = || operation.value.clone().unwrap_or_else(|| Node::scalar("null", Tag::Null));
+    match operation.kind {
+        Kind::Add => add(object, path, value()),
+        Kind::Remove => remove(object, path).map(|_| ()),
+        Kind::Replace if path.is_empty() => {
+            if operation.value.as_ref().is_none_or(|value| !value.is_mapping()) {
+                return Err("replacing the whole object needs a mapping".to_owned());
+            }
+            *object = value();
+            Ok(())
+        }
+        Kind::Replace => replace(object, path, value()),
+        Kind::Move => {
+            let taken = remove(object, &operation.from)?;
+            add(object, path, taken)
+        }
+        Kind::Copy => {
+            let copied = find(object, &operation.from)?
+                .cloned()
+                .unwrap_or_else(|| Node::scalar("null", Tag::Null));
+            add(object, path, copied)
+        }
+        Kind::Test => {
+            let found = find(object, path)?;
+            let wanted = value();
+            let equal = match found {
+                None => wanted.is_null(),
+                Some(found) => found.same_value(&wanted),
+            };
+            if equal { Ok(()) } else { Err(format!("the test of `{path}` failed")) }
+        }
+    }
+}
+
+/// The node that holds what `path` names, and the last name.
+fn holder<'n>(object: &'n mut Node, path: &str) -> Result<(&'n mut Node, String), String> {
+    let missing = || format!("`{path}`: its parent does not exist");
+    let mut names: Vec<String> = path.split('/').map(unescape).collect();
+    if names.len() < 2 {
+        return Err(format!("`{path}` is no JSON pointer; it must start with a slash"));
+    }
+    names.remove(0);
+    let last = names.pop().unwrap_or_default();
+    let mut at = object;
+    for name in &names {
+        at = match &mut at.value {
+            Value::Mapping(entries) => entries
+                .iter_mut()
+                .find(|(key, _)| key.text() == Some(name))
+                .map(|(_, value)| value)
+                .ok_or_else(missing)?,
+            Value::Sequence(items) => {
+                let index = index(name, items.len(), items.len())
+                    .map_err(|message| format!("`{path}`: {message}"))?;
+                items.get_mut(index).ok_or_else(missing)?
+            }
+            Value::Scalar(_) => return Err(missing()),
+        };
+    }
+    match at.value {
+        Value::Scalar(_) => Err(missing()),
+        _ => Ok((at, last)),
+    }
+}
+
+fn unescape(name: &str) -> String {
+    name.replace("~1", "/").replace("~0", "~")
+}
+
+/// An index below `limit`; negative ones count from `from_end`.
+fn index(name: &str, limit: usize, from_end: usize) -> Result<usize, String> {
+    let number: i64 = name.parse().map_err(|_| format!("`{name}` is no index of a list"))?;
+    let outside = || format!("index {number} is outside of the list of {from_end}");
+    let index = if number < 0 {
+        from_end
+            .checked_sub(usize::try_from(-number).map_err(|_| outside())?)
+            .ok_or_else(outside)?
+    } else {
+        usize::try_from(number).map_err(|_| outside())?
+    };
+    if index < limit { Ok(index) } else { Err(outside()) }
+}
+
+fn add(object: &mut Node, path: &str, value: Node) -> Result<(), String> {
+    let (at, name) = holder(object, path)?;
+    match &mut at.value {
+        Value::Sequence(items) if name == "-" => items.push(value),
+        Value::Sequence(items) => {
+            let length = items.len();
+            let index = index(&name, length + 1, length + 1)
+                .map_err(|message| format!("`{path}`: {message}"))?;
+            items.insert(index, value);
+        }
+        _ => at.set(&name, value),
+    }
+    Ok(())
+}
+
+fn replace(object: &mut Node, path: &str, value: Node) -> Result<(), String> {
+    let (at, name) = holder(object, path)?;
+    match &mut at.value {
+        Value::Sequence(items) => {
+            let index = index(&name, items.len(), items.len())
+                .map_err(|message| format!("`{path}`: {message}"))?;
+            items[index] = value;
+        }
+        _ => at.set(&name, value),
+    }
+    Ok(())
+}
+
+fn remove(object: &mut Node, path: &str) -> Result<Node, String> {
+    let (at, name) = holder(object, path)?;
+    match &mut at.value {
+        Value::Sequence(items) => {
+            let index = index(&name, items.len(), items.len())
+                .map_err(|message| format!("`{path}`: {message}"))?;
+            Ok(items.remove(index))
+        }
+        _ => at.remove(&name).ok_or_else(|| format!("`{path}` does not exist")),
+    }
+}
+
+fn find<'n>(object: &'n mut Node, path: &str) -> Result<Option<&'n Node>, String> {
+    if path.is_empty() {
+        return Ok(Some(object));
+    }
+    let (at, name) = holder(object, path)?;
+    match &at.value {
+        Value::Sequence(items) => {
+            let index = index(&name, items.len(), items.len())
+                .map_err(|message| format!("`{path}`: {message}"))?;
+            Ok(items.get(index))
+        }
+        _ => Ok(at.get(&name)),
+    }
+}

@@ -1,0 +1,286 @@
+//! Fields that name other objects follow those objects' new names.
+//!
+//! Rules from kustomize v5.8, api/filters/nameref and
+//! api/internal/accumulator/namereferencetransformer.go.
+
+use std::collections::{HashMap, HashSet};
+
+use gitops_yaml::{Node, Value};
+
+use crate::defaults::NameReference;
+use crate::error::BuildError;
+use crate::fieldspec::{Create, set_untyped};
+use crate::id::{Gvk, Id};
+use crate::resource::{Object, raw};
+use crate::set::{Set, field_error};
+
+/// What a search for a referred object looks at.
+struct Candidate {
+    now: Id,
+    previous: Vec<Id>,
+    /// The namespace as written.
+    namespace: String,
+    prefixes: Vec<String>,
+    suffixes: Vec<String>,
+}
+
+/// Brings every reference up to date.
+pub(crate) fn fix(set: &mut Set, references: &[NameReference]) -> Result<(), BuildError> {
+    let candidates: Vec<Candidate> = set
+        .objects
+        .iter()
+        .map(|object| Candidate {
+            now: object.id(),
+            previous: object.previous_ids(),
+            namespace: object.namespace().to_owned(),
+            prefixes: object.prefixes.clone(),
+            suffixes: object.suffixes.clone(),
+        })
+        .collect();
+    let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, candidate) in candidates.iter().enumerate() {
+        let names: HashSet<&str> = candidate.previous.iter().map(|id| id.name.as_str()).collect();
+        for name in names {
+            by_name.entry(name).or_default().push(index);
+        }
+    }
+    if by_name.is_empty() {
+        return Ok(());
+    }
+    for (index, object) in set.objects.iter_mut().enumerate() {
+        fix_one(object, index, references, &candidates, &by_name)?;
+    }
+    Ok(())
+}
+
+fn fix_one(
+    object: &mut Object,
+    index: usize,
+    references: &[NameReference],
+    candidates: &[Candidate],
+    by_name: &HashMap<&str, Vec<usize>>,
+) -> Result<(), BuildError> {
+    let original = candidates[index].previous.first().unwrap_or(&candidates[index].now).gvk.clone();
+    let bound = bound_namespaces(object);
+    let role = role_of(object);
+    for reference in references {
+        for field in &reference.fields {
+            if !original.is_selected_by(&field.gvk) {
+                continue;
+            }
+            let search = Search {
+                candidates,
+                by_name,
+                referrer: &candidates[index],
+                target: &reference.target,
+                role: field.path.ends_with("roleRef/name").then_some(role.as_ref()).flatten(),
+                bound: &bound,
+            };
+            // The kind may have changed; the field counts all the same.
+            let everywhere = crate::fieldspec::FieldSpec { gvk: Gvk::default(), ..field.clone() };
+            let mut ambiguous = None;
+            let result = object.apply(&everywhere, Create::Nothing, &mut |node: &mut Node| {
+                search.update(node).map_err(|problem| match problem {
+                    Problem::Shape(message) => message,
+                    Problem::Ambiguous { name, candidates } => {
+                        ambiguous = Some((name, candidates));
+                        String::new()
+                    }
+                })
+            });
+            if let Err(problem) = result {
+                return Err(match ambiguous {
+                    Some((name, candidates)) => BuildError::Ambiguous {
+                        place: object.place.clone(),
+                        field: problem.field,
+                        id: object.id().to_string().into(),
+                        name: name.into(),
+                        candidates: candidates.into(),
+                    },
+                    None => field_error(object, problem),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The namespaces of the service accounts that a RoleBinding names.
+fn bound_namespaces(object: &Object) -> HashSet<String> {
+    if object.kind() != "RoleBinding" {
+        return HashSet::new();
+    }
+    object
+        .node
+        .get("subjects")
+        .map(Node::items)
+        .unwrap_or_default()
+        .iter()
+        .filter(|subject| subject.get("kind").and_then(Node::text) == Some("ServiceAccount"))
+        .filter_map(|subject| subject.get("namespace").and_then(Node::text).map(str::to_owned))
+        .collect()
+}
+
+/// Group and kind of `roleRef`, where both are given.
+fn role_of(object: &Object) -> Option<Gvk> {
+    let role = object.node.get("roleRef")?;
+    Some(Gvk {
+        group: raw(role.get("apiGroup")?).to_owned(),
+        version: String::new(),
+        kind: raw(role.get("kind")?).to_owned(),
+    })
+}
+
+struct Search<'a> {
+    candidates: &'a [Candidate],
+    by_name: &'a HashMap<&'a str, Vec<usize>>,
+    referrer: &'a Candidate,
+    target: &'a Gvk,
+    role: Option<&'a Gvk>,
+    bound: &'a HashSet<String>,
+}
+
+enum Problem {
+    Shape(String),
+    Ambiguous { name: String, candidates: String },
+}
+
+impl Search<'_> {
+    fn update(&self, node: &mut Node) -> Result<(), Problem> {
+        if node.is_null() {
+            return Ok(());
+        }
+        match &mut node.value {
+            Value::Scalar(_) => self.update_scalar(node),
+            Value::Mapping(_) => self.update_mapping(node),
+            Value::Sequence(items) => items.iter_mut().try_for_each(|item| match item.value {
+                _ if item.is_null() => Ok(()),
+                Value::Scalar(_) => self.update_scalar(item),
+                Value::Mapping(_) => self.update_mapping(item),
+                Value::Sequence(_) => {
+                    Err(Problem::Shape("expected a string or a mapping in the list".to_owned()))
+                }
+            }),
+        }
+    }
+
+    fn update_scalar(&self, node: &mut Node) -> Result<(), Problem> {
+        let old = raw(node).to_owned();
+        let Some(found) = self.select(&old, None, false)? else { return Ok(()) };
+        if found.now.name != old {
+            set_untyped(node, &found.now.name).map_err(Problem::Shape)?;
+        }
+        Ok(())
+    }
+
+    /// A field that holds name and namespace.
+    fn update_mapping(&self, node: &mut Node) -> Result<(), Problem> {
+        let Some(name) = node.get("name").map(|name| raw(name).to_owned()) else {
+            return Err(Problem::Shape("expected a mapping with `name`".to_owned()));
+        };
+        let namespace = node.get("namespace").map(|namespace| raw(namespace).to_owned());
+        let Some(found) = self.select(&name, namespace.as_deref(), true)? else { return Ok(()) };
+        if found.now.name == name && found.namespace.is_empty() {
+            return Ok(());
+        }
+        for (field, value) in [("name", &found.now.name), ("namespace", &found.namespace)] {
+            if value.is_empty() {
+                continue;
+            }
+            if node.get(field).is_none() {
+                node.set(field, Node::string(""));
+            }
+            if let Some(own) = node.get_mut(field) {
+                set_untyped(own, value).map_err(Problem::Shape)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The one object that `name` means; `None` where it means none.
+    fn select(
+        &self,
+        name: &str,
+        namespace: Option<&str>,
+        with_namespace: bool,
+    ) -> Result<Option<&Candidate>, Problem> {
+        let Some(named) = self.by_name.get(name) else { return Ok(None) };
+        let reachable = |candidate: &&Candidate| self.can_reach(candidate);
+        let mut found: Vec<&Candidate> =
+            named.iter().map(|index| &self.candidates[*index]).filter(reachable).collect();
+        if let Some(namespace) = namespace {
+            found = self.in_namespace(found, namespace);
+        }
+        found.retain(|candidate| {
+            let was = |gvk: &Gvk| candidate.previous.iter().any(|id| id.gvk.is_selected_by(gvk));
+            was(self.target) && self.role.is_none_or(was) && self.same_namespace(candidate)
+        });
+        if found.len() > 1 {
+            found.retain(|candidate| self.same_affixes(candidate, true));
+        } else if found.len() == 1 {
+            return Ok(found.pop());
+        }
+        if found.len() > 1 {
+            found.retain(|candidate| self.same_affixes(candidate, false));
+        }
+        let Some(first) = found.first().copied() else { return Ok(None) };
+        let same = found.iter().all(|other| {
+            other.now.name == first.now.name
+                && (!with_namespace || other.namespace == first.namespace)
+        });
+        if same {
+            return Ok(Some(first));
+        }
+        let names: Vec<String> =
+            found.iter().map(|candidate| format!("`{}`", candidate.now)).collect();
+        Err(Problem::Ambiguous { name: name.to_owned(), candidates: names.join(", ") })
+    }
+
+    /// Whether the referrer may refer to an object at all.
+    fn can_reach(&self, candidate: &Candidate) -> bool {
+        self.referrer.now.is_cluster_scoped()
+            || candidate.now.is_cluster_scoped()
+            || candidate.now.same_namespace(&self.referrer.now)
+            || self.bound.contains(&candidate.namespace)
+    }
+
+    /// The candidates that stood in a namespace first, or else stand in it now.
+    /// Whether any did is asked of all objects in reach, of any name.
+    fn in_namespace<'c>(&self, found: Vec<&'c Candidate>, namespace: &str) -> Vec<&'c Candidate> {
+        fn first(candidate: &Candidate) -> &Id {
+            candidate.previous.first().unwrap_or(&candidate.now)
+        }
+        let any = self
+            .candidates
+            .iter()
+            .any(|other| self.can_reach(other) && first(other).effective_namespace() == namespace);
+        found
+            .into_iter()
+            .filter(|candidate| {
+                let id = if any { first(candidate) } else { &candidate.now };
+                id.effective_namespace() == namespace
+            })
+            .collect()
+    }
+
+    fn same_namespace(&self, candidate: &Candidate) -> bool {
+        self.referrer.now.is_cluster_scoped()
+            || candidate.now.is_cluster_scoped()
+            || candidate.now.gvk.kind == "ServiceAccount"
+            || candidate.now.same_namespace(&self.referrer.now)
+    }
+
+    fn same_affixes(&self, candidate: &Candidate, empty_fits: bool) -> bool {
+        let fits = |left: &[String], right: &[String]| {
+            (empty_fits && (left.is_empty() || right.is_empty())) || same_ending(left, right)
+        };
+        fits(&candidate.prefixes, &self.referrer.prefixes)
+            && fits(&candidate.suffixes, &self.referrer.suffixes)
+    }
+}
+
+/// Whether one list ends with the other; an empty one only with another.
+fn same_ending(left: &[String], right: &[String]) -> bool {
+    let (short, long) = if left.len() <= right.len() { (left, right) } else { (right, left) };
+    if short.is_empty() { long.is_empty() } else { long.ends_with(short) }
+}

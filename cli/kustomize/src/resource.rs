@@ -1,0 +1,242 @@
+//! An object during a build, with what the build remembers about it.
+//!
+//! kustomize keeps these notes in annotations of the object; here they stand
+//! beside it.
+
+use gitops_yaml::{Node, Scalar, Value};
+
+use crate::error::Place;
+use crate::fieldspec::{self, Create, FieldSpec, Set};
+use crate::id::{Gvk, Id, split_api_version};
+
+/// How a generated object meets one that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Behavior {
+    Create,
+    Replace,
+    Merge,
+}
+
+/// An earlier identity of an object; group and version are always today's.
+#[derive(Clone, Debug)]
+pub(crate) struct Previous {
+    namespace: String,
+    name: String,
+    kind: String,
+}
+
+/// An object and its history.
+#[derive(Clone)]
+pub(crate) struct Object {
+    pub(crate) node: Node,
+    /// Where it was read or generated.
+    pub(crate) place: Place,
+    pub(crate) document: u32,
+    pub(crate) generated: bool,
+    pub(crate) behavior: Behavior,
+    pub(crate) needs_hash: bool,
+    pub(crate) previous: Vec<Previous>,
+    pub(crate) prefixes: Vec<String>,
+    pub(crate) suffixes: Vec<String>,
+    /// Names of the `vars` that read from this object.
+    pub(crate) variables: Vec<String>,
+}
+
+impl Object {
+    pub(crate) fn new(node: Node, place: Place, document: u32) -> Object {
+        Object {
+            node,
+            place,
+            document,
+            generated: false,
+            behavior: Behavior::Create,
+            needs_hash: false,
+            previous: Vec::new(),
+            prefixes: Vec::new(),
+            suffixes: Vec::new(),
+            variables: Vec::new(),
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        text(self.node.get("kind"))
+    }
+
+    pub(crate) fn api_version(&self) -> &str {
+        text(self.node.get("apiVersion"))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        text(self.node.at_path(&["metadata", "name"]))
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        text(self.node.at_path(&["metadata", "namespace"]))
+    }
+
+    pub(crate) fn gvk(&self) -> Gvk {
+        Gvk::new(self.api_version(), self.kind())
+    }
+
+    /// Today's identity.
+    pub(crate) fn id(&self) -> Id {
+        Id { gvk: self.gvk(), name: self.name().to_owned(), namespace: self.namespace().to_owned() }
+    }
+
+    /// Earlier identities, the oldest first.
+    pub(crate) fn previous_ids(&self) -> Vec<Id> {
+        let (group, version) = split_api_version(self.api_version());
+        self.previous
+            .iter()
+            .map(|previous| Id {
+                gvk: Gvk {
+                    group: group.to_owned(),
+                    version: version.to_owned(),
+                    kind: previous.kind.clone(),
+                },
+                name: previous.name.clone(),
+                namespace: previous.namespace.clone(),
+            })
+            .collect()
+    }
+
+    /// The first identity.
+    pub(crate) fn original_id(&self) -> Id {
+        self.previous_ids().into_iter().next().unwrap_or_else(|| self.id())
+    }
+
+    /// Whether any identity it ever had is `id`.
+    pub(crate) fn was_ever(&self, matches: &dyn Fn(&Id) -> bool) -> bool {
+        self.previous_ids().iter().any(matches) || matches(&self.id())
+    }
+
+    /// Notes today's identity before it changes.
+    pub(crate) fn remember_id(&mut self) {
+        let id = self.id();
+        self.previous.push(Previous {
+            namespace: id.effective_namespace().to_owned(),
+            name: id.name,
+            kind: id.gvk.kind,
+        });
+    }
+
+    /// Whether kustomize would carry notes in this object's annotations now.
+    pub(crate) fn has_notes(&self) -> bool {
+        !self.previous.is_empty()
+            || !self.prefixes.is_empty()
+            || !self.suffixes.is_empty()
+            || self.generated
+    }
+
+    /// Runs `set` at a field spec if it is about this object's kind.
+    pub(crate) fn apply(
+        &mut self,
+        spec: &FieldSpec,
+        create: Create,
+        set: &mut Set<'_>,
+    ) -> Result<(), FieldProblem> {
+        if !self.gvk().is_selected_by(&spec.gvk) {
+            return Ok(());
+        }
+        spec.apply(&mut self.node, create, set)
+            .map_err(|message| FieldProblem { field: spec.path.clone(), message })
+    }
+
+    pub(crate) fn set_name(&mut self, name: &str) {
+        self.set_meta("name", name);
+    }
+
+    /// Sets the namespace, or takes it out where `namespace` is empty.
+    pub(crate) fn set_namespace(&mut self, namespace: &str) {
+        if namespace.is_empty() {
+            if let Some(metadata) = self.node.get_mut("metadata") {
+                metadata.remove("namespace");
+            }
+        } else {
+            self.set_meta("namespace", namespace);
+        }
+    }
+
+    fn set_meta(&mut self, field: &str, value: &str) {
+        let metadata = self.metadata_mut();
+        match metadata.get_mut(field) {
+            Some(node) if matches!(node.value, Value::Scalar(_)) => {
+                // A scalar takes any text.
+                let _ = fieldspec::set_untyped(node, value);
+            }
+            _ => metadata.set(field, Node::scalar(value, fieldspec::type_of(value))),
+        }
+    }
+
+    pub(crate) fn metadata_mut(&mut self) -> &mut Node {
+        child_mapping(&mut self.node, "metadata")
+    }
+
+    /// The labels or annotations as text; nulls and lists read as they are written.
+    pub(crate) fn texts(&self, field: &str) -> Vec<(String, String)> {
+        self.node
+            .at_path(&["metadata", field])
+            .map(|map| {
+                map.entries()
+                    .iter()
+                    .map(|(key, value)| (raw(key).to_owned(), raw(value).to_owned()))
+                    .collect()
+            })
+            .unwrap_or_default()
+    }
+
+    /// Makes all labels or annotations strings, and takes an empty mapping out.
+    pub(crate) fn normalise_texts(&mut self, field: &str) {
+        let Some(metadata) = self.node.get_mut("metadata") else { return };
+        let Some(map) = metadata.get_mut(field) else { return };
+        match map.entries_mut() {
+            Some(entries) if !entries.is_empty() => {
+                for (_, value) in entries {
+                    let text = raw(value).to_owned();
+                    let mark = value.mark;
+                    let style = match &value.value {
+                        Value::Scalar(scalar) => scalar.style,
+                        _ => gitops_yaml::Style::Plain,
+                    };
+                    value.value = Value::Scalar(Scalar {
+                        text: text.into(),
+                        tag: gitops_yaml::Tag::Str,
+                        style,
+                    });
+                    value.mark = mark;
+                }
+            }
+            _ => {
+                metadata.remove(field);
+            }
+        }
+    }
+}
+
+/// What a transformation could not do to a field.
+#[derive(Debug)]
+pub(crate) struct FieldProblem {
+    pub(crate) field: String,
+    pub(crate) message: String,
+}
+
+/// The mapping under `key`, made where there is none.
+pub(crate) fn child_mapping<'a>(node: &'a mut Node, key: &str) -> &'a mut Node {
+    if !node.get(key).is_some_and(Node::is_mapping) {
+        node.set(key, Node::mapping());
+    }
+    node.get_mut(key).expect("it has just been set, and an object is a mapping")
+}
+
+/// The text of a scalar of any type, as written; empty for everything else.
+pub(crate) fn raw(node: &Node) -> &str {
+    match &node.value {
+        Value::Scalar(scalar) => &scalar.text,
+        _ => "",
+    }
+}
+
+/// The text of a scalar; empty where there is none or it is null.
+pub(crate) fn text(node: Option<&Node>) -> &str {
+    node.and_then(Node::text).unwrap_or("")
+}

@@ -1,0 +1,164 @@
+//! The objects of a build, in order, each identity once.
+//!
+//! Rules from kustomize v5.8, api/resmap/reswrangler.go.
+
+use std::collections::HashMap;
+
+use gitops_yaml::Node;
+
+use crate::error::BuildError;
+use crate::fieldspec::{Create, FieldSpec};
+use crate::id::Id;
+use crate::resource::{Behavior, FieldProblem, Object, child_mapping, raw};
+
+/// The objects, in the order in which they were added.
+#[derive(Default)]
+pub(crate) struct Set {
+    pub(crate) objects: Vec<Object>,
+}
+
+impl Set {
+    /// Adds objects; two with one identity are an error.
+    pub(crate) fn append(&mut self, more: Vec<Object>) -> Result<(), BuildError> {
+        self.objects.extend(more);
+        self.check_unique()
+    }
+
+    /// Fails where two objects have one identity.
+    pub(crate) fn check_unique(&self) -> Result<(), BuildError> {
+        let mut seen: HashMap<Id, usize> = HashMap::with_capacity(self.objects.len());
+        for (index, object) in self.objects.iter().enumerate() {
+            let id = object.id();
+            if let Some(first) = seen.insert(id.key(), index) {
+                return Err(BuildError::Duplicate {
+                    id: id.to_string(),
+                    first: self.objects[first].place.clone(),
+                    second: object.place.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The indices of the objects that are, or ever were, `id`.
+    pub(crate) fn ever(&self, id: &Id) -> Vec<usize> {
+        self.objects
+            .iter()
+            .enumerate()
+            .filter(|(_, object)| object.was_ever(&|own| own.same(id)))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// Adds a generated object, or puts it into one that exists, as its
+    /// behavior says.
+    pub(crate) fn absorb(&mut self, mut object: Object) -> Result<(), BuildError> {
+        let id = object.id();
+        let fail = |message: String| BuildError::Generator { place: object.place.clone(), message };
+        let matches = self.ever(&id);
+        let index = match (matches.as_slice(), object.behavior) {
+            ([], Behavior::Create) => return self.append(vec![object]),
+            ([], Behavior::Merge | Behavior::Replace) => {
+                return Err(fail(format!(
+                    "`{id}` does not exist, so nothing can be merged into it or replaced by it; use `behavior: create`"
+                )));
+            }
+            ([index], Behavior::Merge | Behavior::Replace) => *index,
+            ([index], Behavior::Create) => {
+                return Err(BuildError::Duplicate {
+                    id: id.to_string(),
+                    first: self.objects[*index].place.clone(),
+                    second: object.place.clone(),
+                });
+            }
+            (several, _) => {
+                return Err(fail(format!(
+                    "`{id}` could be merged into any of {} objects; give them different names",
+                    several.len()
+                )));
+            }
+        };
+        let merges = object.behavior == Behavior::Merge;
+        let old = &self.objects[index];
+        take_metadata(&mut object, old);
+        if merges {
+            for field in ["data", "binaryData"] {
+                merge_data(&mut object.node, &old.node, field);
+            }
+        }
+        self.objects[index] = object;
+        self.check_unique()
+    }
+
+    /// Applies `change` at `specs` of every object that is not a kind apart.
+    pub(crate) fn apply(
+        &mut self,
+        specs: &[FieldSpec],
+        create: Create,
+        change: &mut dyn FnMut(&mut Node) -> Result<(), String>,
+    ) -> Result<(), BuildError> {
+        for object in &mut self.objects {
+            for spec in specs {
+                if let Err(problem) = object.apply(spec, create, change) {
+                    return Err(field_error(object, problem));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A problem with a field, placed.
+pub(crate) fn field_error(object: &Object, problem: FieldProblem) -> BuildError {
+    BuildError::Field {
+        place: object.place.clone(),
+        field: problem.field,
+        id: object.id().to_string(),
+        message: problem.message,
+    }
+}
+
+/// What a generated object takes over from the one it replaces or merges into.
+fn take_metadata(object: &mut Object, old: &Object) {
+    for field in ["labels", "annotations"] {
+        let mut merged: Vec<(Node, Node)> = Vec::new();
+        for source in [&old.node, &object.node] {
+            for (key, value) in
+                source.at_path(&["metadata", field]).map(Node::entries).unwrap_or_default()
+            {
+                match merged.iter_mut().find(|(own, _)| raw(own) == raw(key)) {
+                    Some((_, own)) => *own = value.clone(),
+                    None => merged.push((key.clone(), value.clone())),
+                }
+            }
+        }
+        let metadata = object.metadata_mut();
+        metadata.remove(field);
+        if !merged.is_empty() {
+            let map = child_mapping(metadata, field);
+            if let Some(entries) = map.entries_mut() {
+                *entries = merged;
+            }
+        }
+    }
+    object.set_name(old.name());
+    object.set_namespace(old.namespace());
+    object.needs_hash = object.needs_hash && old.needs_hash;
+    object.behavior = old.behavior;
+    object.previous.clone_from(&old.previous);
+    object.prefixes.clone_from(&old.prefixes);
+    object.suffixes.clone_from(&old.suffixes);
+    object.variables.clone_from(&old.variables);
+}
+
+fn merge_data(node: &mut Node, old: &Node, field: &str) {
+    let Some(old) = old.get(field).filter(|old| !old.entries().is_empty()) else { return };
+    let own = child_mapping(node, field);
+    for (key, value) in old.entries() {
+        if own.get(raw(key)).is_none()
+            && let Some(entries) = own.entries_mut()
+        {
+            entries.push((key.clone(), value.clone()));
+        }
+    }
+}

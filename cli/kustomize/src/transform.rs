@@ -1,0 +1,408 @@
+//! The transformations of a kustomization's plain fields.
+//!
+//! Rules from kustomize v5.8, api/filters and api/internal/builtins.
+
+use gitops_yaml::{Node, Tag, Value};
+use regex::Regex;
+
+use crate::defaults::Config;
+use crate::error::{BuildError, Place};
+use crate::fieldspec::{self, Create, FieldSpec, set_scalar, set_string, set_untyped};
+use crate::id::Gvk;
+use crate::kustomization::{Image, Labels, Replica};
+use crate::resource::{FieldProblem, Object, child_mapping};
+use crate::set::{Set, field_error};
+
+/// Which subjects of role bindings get the namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subjects {
+    /// Those named `default`.
+    Default,
+    /// Every service account.
+    ServiceAccounts,
+    /// None.
+    None,
+}
+
+/// Puts every object that may have one into `namespace`.
+pub(crate) fn namespace(
+    set: &mut Set,
+    namespace: &Node,
+    specs: &[FieldSpec],
+    subjects: Subjects,
+    unset_only: bool,
+) -> Result<(), BuildError> {
+    let text = namespace.text().unwrap_or_default();
+    let mut put = |node: &mut Node| {
+        if unset_only && node.text().is_some_and(|own| !own.is_empty()) {
+            return Ok(());
+        }
+        set_string(node, text, namespace)
+    };
+    for object in &mut set.objects {
+        object.remember_id();
+        put_namespace(object, specs, subjects, &mut put)
+            .map_err(|problem| field_error(object, problem))?;
+    }
+    set.check_unique()
+}
+
+fn put_namespace(
+    object: &mut Object,
+    specs: &[FieldSpec],
+    subjects: Subjects,
+    put: &mut fieldspec::Set<'_>,
+) -> Result<(), FieldProblem> {
+    let meta = |path: &str| FieldSpec { gvk: Gvk::default(), path: path.to_owned(), create: true };
+    let gvk = object.gvk();
+    if !gvk.is_cluster_scoped() {
+        object.apply(&meta("metadata/namespace"), Create::Scalar, put)?;
+    }
+    let is_binding = matches!(gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");
+    if is_binding {
+        put_subjects(&mut object.node, subjects, put)
+            .map_err(|message| FieldProblem { field: "subjects".to_owned(), message })?;
+    }
+    let is_v1 = object.api_version() == "v1";
+    for spec in specs {
+        let own_business = spec.path == "metadata/namespace"
+            || (spec.path == "metadata/name" && !is_v1)
+            || (is_binding
+                && spec.path == "subjects/namespace"
+                && matches!(spec.gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding"));
+        if !own_business {
+            object.apply(spec, Create::Scalar, put)?;
+        }
+    }
+    Ok(())
+}
+
+fn put_subjects(
+    object: &mut Node,
+    subjects: Subjects,
+    put: &mut fieldspec::Set<'_>,
+) -> Result<(), String> {
+    let (field, wanted) = match subjects {
+        Subjects::None => return Ok(()),
+        Subjects::Default => ("name", "default"),
+        Subjects::ServiceAccounts => ("kind", "ServiceAccount"),
+    };
+    let Some(list) = object.get_mut("subjects").filter(|node| !node.is_null()) else {
+        return Ok(());
+    };
+    let Some(items) = list.items_mut() else {
+        return Err("expected a list".to_owned());
+    };
+    for subject in items {
+        if subject.get(field).and_then(Node::text) == Some(wanted) {
+            if subject.get("namespace").is_none() {
+                subject.set("namespace", Node::string(""));
+            }
+            if let Some(node) = subject.get_mut("namespace") {
+                put(node)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Which end of the names is added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Affix {
+    Prefix,
+    Suffix,
+}
+
+/// Adds a prefix or suffix to names.
+pub(crate) fn affix(
+    set: &mut Set,
+    text: &str,
+    which: Affix,
+    specs: &[FieldSpec],
+) -> Result<(), BuildError> {
+    for object in &mut set.objects {
+        let original = object.original_id();
+        let apart = matches!(original.gvk.kind.as_str(), "CustomResourceDefinition" | "Namespace")
+            || (original.gvk.kind == "APIService"
+                && original.gvk.group == "apiregistration.k8s.io");
+        if apart {
+            continue;
+        }
+        for spec in specs {
+            if !original.gvk.is_selected_by(&spec.gvk) {
+                continue;
+            }
+            if spec.path == "metadata/name" && !text.is_empty() {
+                match which {
+                    Affix::Prefix => object.prefixes.push(text.to_owned()),
+                    Affix::Suffix => object.suffixes.push(text.to_owned()),
+                }
+                object.remember_id();
+            }
+            let result = object.apply(spec, Create::Scalar, &mut |node: &mut Node| {
+                let old = crate::resource::raw(node);
+                let new = match which {
+                    Affix::Prefix => format!("{text}{old}"),
+                    Affix::Suffix => format!("{old}{text}"),
+                };
+                set_untyped(node, &new)
+            });
+            result.map_err(|problem| field_error(object, problem))?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts labels or annotations at `specs`.
+pub(crate) fn pairs(
+    set: &mut Set,
+    pairs: &[(String, Node)],
+    specs: &[FieldSpec],
+) -> Result<(), BuildError> {
+    for (key, value) in pairs {
+        set.apply(specs, Create::Mapping, &mut |node: &mut Node| put_pair(node, key, value))?;
+    }
+    Ok(())
+}
+
+fn put_pair(node: &mut Node, key: &str, value: &Node) -> Result<(), String> {
+    match &node.value {
+        Value::Mapping(_) => {
+            match node.get_mut(key) {
+                Some(own) if matches!(own.value, Value::Scalar(_)) => {
+                    set_string(own, crate::resource::raw(value), value)?;
+                }
+                _ => {
+                    let mut own = Node::string(crate::resource::raw(value));
+                    own.mark = value.mark;
+                    node.set(key, own);
+                }
+            }
+            Ok(())
+        }
+        Value::Scalar(scalar) if scalar.tag == Tag::Null => Ok(()),
+        _ => Err("expected a mapping".to_owned()),
+    }
+}
+
+/// The `labels` field, entry by entry.
+pub(crate) fn labels(
+    set: &mut Set,
+    labels: &[Labels],
+    config: &Config,
+    place: &Place,
+) -> Result<(), BuildError> {
+    for entry in labels {
+        let mut specs = entry.fields.clone();
+        let metadata =
+            [FieldSpec { gvk: Gvk::default(), path: "metadata/labels".to_owned(), create: true }];
+        let mut merge = |more: &[FieldSpec]| {
+            fieldspec::merge(&mut specs, more)
+                .map_err(|message| BuildError::Invalid { place: place.clone(), message })
+        };
+        merge(&config.labels)?;
+        if entry.include_selectors {
+            merge(&config.common_labels)?;
+        } else {
+            if entry.include_templates {
+                merge(&config.template_labels)?;
+            }
+            merge(&metadata)?;
+        }
+        pairs(set, &entry.pairs, &specs)?;
+    }
+    Ok(())
+}
+
+/// Sets the number of replicas of the objects of one name.
+pub(crate) fn replicas(
+    set: &mut Set,
+    replica: &Replica,
+    specs: &[FieldSpec],
+    place: &Place,
+) -> Result<(), BuildError> {
+    let mut found = false;
+    let count = crate::resource::raw(&replica.count).to_owned();
+    let count = count.parse::<i64>().map_or(count, |number| number.to_string());
+    for spec in specs {
+        for object in &mut set.objects {
+            let matches =
+                object.was_ever(&|id| id.name == replica.name && id.gvk.is_selected_by(&spec.gvk));
+            if !matches {
+                continue;
+            }
+            found = true;
+            let mark = replica.count.mark;
+            object
+                .apply(spec, Create::Scalar, &mut |node: &mut Node| {
+                    set_scalar(node, &count, Tag::Int)?;
+                    node.mark = mark;
+                    Ok(())
+                })
+                .map_err(|problem| field_error(object, problem))?;
+        }
+    }
+    if found {
+        return Ok(());
+    }
+    let kinds: Vec<&str> = specs.iter().map(|spec| spec.gvk.kind.as_str()).collect();
+    Err(BuildError::Invalid {
+        place: place.clone(),
+        message: format!(
+            "`replicas` names `{}`, but no {} of that name exists; correct the name or delete the entry",
+            replica.name,
+            kinds.join(", ")
+        ),
+    })
+}
+
+/// Sets name, tag or digest of one image wherever it is used.
+pub(crate) fn image(
+    set: &mut Set,
+    image: &Image,
+    specs: &[FieldSpec],
+    place: &Place,
+) -> Result<(), BuildError> {
+    // The name is a regular expression, as it is for kustomize.
+    let pattern = Regex::new(&format!(
+        "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
+        image.name
+    ))
+    .map_err(|_| BuildError::Invalid {
+        place: place.clone(),
+        message: format!("the image name `{}` is no regular expression; escape it", image.name),
+    })?;
+    let mut update = |node: &mut Node| update_image(node, image, &pattern);
+    for object in &mut set.objects {
+        if object.kind() == "CustomResourceDefinition" {
+            continue;
+        }
+        let walked = update_containers(&mut object.node, &mut update)
+            .map_err(|message| FieldProblem { field: "image".to_owned(), message });
+        let result = walked.and_then(|()| {
+            specs.iter().try_for_each(|spec| object.apply(spec, Create::Nothing, &mut update))
+        });
+        result.map_err(|problem| field_error(object, problem))?;
+    }
+    Ok(())
+}
+
+/// Updates `image` of every item of every list called `containers` or
+/// `initContainers`, wherever it stands.
+fn update_containers(node: &mut Node, update: &mut fieldspec::Set<'_>) -> Result<(), String> {
+    match &mut node.value {
+        Value::Scalar(_) => Ok(()),
+        Value::Sequence(items) => {
+            items.iter_mut().try_for_each(|item| update_containers(item, update))
+        }
+        Value::Mapping(entries) => {
+            for (key, value) in entries {
+                update_containers(value, update)?;
+                if !matches!(key.text(), Some("containers" | "initContainers")) {
+                    continue;
+                }
+                for container in value.items_mut().into_iter().flatten() {
+                    if container.is_null() {
+                        continue;
+                    }
+                    if !container.is_mapping() {
+                        return Err("expected a list of mappings".to_owned());
+                    }
+                    if let Some(image) = container.get_mut("image") {
+                        update(image)?;
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn update_image(node: &mut Node, image: &Image, pattern: &Regex) -> Result<(), String> {
+    if node.is_null() {
+        return Ok(());
+    }
+    let Value::Scalar(scalar) = &node.value else {
+        return Err("expected a scalar".to_owned());
+    };
+    if !pattern.is_match(&scalar.text) {
+        return Ok(());
+    }
+    let (name, mut tag, mut digest) = split_image(&scalar.text);
+    let text =
+        |node: &Option<Node>| node.as_ref().and_then(Node::text).unwrap_or_default().to_owned();
+    let (new_tag, new_digest, suffix) =
+        (text(&image.new_tag), text(&image.digest), text(&image.tag_suffix));
+    let mut full = if image.new_name.is_some() { text(&image.new_name) } else { name };
+    match (new_tag.is_empty(), new_digest.is_empty(), suffix.is_empty()) {
+        (false, _, _) | (true, false, _) => {
+            tag = new_tag;
+            digest = new_digest;
+        }
+        (true, true, false) => {
+            tag.push_str(&suffix);
+            digest = String::new();
+        }
+        (true, true, true) => {}
+    }
+    if !tag.is_empty() {
+        full.push(':');
+        full.push_str(&tag);
+    }
+    if !digest.is_empty() {
+        full.push('@');
+        full.push_str(&digest);
+    }
+    let changed = *full != *scalar.text;
+    set_untyped(node, &full)?;
+    if changed {
+        let from = [&image.new_tag, &image.digest, &image.tag_suffix, &image.new_name];
+        node.mark = from.into_iter().flatten().next().map_or(image.mark, |node| node.mark);
+    }
+    Ok(())
+}
+
+/// Name, tag and digest of an image; a colon before the first slash is a port.
+fn split_image(image: &str) -> (String, String, String) {
+    let start = image.find('/').filter(|slash| *slash > 0).unwrap_or(0);
+    let at = image[start..].find('@').map(|index| index + start);
+    let colon = image[start..].find(':').map(|index| index + start);
+    let without = |text: &str| text[1..].to_owned();
+    match (at, colon) {
+        (None, None) => (image.to_owned(), String::new(), String::new()),
+        (Some(at), colon) if colon.is_none_or(|colon| at < colon) => {
+            (image[..at].to_owned(), String::new(), without(&image[at..]))
+        }
+        (Some(at), Some(colon)) => {
+            (image[..colon].to_owned(), without(&image[colon..at]), without(&image[at..]))
+        }
+        (_, Some(colon)) => (image[..colon].to_owned(), without(&image[colon..]), String::new()),
+        (Some(at), None) => (image[..at].to_owned(), String::new(), without(&image[at..])),
+    }
+}
+
+/// Marks every object as made by kustomize.
+pub(crate) fn managed_by(set: &mut Set) {
+    for object in &mut set.objects {
+        let labels = child_mapping(object.metadata_mut(), "labels");
+        labels.set("app.kubernetes.io/managed-by", Node::string("kustomize-v5.8.1"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_split_into_name_tag_and_digest() {
+        let split = |image| {
+            let (name, tag, digest) = split_image(image);
+            format!("{name} {tag} {digest}")
+        };
+        assert_eq!(split("nginx"), "nginx  ");
+        assert_eq!(split("nginx:1.2"), "nginx 1.2 ");
+        assert_eq!(split("foo.com:443/nginx"), "foo.com:443/nginx  ");
+        assert_eq!(split("foo.com:443/nginx:1@sha256:ab"), "foo.com:443/nginx 1 sha256:ab");
+        assert_eq!(split("nginx@sha256:ab"), "nginx  sha256:ab");
+    }
+}
