@@ -12,6 +12,7 @@ use kube::{Client, Config};
 
 use crate::discovery::{Resource, Target};
 use crate::error::ClusterError;
+use crate::promise::Promises;
 use crate::proxy;
 use crate::read::{text, unexpected};
 use crate::wire::{Wire, chain};
@@ -55,6 +56,7 @@ pub struct Cluster {
 
 struct Inner {
     wire: Wire,
+    promises: Promises,
     name: String,
     namespace: String,
 }
@@ -99,7 +101,12 @@ impl Cluster {
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let client = Client::try_from(config).map_err(|error| unusable(chain(&error)))?;
         Ok(Self {
-            inner: Arc::new(Inner { wire: Wire::new(client, server, timeout), name, namespace }),
+            inner: Arc::new(Inner {
+                wire: Wire::new(client, server, timeout),
+                promises: Promises::default(),
+                name,
+                namespace,
+            }),
         })
     }
 
@@ -116,6 +123,10 @@ impl Cluster {
     /// The server's address.
     pub fn server(&self) -> &str {
         &self.inner.wire.server
+    }
+
+    pub(crate) fn promises(&self) -> &Promises {
+        &self.inner.promises
     }
 
     pub(crate) fn wire(&self) -> &Wire {

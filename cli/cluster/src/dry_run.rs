@@ -91,6 +91,7 @@ impl Cluster {
         write: Write<'_>,
         options: ApplyOptions<'_>,
     ) -> Result<Predicted, ApplyError> {
+        self.promises_dry_runs(&target.resource).await?;
         let (method, content_type, body) = match write {
             Write::Apply(body) => (Method::PATCH, "application/apply-patch+yaml", body),
             Write::Create(body) => (Method::POST, "application/json", body),
@@ -147,7 +148,7 @@ fn is_secret(target: &Target) -> bool {
 }
 
 /// The server quotes values in some refusals ("expected string, got 1234").
-fn scrub(mut refusal: Refusal, target: &Target, body: &Value) -> Refusal {
+fn scrub(mut refusal: Box<Refusal>, target: &Target, body: &Value) -> Box<Refusal> {
     if is_secret(target) {
         let values = secret_values(body);
         for message in std::iter::once(&mut refusal.message)

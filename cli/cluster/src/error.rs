@@ -201,7 +201,9 @@ pub enum ApplyError {
         /// Its name.
         namespace: String,
     },
-    /// An admission webhook with side effects: the server refuses dry runs of this kind.
+    /// A dry run is refused, since an admission webhook would have side
+    /// effects; or is not asked for, since the server behind an aggregated API
+    /// does not promise to store nothing.
     #[error("no dry run: {message}")]
     NoDryRun {
         /// The server's word.
@@ -315,17 +317,17 @@ impl Refusal {
     }
 
     /// The error of a read.
-    pub(crate) fn into_read_error(self, what: String, server: &str) -> ClusterError {
+    pub(crate) fn into_read_error(self: Box<Self>, what: String, server: &str) -> ClusterError {
         match self.code {
             401 => ClusterError::Unauthorized { server: server.to_owned(), message: self.message },
             403 => ClusterError::Forbidden { message: self.message },
-            _ => ClusterError::Refused { what, refusal: Box::new(self) },
+            _ => ClusterError::Refused { what, refusal: self },
         }
     }
 
     /// The error of a write. Rules from `k8s.io/apimachinery/pkg/api/errors`
     /// and, for what is immutable, `fluxcd/pkg/ssa/errors`.
-    pub(crate) fn into_apply_error(self, what: String, server: &str) -> ApplyError {
+    pub(crate) fn into_apply_error(self: Box<Self>, what: String, server: &str) -> ApplyError {
         let immutable = |text: &str| {
             text.contains("is immutable")
                 || text.contains("immutable field")

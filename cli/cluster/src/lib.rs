@@ -1,14 +1,15 @@
 //! The API server, read only. Every request of this crate is a `GET`, carries
-//! `dryRun=All`, or is a SelfSubjectAccessReview; [`wire`] can build no other.
+//! `dryRun=All`, or is a SelfSubjectAccessReview; `wire` can build no other.
 //!
-//! - [`connect`]: [`Cluster::connect`] with kubectl's flags
-//! - [`discovery`]: which kinds are served: [`Discovery`], [`Resource`], [`Target`]
-//! - [`read`]: one live object, or a collection
-//! - [`observe`]: the live side of many objects with few requests
-//! - [`dry_run`]: what the server would make of a write
-//! - [`predict`]: many of those at once, each of the state that was observed
-//! - [`mutators`]: whether admission may change what is written
-//! - [`error`]: what can go wrong, and what the server said
+//! - `connect`: [`Cluster::connect`] with kubectl's flags
+//! - `discovery`: which kinds are served: [`Discovery`], [`Resource`], [`Target`]
+//! - `read`: one live object, or a collection
+//! - `observe`: the live side of many objects with few requests
+//! - `dry_run`: what the server would make of a write
+//! - `promise`: whether the server of a kind keeps `dryRun=All`
+//! - `predict`: many of those at once, each of the state that was observed
+//! - `mutators`: whether admission may change what is written
+//! - `error`: what can go wrong, and what the server said
 //!
 //! Files read: the kubeconfig files, and what they name.
 
@@ -20,6 +21,7 @@ mod limit;
 mod mutators;
 mod observe;
 mod predict;
+mod promise;
 mod proxy;
 mod read;
 mod wire;

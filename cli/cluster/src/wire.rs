@@ -41,10 +41,10 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The answer when it is a success, else the server's refusal.
-    pub(crate) fn success(self) -> Result<Self, Refusal> {
+    pub(crate) fn success(self) -> Result<Self, Box<Refusal>> {
         match self.code {
             200..300 => Ok(self),
-            code => Err(Refusal::of(code, &self.body)),
+            code => Err(Box::new(Refusal::of(code, &self.body))),
         }
     }
 }
