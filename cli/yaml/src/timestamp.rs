@@ -73,6 +73,21 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp<'_>> {
     rest.0.is_empty().then_some(stamp)
 }
 
+/// Whether some YAML 1.1 reader may take the text for a timestamp: it begins
+/// with a date, and a time may follow.
+pub(crate) fn looks_like(text: &str) -> bool {
+    let mut rest = Rest(text);
+    let date = (|| {
+        rest.number()?;
+        rest.number()?;
+        rest.literal('-')?;
+        rest.number()?;
+        rest.literal('-')?;
+        rest.number()
+    })();
+    date.is_some() && (rest.0.is_empty() || rest.0.starts_with(['T', 't', ' ', '\t']))
+}
+
 struct Rest<'a>(&'a str);
 
 impl Rest<'_> {

@@ -454,15 +454,12 @@ pub(crate) struct Allowed {
     pub(crate) plain: bool,
     pub(crate) single: bool,
     pub(crate) block: bool,
-    /// Plain inside `[…]` and `{…}`.
-    pub(crate) flow_plain: bool,
 }
 
 impl Allowed {
     /// `yaml_emitter_analyze_scalar`.
     pub(crate) fn of(text: &str) -> Allowed {
         let (mut indicators, mut special, mut breaks) = (false, false, false);
-        let mut flow_indicators = false;
         let (mut break_space, mut space_break) = (false, false);
         let mut previous = None;
         if text.starts_with("---") || text.starts_with("...") {
@@ -491,10 +488,8 @@ impl Allowed {
                         | '@'
                         | '`'
                 ) || matches!(c, '?' | ':' | '-') && before_blank;
-                flow_indicators |= matches!(c, '?' | ':');
             } else {
                 indicators |= c == ':' && before_blank || c == '#' && after_blank;
-                flow_indicators |= matches!(c, ',' | '?' | '[' | ']' | '{' | '}' | ':');
             }
             special |= !is_printable(c);
             breaks |= is_break(c);
@@ -510,7 +505,6 @@ impl Allowed {
             plain,
             single: quoted && !break_space,
             block: quoted && !text.ends_with(' ') && !text.is_empty(),
-            flow_plain: plain && !flow_indicators && !text.is_empty(),
         }
     }
 }

@@ -64,7 +64,7 @@ fn check_marks(path: &Path, bytes: &[u8], node: &Node, outer: Mark) -> usize {
     let span = &bytes[node.mark.start as usize..node.mark.end as usize];
     let inside = node.mark.start >= outer.start && node.mark.end <= outer.end;
     match &node.value {
-        Value::Scalar(scalar) if span.first() == Some(&b'*') && scalar.style == Style::Plain => 1,
+        Value::Scalar(_) if span.first() == Some(&b'*') => 1,
         Value::Scalar(scalar) => {
             let spelled = std::str::from_utf8(span).unwrap();
             let wanted = match scalar.style {
