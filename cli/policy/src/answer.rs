@@ -33,20 +33,20 @@ impl Reader<'_> {
                 reason: self.line("reason", &pending.reason)?,
                 not_before: pending.not_before.map(|at| timestamp(&at)).transpose()?,
             }),
-            Err(error) => Err(self.own_error(&error)),
+            Err(error) => Err(Self::own_error(&error)),
         }
     }
 
     /// The policy says itself that it cannot answer.
-    fn own_error(&self, error: &wit::PolicyError) -> Fault {
+    fn own_error(error: &wit::PolicyError) -> Fault {
         let (kind, word, text) = match error {
             wit::PolicyError::InvalidSettings(text) => ("settings", "invalid settings", text),
             wit::PolicyError::InvalidInput(text) => ("policy", "invalid input", text),
             wit::PolicyError::DependencyUnavailable(text) => ("policy", "unavailable", text),
             wit::PolicyError::Internal(text) => ("policy", "internal error", text),
         };
-        let text = crate::text::excerpt(text, self.limits.message);
-        Fault { kind, message: format!("it reports {word}: {text}"), always_closes: false }
+        let text = crate::text::excerpt(text, 1000);
+        crate::text::fault(kind, format!("it reports {word}: {text}"))
     }
 
     fn findings(&self, findings: Vec<wit::Finding>) -> Result<Outcome, Fault> {
@@ -65,9 +65,8 @@ impl Reader<'_> {
         self.code(&finding.code)?;
         let pointer = finding.pointer.map(|pointer| self.pointer(&pointer)).transpose()?;
         let object = finding.object.map(|object| self.object(&object)).transpose()?;
-        let source = object
-            .as_ref()
-            .and_then(|(_, key)| locate(self.subject, key, pointer.as_deref()));
+        let source =
+            object.as_ref().and_then(|(_, key)| locate(self.subject, key, pointer.as_deref()));
         Ok(Finding {
             effect: match finding.effect {
                 wit::Effect::Deny => Effect::Deny,
@@ -172,5 +171,5 @@ fn too_long(what: &str, length: usize, limit: usize) -> Fault {
 }
 
 fn fault(message: String) -> Fault {
-    Fault { kind: "output", message: escape_line(&message), always_closes: false }
+    crate::text::fault("output", message)
 }

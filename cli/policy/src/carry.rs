@@ -194,11 +194,7 @@ fn id(api_version: &str, key: &ObjectKey) -> wit::ObjectRef {
 }
 
 fn source(source: &Source) -> wit::SourceLocation {
-    wit::SourceLocation {
-        path: source.path.clone(),
-        document: source.document,
-        line: source.line,
-    }
+    wit::SourceLocation { path: source.path.clone(), document: source.document, line: source.line }
 }
 
 fn moved(moved: &Move) -> wit::Move {

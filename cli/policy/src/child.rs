@@ -232,9 +232,8 @@ fn in_words(status: ExitStatus, complaint: &str, limits: &Limits) -> String {
     }
 }
 
-fn fault(message: String) -> Fault {
-    let message = text::escape_line(&format!("it does not compile: {message}"));
-    Fault { kind: "compile", message, always_closes: false }
+fn fault(message: impl std::fmt::Display) -> Fault {
+    text::fault("compile", format!("it does not compile: {message}"))
 }
 
 /// A folder below the cache for one child, gone with this value.

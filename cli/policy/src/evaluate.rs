@@ -10,7 +10,7 @@ use crate::carry::{Gate, State, promotion_gate, wit};
 use crate::engine::TICK;
 use crate::host::{Host, Level, LogLine, Ready};
 use crate::limits::{Bytes, Instructions, Limits};
-use crate::text;
+use crate::text::{self, fault};
 
 /// Stack of the thread that runs a guest: its own, and the host's below it.
 const THREAD_STACK: usize = 8 << 20;
@@ -59,7 +59,7 @@ impl Guest<'_> {
         });
         match ran {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(fault("host", "the host panicked, which is its defect".to_owned())),
+            Ok(Err(_)) => Err(fault("host", "the host panicked, which is its defect")),
             Err(error) => Err(fault("host", format!("no thread to run it: {error}"))),
         }
     }
@@ -114,16 +114,22 @@ fn explain(
         Some(Trap::OutOfFuel) => {
             fault("fuel", format!("fuel limit of {} instructions reached", Instructions(fuel)))
         }
-        Some(Trap::Interrupt) => {
-            fault("time", format!("time limit of {:?} reached", limits.time))
-        }
+        Some(Trap::Interrupt) => fault("time", format!("time limit of {:?} reached", limits.time)),
         Some(Trap::StackOverflow) => {
             fault("stack", format!("stack limit of {} reached", Bytes(limits.stack as u64)))
         }
         Some(trap) => {
+            // A guest in Rust or C keeps a stack of its own in memory, below
+            // which there is none.
+            let deep = match trap {
+                Trap::MemoryOutOfBounds => ", as when the guest's own stack overflows",
+                _ => "",
+            };
+            let trap = trap.to_string();
+            let trap = trap.strip_prefix("wasm trap: ").unwrap_or(&trap);
             let last = state.lines.iter().rev().find(|(level, _)| *level == Level::Error);
             let logged = last.map(|(_, line)| format!("; it logged: {}", text::excerpt(line, 300)));
-            fault("trap", format!("{trap}{}", logged.unwrap_or_default()))
+            fault("trap", format!("{trap}{deep}{}", logged.unwrap_or_default()))
         }
         // Neither a trap nor ours: too many instances, or an answer that
         // breaks the contract or the limit of what crosses at once.
@@ -142,8 +148,4 @@ fn explain(
             ),
         ),
     }
-}
-
-fn fault(kind: &'static str, message: String) -> Fault {
-    Fault { kind, message: text::escape_line(&message), always_closes: false }
 }

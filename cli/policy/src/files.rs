@@ -165,7 +165,7 @@ pub(crate) fn documents<T: for<'de> Deserialize<'de>>(
     let mut read = Vec::new();
     for document in documents {
         let Some(root) = document.root else { continue };
-        let typed: T = decode(&root).map_err(|error| PolicyError::File {
+        let typed: T = gitops_yaml::decode(&root).map_err(|error| PolicyError::File {
             path: path.clone(),
             line: error.line,
             column: error.column,
@@ -207,10 +207,4 @@ pub(crate) fn lock(tree: &dyn Tree) -> Result<Option<LockFile>, PolicyError> {
 /// `policies.lock` at the root.
 pub(crate) fn lock_path() -> TreePath {
     TreePath::new("policies.lock").expect("it is a plain name")
-}
-
-struct Wrong { line: u32, column: u32, path: String, message: String }
-fn decode<T: for<'de> Deserialize<'de>>(root: &gitops_yaml::Node) -> Result<T, Wrong> {
-    let json = root.to_json().map_err(|e| Wrong { line: e.line, column: e.column, path: String::new(), message: e.reason.to_string() })?;
-    serde_json::from_value(json).map_err(|e| Wrong { line: root.mark.line, column: root.mark.column, path: String::new(), message: e.to_string() })
 }

@@ -14,6 +14,7 @@ use crate::child;
 use crate::engine;
 use crate::limits::{Bytes, Limits};
 use crate::load::Module;
+use crate::text::fault;
 use crate::world::{self, World};
 
 /// How much a line of a policy's log matters, by its own word.
@@ -143,7 +144,7 @@ impl Host {
 /// The first eight bytes tell: magic, version and layer (component model,
 /// `Binary.md`).
 fn is_component(bytes: &[u8]) -> Result<(), Fault> {
-    let no = |message: &str| Err(fault("compile", message.to_owned()));
+    let no = |message: &str| Err(fault("compile", message));
     match bytes {
         [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
         [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {
@@ -151,8 +152,4 @@ fn is_component(bytes: &[u8]) -> Result<(), Fault> {
         }
         _ => no("its file is not WebAssembly"),
     }
-}
-
-fn fault(kind: &'static str, message: String) -> Fault {
-    Fault { kind, message: crate::text::escape_line(&message), always_closes: false }
 }

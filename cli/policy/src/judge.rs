@@ -11,7 +11,7 @@ use crate::engine::Ticker;
 use crate::evaluate::Guest;
 use crate::host::Host;
 use crate::load::{Bound, PolicySet};
-use crate::text;
+use crate::text::{self, fault};
 
 /// How many problems of settings are told.
 const PROBLEMS: usize = 10;
@@ -151,8 +151,4 @@ fn in_words(bound: &Bound, problems: &[wit::SettingsProblem]) -> String {
         words.push(format!("{} more", problems.len() - PROBLEMS));
     }
     format!("settings at {}: {}", bound.place, words.join("; "))
-}
-
-fn fault(kind: &'static str, message: String) -> Fault {
-    Fault { kind, message: text::escape_line(&message), always_closes: false }
 }

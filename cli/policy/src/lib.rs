@@ -14,6 +14,12 @@
 //! Files on disk: compiled components below the folder given to
 //! [`Host::new`] (by custom [`cache_folder`]), and nothing else.
 
+/// The package of `wit/policy.wit` that this host speaks.
+pub const CONTRACT: &str = "kubectl-gitops:policy@0.1.0";
+
+/// The lock's file, at the root of the repository.
+pub const LOCK_FILE: &str = "policies.lock";
+
 mod answer;
 mod cache;
 mod carry;

@@ -256,7 +256,8 @@ pub(crate) fn read_policy(
     name: &str,
 ) -> Result<Policy, PolicyError> {
     let (path, file) = read_manifest(tree, folder, name)?;
-    let wrong = |reason: String| PolicyError::File { path: path.clone(), line: 1, column: 1, reason };
+    let wrong =
+        |reason: String| PolicyError::File { path: path.clone(), line: 1, column: 1, reason };
     let (spec, metadata) = (&file.spec, &file.metadata);
     if metadata.name != name {
         return Err(wrong(format!("its name is `{}`, its folder is `{name}`", metadata.name)));
@@ -356,7 +357,10 @@ fn compare(lock: Option<&LockFile>, policy: &Policy, module: &Module) -> Result<
     if *version != policy.version {
         return Err(closing(
             "lock",
-            format!("`policies.lock` has version {version}, its policy.yaml has {}", policy.version),
+            format!(
+                "`policies.lock` has version {version}, its policy.yaml has {}",
+                policy.version
+            ),
         ));
     }
     Ok(())

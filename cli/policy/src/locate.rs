@@ -8,11 +8,7 @@ use gitops_core::object::Source;
 
 /// The place of `pointer` in the object `key` of `subject`; of the object
 /// itself where the field has none.
-pub(crate) fn locate(
-    subject: &Subject,
-    key: &ObjectKey,
-    pointer: Option<&str>,
-) -> Option<Source> {
+pub(crate) fn locate(subject: &Subject, key: &ObjectKey, pointer: Option<&str>) -> Option<Source> {
     let change = subject.changes.differences().find(|change| change.key == *key)?;
     pointer
         .and_then(|pointer| {
@@ -24,7 +20,8 @@ pub(crate) fn locate(
 /// The place of the move whose value is in the image at `pointer`.
 fn moved<'a>(subject: &'a Subject, change: &Change, pointer: &str) -> Option<&'a Source> {
     let image = change.after.as_ref()?.tree.pointer(pointer)?.as_str()?;
-    let mut carried = subject.moves.iter().filter(|moved| moved.source.is_some() && carries(image, moved));
+    let mut carried =
+        subject.moves.iter().filter(|moved| moved.source.is_some() && carries(image, moved));
     let first = carried.clone().find(|moved| is_named(image, moved));
     // The name in the kustomization may be another than the one rendered
     // (`newName`); a value that only one move brings needs no name.
@@ -70,7 +67,9 @@ fn field<'a>(change: &'a Change, pointer: &str) -> Option<&'a Source> {
         .fields
         .iter()
         .filter(|field| {
-            pointer.strip_prefix(field.pointer.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            pointer
+                .strip_prefix(field.pointer.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
         .filter(|field| field.source.is_some())
         .max_by_key(|field| field.pointer.len())?
@@ -105,8 +104,7 @@ mod tests {
 
     fn subject(image: &str, moves: Vec<Move>) -> Subject {
         let tree = json!({"spec": {"template": {"spec": {"containers": [{"image": image}]}}}});
-        let object =
-            Object { key: key(), api_version: "apps/v1".into(), tree, source: None };
+        let object = Object { key: key(), api_version: "apps/v1".into(), tree, source: None };
         let field = FieldChange {
             pointer: IMAGE.into(),
             before: None,

@@ -13,7 +13,11 @@ const HEAD: &str = "# Written by `kubectl gitops policy lock`; review it, do not
 /// `bindings`. Each is loaded as for judgement, so that what is locked can be
 /// run. The serial is one more than the lock in `tree`, or the same where
 /// nothing else differs; then so is the text.
-pub fn write_lock(host: &Host, tree: &dyn Tree, bindings: &TreePath) -> Result<String, PolicyError> {
+pub fn write_lock(
+    host: &Host,
+    tree: &dyn Tree,
+    bindings: &TreePath,
+) -> Result<String, PolicyError> {
     let before = files::lock(tree)?.unwrap_or_default();
     let mut policies = Vec::new();
     let folder = folder(bindings);
@@ -26,8 +30,9 @@ pub fn write_lock(host: &Host, tree: &dyn Tree, bindings: &TreePath) -> Result<S
         }
     }
     let serial = if policies == before.policies { before.serial } else { before.serial + 1 };
-    let text = toml::to_string(&LockFile { serial: serial.max(1), policies })
-        .map_err(|error| PolicyError::Lock { path: files::lock_path(), reason: error.to_string() })?;
+    let text = toml::to_string(&LockFile { serial: serial.max(1), policies }).map_err(|error| {
+        PolicyError::Lock { path: files::lock_path(), reason: error.to_string() }
+    })?;
     Ok(format!("{HEAD}{text}"))
 }
 

@@ -1,7 +1,11 @@
 //! Text of guests is untrusted: it may move the cursor, recolour the
 //! terminal, or turn the direction of reading.
 
+use gitops_core::judge::Fault;
 use serde_json::Value;
+
+/// Characters of a fault's message.
+const FAULT: usize = 2000;
 
 /// `text` on one line: control characters, line breaks and characters that
 /// are invisible or change the direction are written as `\u{…}`.
@@ -14,13 +18,18 @@ pub fn escape_lines(text: &str) -> String {
     escape(text, true)
 }
 
-/// `text` on one line, cut at `limit` characters.
+/// The first `limit` characters of `text`, on one line.
 pub(crate) fn excerpt(text: &str, limit: usize) -> String {
-    let line = escape_line(text.trim());
-    match line.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
+    let text = text.trim();
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", escape_line(&text[..end])),
+        None => escape_line(text),
     }
+}
+
+/// A fault whose message may hold text of others.
+pub(crate) fn fault(kind: &'static str, message: impl AsRef<str>) -> Fault {
+    Fault { kind, message: excerpt(message.as_ref(), FAULT), always_closes: false }
 }
 
 /// Every string of a JSON value, keys included, as [`escape_lines`].

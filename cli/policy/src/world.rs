@@ -6,7 +6,7 @@ use gitops_core::judge::Fault;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::text::escape_line;
+use crate::text::{excerpt, fault};
 
 /// The package of the contract.
 const PACKAGE: &str = "kubectl-gitops:policy";
@@ -52,7 +52,7 @@ fn exported(exports: &[String]) -> Result<String, Fault> {
         let Some(found) = found else {
             let list = match exports {
                 [] => "nothing".to_owned(),
-                list => escape_line(&list.join(", ")),
+                list => excerpt(&list.join(", "), 500),
             };
             return Err(fault(
                 "world",
@@ -76,7 +76,7 @@ fn allowed(import: &str) -> Result<(), Fault> {
         "import",
         format!(
             "it imports `{}`, which is not granted; a gate may import only `input` and `log`",
-            escape_line(import)
+            excerpt(import, 200)
         ),
     ))
 }
@@ -92,7 +92,7 @@ fn spoken(version: &str) -> Result<(), Fault> {
         "version",
         format!(
             "it is built for {PACKAGE}@{}, this host speaks {MAJOR_MINOR}",
-            escape_line(version)
+            excerpt(version, 50)
         ),
     ))
 }
@@ -102,10 +102,6 @@ fn split(name: &str) -> Option<(&str, &str, &str)> {
     let (path, version) = name.split_once('@').unwrap_or((name, ""));
     let (package, interface) = path.split_once('/')?;
     Some((package, interface, version))
-}
-
-fn fault(kind: &'static str, message: String) -> Fault {
-    Fault { kind, message, always_closes: false }
 }
 
 #[cfg(test)]

@@ -33,8 +33,7 @@ impl Image<'_> {
 fn is_digest(text: &str) -> bool {
     let Some((algorithm, encoded)) = text.split_once(':') else { return false };
     let hex = |length: usize| {
-        encoded.len() == length
-            && encoded.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        encoded.len() == length && encoded.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     };
     match algorithm {
         "sha256" => hex(64),

@@ -24,11 +24,7 @@ impl Gate for NoFloatingTag {
         settings::problems(settings)
     }
 
-    fn evaluate(
-        _: &Context,
-        _: &GateRequest,
-        settings: Settings,
-    ) -> Result<Outcome, PolicyError> {
+    fn evaluate(_: &Context, _: &GateRequest, settings: Settings) -> Result<Outcome, PolicyError> {
         judge(&input::changes(), &settings)
     }
 }
@@ -138,7 +134,11 @@ mod tests {
             ("web:1.2.3", r#"{"requireDigest": true}"#, Some("not-pinned-by-digest")),
             ("web:latest", r#"{"allow": ["web*"]}"#, None),
             ("registry.example/a/web:latest", r#"{"allow": ["registry.example/*"]}"#, None),
-            ("other.example/web:latest", r#"{"allow": ["registry.example/*"]}"#, Some("floating-tag")),
+            (
+                "other.example/web:latest",
+                r#"{"allow": ["registry.example/*"]}"#,
+                Some("floating-tag"),
+            ),
         ] {
             let got = codes(deployment(image), settings);
             assert_eq!(got, expected.into_iter().collect::<Vec<_>>(), "{image} {settings}");
@@ -161,10 +161,7 @@ mod tests {
         else {
             panic!("it is evaluated");
         };
-        assert_eq!(
-            findings[0].pointer.as_deref(),
-            Some("/spec/template/spec/containers/0/image")
-        );
+        assert_eq!(findings[0].pointer.as_deref(), Some("/spec/template/spec/containers/0/image"));
         assert_eq!(findings[0].object.as_ref().map(|o| o.name.as_str()), Some("web"));
     }
 
@@ -178,9 +175,6 @@ mod tests {
     fn a_deleted_object_runs_nothing() {
         let mut change = deployment("web:latest");
         change.after = None;
-        assert!(matches!(
-            judge(&[change], &Settings::default()),
-            Ok(Outcome::NotApplicable(_))
-        ));
+        assert!(matches!(judge(&[change], &Settings::default()), Ok(Outcome::NotApplicable(_))));
     }
 }

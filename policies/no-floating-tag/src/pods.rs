@@ -86,15 +86,23 @@ mod tests {
     #[test]
     fn finds_pods_in_every_kind() {
         let pod = json!({"containers": [{"name": "a", "image": "a"}]});
-        for kind in
-            ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "ReplicationController", "Rollout"]
-        {
+        for kind in [
+            "Deployment",
+            "StatefulSet",
+            "DaemonSet",
+            "ReplicaSet",
+            "Job",
+            "ReplicationController",
+            "Rollout",
+        ] {
             let object = json!({"kind": kind, "spec": {"template": {"spec": pod}}});
             assert_eq!(pointers(object), ["/spec/template/spec/containers/0/image"], "{kind}");
         }
         assert_eq!(pointers(json!({"kind": "Pod", "spec": pod})), ["/spec/containers/0/image"]);
         assert_eq!(
-            pointers(json!({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}})),
+            pointers(
+                json!({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": pod}}}}})
+            ),
             ["/spec/jobTemplate/spec/template/spec/containers/0/image"]
         );
         assert_eq!(
@@ -123,7 +131,9 @@ mod tests {
 
     #[test]
     fn odd_shapes_hold_no_images() {
-        for object in [json!(null), json!({"kind": "Pod", "spec": "x"}), json!({"spec": {"template": []}})] {
+        for object in
+            [json!(null), json!({"kind": "Pod", "spec": "x"}), json!({"spec": {"template": []}})]
+        {
             assert!(pointers(object).is_empty());
         }
     }

@@ -68,7 +68,9 @@ pub(crate) fn problems(settings: &Value) -> Vec<Problem> {
             }
             "requireDigest" => {}
             "floating" | "allow" => match value.as_array() {
-                None => problems.push(Problem::new(pointer, format!("`{key}` is a list of strings"))),
+                None => {
+                    problems.push(Problem::new(pointer, format!("`{key}` is a list of strings")))
+                }
                 Some(items) => problems.extend(items.iter().enumerate().filter_map(|(i, item)| {
                     let wrong = item.as_str().is_none_or(str::is_empty);
                     wrong.then(|| Problem::new(format!("{pointer}/{i}"), "not a string, or empty"))

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::types::{Change, Effect, Finding, Object, ObjectRef, PolicyError, Remediation, Severity};
+use crate::types::{
+    Change, Effect, Finding, Object, ObjectRef, PolicyError, Remediation, Severity,
+};
 
 impl Finding {
     /// A finding that closes an enforcing gate. `code` is the stable id of

@@ -84,14 +84,32 @@ fn memory_and_tables_are_limited_from_the_start() {
 #[test]
 fn deep_recursion_meets_the_stack_limit() {
     let (kind, message) = attack(json!({"attack": "recursion"}));
+    assert_eq!(kind, "trap");
+    assert_eq!(message, "out of bounds memory access, as when the guest's own stack overflows");
+    let recursion = r#"(func $deeper (param i64) (result i64)
+        (i64.add (call $deeper (i64.add (local.get 0) (i64.const 1))) (local.get 0)))
+        (func $start (drop (call $deeper (i64.const 0)))) (start $start)"#;
+    let fault = Bench::new().fault(&guests::core(&guests::gate_text("1", recursion)), json!({}));
+    let (kind, message) = (fault.kind, fault.message);
     assert_eq!((kind, message.as_str()), ("stack", "stack limit of 512 KiB reached"));
+}
+
+#[test]
+fn a_start_function_is_metered() {
+    let endless = "(func $start (loop (br 0))) (start $start)";
+    let fault =
+        Bench::with(small()).fault(&guests::core(&guests::gate_text("1", endless)), json!({}));
+    assert_eq!(fault.message, "fuel limit of 200 M instructions reached");
 }
 
 #[test]
 fn a_panic_is_a_trap_with_its_text() {
     let (kind, message) = attack(json!({"attack": "panic", "text": "boom \u{1b}[2J"}));
     assert_eq!(kind, "trap");
-    assert!(message.starts_with("wasm `unreachable` instruction executed; it logged: "), "{message}");
+    assert!(
+        message.starts_with("wasm `unreachable` instruction executed; it logged: "),
+        "{message}"
+    );
     assert!(message.contains("boom \\u{1b}[2J"), "{message}");
 }
 
@@ -170,8 +188,7 @@ fn an_answer_out_of_shape_is_a_fault() {
 
 #[test]
 fn pending_is_an_answer() {
-    let settings =
-        json!({"attack": "pending", "reason": "soaking", "not_before": "2026-11-20T18:00:00+01:00"});
+    let settings = json!({"attack": "pending", "reason": "soaking", "not_before": "2026-11-20T18:00:00+01:00"});
     let judgement = Bench::with(small()).judge(guests::hostile(), settings, web("web:1"));
     let expected = Outcome::Pending {
         reason: "soaking".into(),
@@ -207,7 +224,9 @@ fn another_world_is_refused_in_words() {
     let fault = bench.fault(&guests::dummy("check", |wit| wit), json!({}));
     assert_eq!(fault.kind, "world");
     assert!(
-        fault.message.starts_with("it does not export `kubectl-gitops:policy/promotion-gate`; it exports "),
+        fault
+            .message
+            .starts_with("it does not export `kubectl-gitops:policy/promotion-gate`; it exports "),
         "{fault:?}"
     );
     assert!(fault.message.contains("conformance-check@0.1.0"), "{fault:?}");
@@ -239,13 +258,14 @@ fn a_function_that_a_later_patch_added_is_named() {
 #[test]
 fn an_import_that_is_not_granted_is_named() {
     let bench = Bench::new();
-    let greedy = guests::dummy("gate", |wit| {
-        wit.replace("world gate {", "world gate {\n  import http;")
-    });
+    let greedy =
+        guests::dummy("gate", |wit| wit.replace("world gate {", "world gate {\n  import http;"));
     let fault = bench.fault(&greedy, json!({}));
     assert_eq!(fault.kind, "import");
     assert!(
-        fault.message.starts_with("it imports `kubectl-gitops:policy/http@0.1.0`, which is not granted"),
+        fault
+            .message
+            .starts_with("it imports `kubectl-gitops:policy/http@0.1.0`, which is not granted"),
         "{fault:?}"
     );
     let function = guests::dummy("gate", |wit| {
@@ -271,7 +291,7 @@ fn files_that_are_no_components_are_told_apart() {
     );
     let truncated = message(&wasm[..wasm.len() / 2]);
     assert!(truncated.starts_with("it does not compile: "), "{truncated}");
-    assert!(truncated.contains("unexpected end"), "{truncated}");
+    assert!(truncated.contains("failed to parse"), "{truncated}");
     let mut padded = wasm.to_vec();
     padded.resize(33 << 20, 0);
     assert_eq!(message(&padded), "its file has 33 MiB; the limit is 32 MiB");

@@ -59,8 +59,7 @@ spec:
     let modes = |from: Option<&str>, to: &str| {
         set.bound_to(from, to).map(|b| format!("{:?}@{}", b.mode, b.place)).collect::<Vec<_>>()
     };
-    let (first, second) =
-        ("Enforce@policies/bindings.yaml:8", "Warn@policies/bindings.yaml:15");
+    let (first, second) = ("Enforce@policies/bindings.yaml:8", "Warn@policies/bindings.yaml:15");
     assert_eq!(modes(Some("staging"), "prod"), [first, second]);
     assert_eq!(modes(Some("dev"), "prod"), [second]);
     assert_eq!(modes(None, "perf"), [second]);
@@ -81,7 +80,8 @@ fn mistakes_have_a_place() {
     let unknown = binding(&format!("  environment: [prod]\n{policies}"));
     assert!(unknown.starts_with("policies/bindings.yaml:4:"), "{unknown}");
     assert!(unknown.contains("environment"), "{unknown}");
-    let mode = binding("  environments: [prod]\n  policies:\n    - name: under-test\n      mode: off\n");
+    let mode =
+        binding("  environments: [prod]\n  policies:\n    - name: under-test\n      mode: off\n");
     assert!(mode.starts_with("policies/bindings.yaml:7:"), "{mode}");
     let nothing = binding(policies);
     assert!(nothing.contains("it binds nothing"), "{nothing}");
@@ -91,8 +91,7 @@ fn mistakes_have_a_place() {
         missing,
         "policies/bindings.yaml:6:1: policy `gone`: `policies/gone/policy.yaml` does not exist"
     );
-    let outside =
-        binding("  environments: [prod]\n  policies: [{name: ../evil, mode: enforce}]\n");
+    let outside = binding("  environments: [prod]\n  policies: [{name: ../evil, mode: enforce}]\n");
     assert!(outside.contains("without slashes"), "{outside}");
     let other = error(&with(&[(BINDINGS, "apiVersion: v1\nkind: List\nspec: {policies: []}\n")]));
     assert!(other.contains("expected `apiVersion: kubectl-gitops.dev/v1alpha1`"), "{other}");
@@ -108,11 +107,27 @@ fn a_manifest_is_held_to_what_can_judge() {
         error(&with(&[("policies/under-test/policy.yaml", &text)]))
     };
     for (name, spec, expected) in [
-        ("other", "kind: promotion-gate, module: it.wasm, abi: component", "its folder is `under-test`"),
+        (
+            "other",
+            "kind: promotion-gate, module: it.wasm, abi: component",
+            "its folder is `under-test`",
+        ),
         ("under-test", "kind: conformance-check, module: it.wasm, abi: component", "cannot judge"),
-        ("under-test", "kind: promotion-gate, module: it.wasm, abi: opa", "`abi: opa` is not supported"),
-        ("under-test", "kind: promotion-gate, module: it.wasm, abi: component, wasi: inert", "wasi"),
-        ("under-test", "kind: promotion-gate, module: ../x.wasm, abi: component", "outside its folder"),
+        (
+            "under-test",
+            "kind: promotion-gate, module: it.wasm, abi: opa",
+            "`abi: opa` is not supported",
+        ),
+        (
+            "under-test",
+            "kind: promotion-gate, module: it.wasm, abi: component, wasi: inert",
+            "wasi",
+        ),
+        (
+            "under-test",
+            "kind: promotion-gate, module: ../x.wasm, abi: component",
+            "outside its folder",
+        ),
         ("under-test", "kind: promotion-gate, module: it.wasm, abi: component, codez: []", "codez"),
     ] {
         let error = manifest(name, spec);
@@ -128,7 +143,7 @@ fn what_the_lock_does_not_know_closes_whatever_the_mode() {
     for (text, kind, expected) in [
         ("serial = 1\n", "lock", "does not list it"),
         (other.as_str(), "digest", "`policies.lock` has sha256:"),
-        (size.as_str(), "digest", "has 9 bytes, its file has 8 bytes"),
+        (size.as_str(), "digest", "has 9 bytes, its file has 8"),
         (&lock(WASM).replace("1.0.0", "1.0.1"), "lock", "has version 1.0.1"),
         (&format!("{0}{1}", lock(WASM), lock(WASM).replace("serial = 1", "")), "lock", "twice"),
     ] {
@@ -194,10 +209,7 @@ fn a_lock_that_was_written_is_kept() {
 #[test]
 fn what_cannot_run_is_not_locked() {
     let error = write_lock(&Bench::new().host, &tree(b"text", &json!({})), &path(BINDINGS));
-    assert_eq!(
-        error.unwrap_err().to_string(),
-        "policy `under-test`: its file is not WebAssembly"
-    );
+    assert_eq!(error.unwrap_err().to_string(), "policy `under-test`: its file is not WebAssembly");
 }
 
 #[test]
@@ -219,14 +231,8 @@ spec:
     let set = load(&tree, &path(BINDINGS)).unwrap();
     let bench = Bench::new();
     let subject = Arc::new(web("web:latest"));
-    let judgements = gitops_policy::judge(
-        &bench.host,
-        &set,
-        &request("staging", "prod"),
-        &subject,
-        NOW,
-        false,
-    );
+    let judgements =
+        gitops_policy::judge(&bench.host, &set, &request("staging", "prod"), &subject, NOW, false);
     let fault = judgements[0].result.as_ref().unwrap_err();
     assert_eq!(
         fault.message,

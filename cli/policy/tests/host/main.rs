@@ -206,11 +206,7 @@ fn web(image: &str) -> Subject {
         after: image.rsplit_once(':').map(|(_, tag)| tag.to_owned()),
         source: Some(source("envs/prod/kustomization.yaml", 7)),
     };
-    Subject {
-        changes: ChangeSet::new(vec![change]),
-        moves: vec![moved],
-        ..Subject::default()
-    }
+    Subject { changes: ChangeSet::new(vec![change]), moves: vec![moved], ..Subject::default() }
 }
 
 /// Files below a folder.

@@ -19,10 +19,16 @@ fn a_floating_tag_is_denied_where_it_was_written() {
     let [finding] = findings(&judgement) else { panic!("{judgement:?}") };
     assert_eq!(finding.code, "floating-tag");
     assert_eq!(finding.effect, Effect::Deny);
-    assert_eq!(finding.message, "container `web` runs `web:latest`, and the tag `latest` can move without a commit");
+    assert_eq!(
+        finding.message,
+        "container `web` runs `web:latest`, and the tag `latest` can move without a commit"
+    );
     assert_eq!(finding.source.as_ref().unwrap().to_string(), "envs/prod/kustomization.yaml:7");
     let (api_version, key) = finding.object.as_ref().unwrap();
-    assert_eq!((api_version.as_str(), key.to_string().as_str()), ("apps/v1", "Deployment/shop/web"));
+    assert_eq!(
+        (api_version.as_str(), key.to_string().as_str()),
+        ("apps/v1", "Deployment/shop/web")
+    );
     assert_eq!(finding.evidence, Some(json!({"image": "web:latest"})));
     assert!(finding.remediation.as_ref().unwrap().contains("`web`"));
     assert!(judgement.policy.digest.starts_with("sha256:"));
