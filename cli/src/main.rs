@@ -1,1 +1,36 @@
-fn main() {}
+//! `kubectl gitops`: how does my cluster differ from Git, what would this
+//! promotion change, and may it happen?
+//!
+//! `main` → [`commands`] → [`operations`] → the edges (`gitops-cluster`,
+//! `gitops-git`, `gitops-forge`, `gitops-policy`) → the pure crates.
+
+mod args;
+mod commands;
+mod config;
+mod failure;
+mod operations;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::FromArgMatches as _;
+
+fn main() -> ExitCode {
+    // A policy is compiled by a child of this program, which gets only this word.
+    if std::env::args_os().nth(1).is_some_and(|word| word == operations::policies::COMPILE_WORD) {
+        return gitops_policy::compile_child_main(std::env::args_os().skip(2));
+    }
+    let matches = match args::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(usage) => return output::usage(&usage),
+    };
+    let cli = match args::Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(usage) => return output::usage(&usage),
+    };
+    let terminal = output::Terminal::new(cli.common.color, cli.common.quiet, cli.common.verbose);
+    match commands::run(cli, &terminal) {
+        Ok(exit) => exit.code(),
+        Err(failure) => terminal.fail(&failure),
+    }
+}

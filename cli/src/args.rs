@@ -1,0 +1,138 @@
+//! What was typed. Flags that several verbs share stand here; each verb's own
+//! arguments stand beside its run function in [`crate::commands`].
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory as _, Parser};
+
+use crate::commands::Command;
+use crate::output::Color;
+
+/// Diff clusters against Git, and promote changes through it
+///
+/// How does my cluster differ from Git, what would this promotion change, and
+/// may it happen? Reads clusters, never writes to one; moves changes between
+/// environments through Git, and lets policies of the repository decide.
+#[derive(Parser, Debug)]
+#[command(version, propagate_version = false, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = EXIT_STATUS, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One table for every verb.
+pub(crate) const EXIT_STATUS: &str = "\
+Exit status:
+  0  yes, done, no difference
+  1  the answer is no: differences, or a closed gate
+  2  usage or configuration
+  3  cluster, Git or forge
+  4  a policy did not answer
+  5  pending, ask again later";
+
+/// Flags of every verb.
+#[derive(Args, Debug)]
+pub(crate) struct Common {
+    /// Work in the repository that holds DIR
+    #[arg(short = 'C', value_name = "DIR", global = true, help_heading = "Common options")]
+    pub(crate) directory: Option<PathBuf>,
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true)]
+    #[arg(help_heading = "Common options")]
+    pub(crate) color: Color,
+    /// Say nothing but the answer, warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(help_heading = "Common options")]
+    pub(crate) quiet: bool,
+    /// Say more about what is done
+    #[arg(short, long, global = true, help_heading = "Common options")]
+    pub(crate) verbose: bool,
+}
+
+/// kubectl's flags for reaching a cluster, with kubectl's meaning.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Cluster options")]
+pub(crate) struct ClusterArgs {
+    /// Path to the kubeconfig file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Name of the kubeconfig context
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// Name of the kubeconfig cluster
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// Name of the kubeconfig user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Address of the API server
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// Bearer token for the API server
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// User to impersonate
+    #[arg(long = "as", value_name = "USER")]
+    pub(crate) impersonate: Option<String>,
+    /// Group to impersonate; may be repeated
+    #[arg(long = "as-group", value_name = "GROUP")]
+    pub(crate) impersonate_groups: Vec<String>,
+    /// How long one request may take: `30s`, `2m`; 0 for no limit
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub(crate) request_timeout: std::time::Duration,
+    /// Namespace of objects that name none
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(std::time::Duration::from_secs(seconds));
+    }
+    let duration: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("`{text}` is not a time such as `30s` or `2m`"))?;
+    duration.try_into().map_err(|_| format!("`{text}` is negative"))
+}
+
+/// The command line, named as it was called: `kubectl gitops` or `flux gitops`.
+pub(crate) fn command() -> clap::Command {
+    let called = std::env::args_os().next().unwrap_or_default();
+    named(&called_as(Path::new(&called)))
+}
+
+/// The command line under the name `name`.
+pub(crate) fn named(name: &str) -> clap::Command {
+    Cli::command().bin_name(name.to_owned()).display_name(name.to_owned())
+}
+
+/// What to call ourselves: a plugin of the program whose prefix we have.
+pub(crate) fn called_as(program: &Path) -> String {
+    let stem = program.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
+    match stem.split_once('-') {
+        Some((host @ ("kubectl" | "flux"), plugin)) => {
+            format!("{host} {}", plugin.replace('_', "-"))
+        }
+        _ => "kubectl gitops".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn called_by_kubectl_or_flux() {
+        assert_eq!(called_as(Path::new("/x/kubectl-gitops")), "kubectl gitops");
+        assert_eq!(called_as(Path::new("flux-gitops")), "flux gitops");
+        assert_eq!(called_as(Path::new("kubectl-gitops.exe")), "kubectl gitops");
+        assert_eq!(called_as(Path::new("renamed")), "kubectl gitops");
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

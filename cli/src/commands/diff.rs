@@ -1,0 +1,290 @@
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use gitops_core::diff::Shown;
+use gitops_core::object::Raw;
+use gitops_core::predict::owner;
+
+use super::Context;
+use crate::args::ClusterArgs;
+use crate::config::{Config, Controller, Environment};
+use crate::failure::{Exit, Failure};
+use crate::operations::desired::{self, Files, Workspace, unknown_environment};
+use crate::operations::live::{Asking, Connection, Drift};
+use crate::operations::offline;
+use crate::output::diff::{self as output, Comparison};
+
+/// Show how a cluster differs from Git
+///
+/// One environment (or `--all`) is compared with its cluster: the API server
+/// is asked, by dry run, what applying the desired objects would change.
+/// Nothing is written. Two environments, or `--rev A..B`, are compared with
+/// each other, without a cluster. `-f` and `-k` need no configuration.
+///
+/// Secret values are never printed: seals show whether they differ.
+///
+/// Examples:
+///   kubectl gitops diff prod
+///   kubectl gitops diff -f manifests/ --context kind-dev
+///   kubectl gitops diff -k overlays/dev
+///   kubectl gitops diff uat prod
+///   kubectl gitops diff --rev v1.2..main prod
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment, after_help = crate::args::EXIT_STATUS)]
+pub(crate) struct DiffArgs {
+    /// One environment against its cluster, or two against each other
+    #[arg(value_name = "ENV", num_args = 0..=2, conflicts_with_all = ["filename", "kustomize", "all"])]
+    environments: Vec<String>,
+    /// Compare every environment with its cluster
+    #[arg(long, conflicts_with_all = ["filename", "kustomize"])]
+    all: bool,
+    /// Compare this revision instead of the work tree; `A..B` compares two
+    #[arg(long, value_name = "REV", conflicts_with_all = ["filename", "kustomize"])]
+    rev: Option<String>,
+    /// Compare this file or folder, or `-` for stdin; may be repeated
+    #[arg(short, long, value_name = "FILE", conflicts_with = "kustomize")]
+    filename: Vec<PathBuf>,
+    /// Compare what this kustomization builds
+    #[arg(short, long, value_name = "DIR")]
+    kustomize: Option<PathBuf>,
+    /// Read folders of `-f` with everything below them
+    #[arg(short = 'R', long, requires = "filename")]
+    recursive: bool,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    /// Ask as this field manager, instead of each object's owner
+    #[arg(long, value_name = "NAME")]
+    field_manager: Option<String>,
+    /// Ask for a server-side apply that reports conflicts, as kubectl does
+    #[arg(long)]
+    server_side: bool,
+    /// With `--server-side`: take fields from other managers
+    #[arg(long, requires = "server_side")]
+    force_conflicts: bool,
+    /// Show `metadata.managedFields`, too
+    #[arg(long)]
+    show_managed_fields: bool,
+    /// Ask the server about every object, and fail where a proof was wrong
+    #[arg(long)]
+    verify: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+pub(super) fn run(context: &Context, args: DiffArgs) -> Result<Exit, Failure> {
+    let comparisons = if args.kustomize.is_some() || !args.filename.is_empty() {
+        vec![args.files(context)?]
+    } else {
+        args.repository(context)?
+    };
+    args.tell(context, &comparisons)?;
+    Ok(comparisons.iter().map(Comparison::exit).fold(Exit::Yes, Exit::and))
+}
+
+impl DiffArgs {
+    /// `-f` and `-k`.
+    fn files(&self, context: &Context) -> Result<Comparison, Failure> {
+        let files = match &self.kustomize {
+            Some(dir) => Files::kustomization(dir)?,
+            None => Files::manifests(&self.filename, self.recursive)?,
+        };
+        let objects = files.desired(context.terminal)?;
+        let connection = Connection::open(&self.cluster, None)?;
+        let drift = connection.drift(&objects, &self.asking(None), &desired::sealer(None))?;
+        Ok(against_cluster(&connection, "files", None, drift))
+    }
+
+    /// Everything that gitops.yaml is needed for.
+    fn repository(&self, context: &Context) -> Result<Vec<Comparison>, Failure> {
+        if let Some((from, to)) = self.rev.as_deref().and_then(|rev| rev.split_once("..")) {
+            return self.revisions(context, from, to);
+        }
+        let workspace = Workspace::open(context, self.rev.as_deref())?;
+        let config = workspace.config()?;
+        if let [from, to] = self.environments.as_slice() {
+            return Ok(vec![two_environments(context, &workspace, &config, from, to)?]);
+        }
+        let chosen = self.chosen(&config)?;
+        let mut comparisons = Vec::new();
+        for environment in chosen {
+            comparisons.extend(self.environment(context, &workspace, &config, environment)?);
+        }
+        Ok(comparisons)
+    }
+
+    fn chosen<'a>(&self, config: &'a Config) -> Result<Vec<&'a Environment>, Failure> {
+        if self.all {
+            return Ok(config.environments.iter().collect());
+        }
+        let names = self.environments.iter();
+        let chosen: Result<Vec<_>, _> = names.map(|name| config.environment(name)).collect();
+        let chosen = chosen.map_err(unknown_environment)?;
+        if chosen.is_empty() {
+            let known: Vec<&str> = config.environments.iter().map(|e| e.name.as_str()).collect();
+            return Err(Failure::usage("no environment is named").hint(format!(
+                "name one of {}, or take `--all`, or files by `-f` or `-k`",
+                known.join(", ")
+            )));
+        }
+        Ok(chosen)
+    }
+
+    /// One environment against each of its clusters.
+    fn environment(
+        &self,
+        context: &Context,
+        workspace: &Workspace,
+        config: &Config,
+        environment: &Environment,
+    ) -> Result<Vec<Comparison>, Failure> {
+        let objects = workspace.desired(environment, context.terminal)?;
+        let sealer = desired::sealer(Some(config));
+        let contexts: Vec<Option<&str>> = if environment.clusters.is_empty() {
+            vec![None]
+        } else {
+            environment.clusters.iter().map(|cluster| cluster.context.as_deref()).collect()
+        };
+        if contexts.len() > 1 && self.cluster.context.is_some() {
+            return Err(Failure::usage(format!(
+                "`--context` names one cluster, environment `{}` has {}",
+                environment.name,
+                contexts.len()
+            ))
+            .hint("leave the contexts to gitops.yaml, or take one cluster's objects by `-k`"));
+        }
+        let mut comparisons = Vec::new();
+        for cluster in contexts {
+            let connection = Connection::open(&self.cluster, cluster)?;
+            let mut asking = self.asking(environment.controller);
+            asking.ignore = desired::ignore(config);
+            let drift = connection.drift(&objects, &asking, &sealer)?;
+            let name = Some(environment.name.clone());
+            comparisons.push(against_cluster(&connection, workspace.label(), name, drift));
+        }
+        Ok(comparisons)
+    }
+
+    /// The same environments at two revisions.
+    fn revisions(&self, context: &Context, from: &str, to: &str) -> Result<Vec<Comparison>, Failure> {
+        let head = |rev: &str| if rev.is_empty() { "HEAD".to_owned() } else { rev.to_owned() };
+        let before = Workspace::open(context, Some(&head(from)))?;
+        let after = Workspace::open(context, Some(&head(to)))?;
+        let (old, new) = (before.config()?, after.config()?);
+        let mut names = self.environments.clone();
+        if names.is_empty() {
+            names = new.environments.iter().map(|environment| environment.name.clone()).collect();
+        }
+        let sealer = desired::sealer(Some(&new));
+        let mut comparisons = Vec::new();
+        for name in names {
+            let environment = new.environment(&name).map_err(unknown_environment)?;
+            // An environment that is new at B has no objects at A.
+            let earlier: Vec<Raw> = match old.environment(&name) {
+                Ok(environment) => before.desired(environment, context.terminal)?,
+                Err(_) => Vec::new(),
+            };
+            let later = after.desired(environment, context.terminal)?;
+            comparisons.push(Comparison {
+                before: before.label().to_owned(),
+                after: after.label().to_owned(),
+                environment: Some(name),
+                changes: gitops_core::diff::compare_sets(&earlier, &later, &sealer),
+                proved: 0,
+            });
+        }
+        Ok(comparisons)
+    }
+
+    /// How the server is asked.
+    fn asking(&self, controller: Option<Controller>) -> Asking {
+        Asking {
+            manager: self
+                .field_manager
+                .clone()
+                .or_else(|| self.server_side.then(|| "kubectl".to_owned())),
+            force: !self.server_side || self.force_conflicts,
+            controller: controller.map(|controller| match controller {
+                Controller::Flux => owner::Controller::Flux,
+                Controller::Argocd => owner::Controller::ArgoCd,
+                Controller::Kubectl => owner::Controller::Kubectl,
+            }),
+            verify: self.verify,
+            shown: Shown { managed_fields: self.show_managed_fields },
+            ignore: Vec::new(),
+        }
+    }
+
+    fn tell(&self, context: &Context, comparisons: &[Comparison]) -> Result<(), Failure> {
+        let terminal = context.terminal;
+        match self.output {
+            Format::Json => terminal.answer(&output::document(comparisons))?,
+            Format::Text => {
+                for comparison in comparisons {
+                    terminal.answer(&output::text(comparison, terminal))?;
+                    let scope = match &comparison.environment {
+                        Some(name) => format!("{name}: "),
+                        None => String::new(),
+                    };
+                    terminal.note(format!("{scope}{}", comparison.summary()));
+                    if comparison.proved > 0 {
+                        terminal.detail(format!(
+                            "{} of them proved unchanged from managedFields, without a request each",
+                            comparison.proved
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn against_cluster(
+    connection: &Connection,
+    label: &str,
+    environment: Option<String>,
+    drift: Drift,
+) -> Comparison {
+    Comparison {
+        before: format!("cluster {}", connection.name()),
+        after: label.to_owned(),
+        environment,
+        changes: drift.changes,
+        proved: drift.proved,
+    }
+}
+
+/// Two environments against each other, offline.
+fn two_environments(
+    context: &Context,
+    workspace: &Workspace,
+    config: &Config,
+    from: &str,
+    to: &str,
+) -> Result<Comparison, Failure> {
+    let before = config.environment(from).map_err(unknown_environment)?;
+    let after = config.environment(to).map_err(unknown_environment)?;
+    let (changes, pairs) = offline::environments(
+        &workspace.desired(before, context.terminal)?,
+        &workspace.desired(after, context.terminal)?,
+        &desired::sealer(Some(config)),
+    );
+    for (from, to) in pairs {
+        context.terminal.note(format!("namespace {from} is compared as {to}"));
+    }
+    Ok(Comparison {
+        before: from.to_owned(),
+        after: to.to_owned(),
+        environment: None,
+        changes,
+        proved: 0,
+    })
+}

@@ -1,0 +1,53 @@
+use clap::{Args, ValueEnum};
+use gitops_core::plan::discover_apps;
+
+use super::Context;
+use crate::failure::{Exit, Failure};
+use crate::operations::desired::Workspace;
+use crate::output::list::{self as output, Row};
+
+/// List environments, their order, apps and versions
+///
+/// Reads gitops.yaml and the environments' folders; needs no cluster.
+///
+/// Examples:
+///   kubectl gitops list
+///   kubectl gitops list --rev v1.2 -o json
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment, after_help = crate::args::EXIT_STATUS)]
+pub(crate) struct ListArgs {
+    /// List this revision instead of the work tree
+    #[arg(long, value_name = "REV")]
+    rev: Option<String>,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+pub(super) fn run(context: &Context, args: ListArgs) -> Result<Exit, Failure> {
+    let workspace = Workspace::open(context, args.rev.as_deref())?;
+    let config = workspace.config()?;
+    let trust = config.trust_branch.clone().unwrap_or_default();
+    let mut rows = Vec::new();
+    for environment in &config.environments {
+        let apps = discover_apps(workspace.tree(), &environment.reference(&trust), &config.rules)
+            .map_err(|error| {
+                Failure::usage(format!("could not list environment `{}`", environment.name))
+                    .because(&error)
+            })?;
+        rows.push(Row { environment, apps });
+    }
+    let text = match args.output {
+        Format::Text => output::text(&rows, context.terminal),
+        Format::Json => output::document(&rows),
+    };
+    context.terminal.answer(&text)?;
+    Ok(Exit::Yes)
+}

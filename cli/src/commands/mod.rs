@@ -1,0 +1,53 @@
+//! One file a verb: its arguments and its run function.
+
+mod completion;
+mod diff;
+// mod gate;
+mod list;
+mod policy;
+// mod promote;
+// mod release;
+mod render;
+mod version;
+
+use clap::Subcommand;
+
+use crate::args::{Cli, Common};
+use crate::failure::{Exit, Failure};
+use crate::output::Terminal;
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    Diff(diff::DiffArgs),
+    Render(render::RenderArgs),
+    List(list::ListArgs),
+    // Release(release::ReleaseArgs),
+    // Promote(promote::PromoteArgs),
+    // Gate(gate::GateArgs),
+    Policy(policy::PolicyArgs),
+    Completion(completion::CompletionArgs),
+    Version(version::VersionArgs),
+}
+
+/// Runs what was typed.
+pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
+    let Cli { common, command } = cli;
+    let context = Context { common, terminal: *terminal };
+    match command {
+        Command::Diff(args) => diff::run(&context, args),
+        Command::Render(args) => render::run(&context, args),
+        Command::List(args) => list::run(&context, args),
+        // Command::Release(args) => release::run(&context, args),
+        // Command::Promote(args) => promote::run(&context, args),
+        // Command::Gate(args) => gate::run(&context, args),
+        Command::Policy(args) => policy::run(&context, args),
+        Command::Completion(args) => completion::run(&context, &args),
+        Command::Version(args) => version::run(&context, &args),
+    }
+}
+
+/// What every verb is given.
+pub(crate) struct Context {
+    pub(crate) common: Common,
+    pub(crate) terminal: Terminal,
+}

@@ -1,0 +1,40 @@
+use clap::Args;
+
+use super::Context;
+use super::promote::{self, Format};
+use crate::failure::{Exit, Failure};
+use crate::operations::promote::Wish;
+
+/// Put a version of an app into the first environment
+///
+/// Edits the version in the environment's folder, on the branch as the remote
+/// has it now; your work tree stays untouched. The change is rendered and
+/// judged by the policies before anything is pushed.
+///
+/// Examples:
+///   kubectl gitops release web v1.4.0
+///   kubectl gitops release web v1.4.0 --to uat --dry-run
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment, after_help = crate::args::EXIT_STATUS)]
+pub(crate) struct ReleaseArgs {
+    /// The app
+    #[arg(value_name = "APP")]
+    app: String,
+    /// The version: a tag, `sha256:DIGEST`, or both as `TAG@sha256:DIGEST`
+    #[arg(value_name = "VERSION")]
+    version: String,
+    /// Put it into this environment instead of the first
+    #[arg(long, value_name = "ENV")]
+    to: Option<String>,
+    /// Plan and judge, and push nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+pub(super) fn run(context: &Context, args: ReleaseArgs) -> Result<Exit, Failure> {
+    let wish = Wish::Release { app: &args.app, version: &args.version, to: args.to.as_deref() };
+    promote::carry_out(context, &wish, args.dry_run, args.output)
+}

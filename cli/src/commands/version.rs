@@ -1,0 +1,48 @@
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::json;
+
+/// Print the version of this program
+///
+/// Needs no cluster and no repository.
+#[derive(Args, Debug)]
+pub(crate) struct VersionArgs {
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    version: &'static str,
+    policy_contract: &'static str,
+    kustomize: &'static str,
+}
+
+pub(super) fn run(context: &Context, args: &VersionArgs) -> Result<Exit, Failure> {
+    let version = Version {
+        version: env!("CARGO_PKG_VERSION"),
+        policy_contract: gitops_policy::CONTRACT,
+        kustomize: gitops_kustomize::EQUALS_VERSION,
+    };
+    let text = match args.output {
+        Format::Text => format!(
+            "kubectl-gitops {}\npolicy contract {}\nrenders as kustomize {}\n",
+            version.version, version.policy_contract, version.kustomize
+        ),
+        Format::Json => json::document("Version", &version),
+    };
+    context.terminal.answer(&text)?;
+    Ok(Exit::Yes)
+}

@@ -1,0 +1,424 @@
+//! Desired objects: of an environment in the work tree or a revision, and of
+//! files and folders named on the command line.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use gitops_core::object::Raw;
+use gitops_core::seal::{SealRule, Sealer};
+use gitops_desired::{Desired, DesiredError};
+use gitops_git::{Directory, GitError, Repository};
+use gitops_kustomize::{BuildError, LoadRestrictor, Options, PlainOptions, Warning};
+use gitops_tree::{EntryKind, Memory, Tree, TreePath};
+
+use crate::commands::Context;
+use crate::config::{self, Config, ConfigError, Controller, Environment, UnknownEnvironment};
+use crate::failure::Failure;
+use crate::operations::live::Expected;
+use crate::output::Terminal;
+
+/// A repository, and the tree of it that is looked at.
+pub(crate) struct Workspace {
+    pub(crate) repository: Repository,
+    tree: Box<dyn Tree>,
+    /// The tree in words.
+    label: String,
+}
+
+/// Words for a failure of Git.
+pub(crate) fn git_failure(attempt: impl Into<String>, error: &GitError) -> Failure {
+    let failure = match error {
+        GitError::UnknownRevision { .. }
+        | GitError::AmbiguousRevision { .. }
+        | GitError::Directory { .. } => Failure::usage(attempt),
+        _ => Failure::world(attempt),
+    };
+    let failure = failure.because(error);
+    match error {
+        GitError::NotARepository { .. } => {
+            failure.hint("give the repository with `-C DIR`, or compare files with `-f` or `-k`")
+        }
+        GitError::EmptyRepository { .. } => failure.hint("commit something first: `git commit`"),
+        GitError::OtherOwner { dir } => {
+            failure.hint(format!("`git config --global --add safe.directory {}`", dir.display()))
+        }
+        GitError::UnknownRevision { shallow: true, .. } => {
+            failure.hint("fetch the rest of the history: `git fetch --unshallow`")
+        }
+        _ => failure,
+    }
+}
+
+/// Words for a configuration that cannot be used.
+pub(crate) fn config_failure(error: &ConfigError) -> Failure {
+    let failure = Failure::usage(format!("could not use `{}`", config::FILE)).because(error);
+    error.hints().fold(failure, |failure, hint| failure.hint(hint))
+}
+
+/// Words for an environment that the configuration does not have.
+pub(crate) fn unknown_environment(error: UnknownEnvironment) -> Failure {
+    let failure = Failure::usage(error.to_string());
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Words for objects that do not render.
+pub(crate) fn render_failure(what: &TreePath, error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::usage(format!("could not render `{what}`")).because(error)
+}
+
+/// The folder that `-C` names, else the one we are in.
+pub(crate) fn start(context: &Context) -> PathBuf {
+    context.common.directory.clone().unwrap_or_else(|| PathBuf::from("."))
+}
+
+impl Workspace {
+    /// The work tree of the repository, or a revision of it.
+    pub(crate) fn open(context: &Context, rev: Option<&str>) -> Result<Workspace, Failure> {
+        let repository = Repository::discover(&start(context))
+            .map_err(|error| git_failure("could not open a repository", &error))?;
+        let Some(rev) = rev else {
+            let tree = repository
+                .work_tree()
+                .map_err(|error| git_failure("could not read the work tree", &error))?;
+            return Ok(Workspace { tree: Box::new(tree), label: "work tree".to_owned(), repository });
+        };
+        let attempt = || format!("could not read revision `{rev}`");
+        let commit = repository.resolve(rev).map_err(|error| git_failure(attempt(), &error))?;
+        let tree = repository.tree(&commit).map_err(|error| git_failure(attempt(), &error))?;
+        let id = commit.to_string();
+        let short = &id[..7.min(id.len())];
+        let label =
+            if id.starts_with(rev) { format!("commit {short}") } else { format!("{rev} at {short}") };
+        Ok(Workspace { repository, tree: Box::new(tree), label })
+    }
+
+    /// The folder of gitops.yaml: the root of the repository that `dir` is in,
+    /// or `dir` itself before there is one.
+    pub(crate) fn root_of(dir: &Path) -> Result<PathBuf, Failure> {
+        match Repository::discover(dir) {
+            Ok(repository) => Ok(repository.location().to_owned()),
+            Err(GitError::NotARepository { .. }) => Ok(dir.to_owned()),
+            Err(error) => Err(git_failure("could not open a repository", &error)),
+        }
+    }
+
+    /// The files of that folder, repository or not.
+    pub(crate) fn files(dir: &Path) -> Result<Box<dyn Tree>, Failure> {
+        let root = Workspace::root_of(dir)?;
+        let tree = Directory::open(&root)
+            .map_err(|error| git_failure(format!("could not read `{}`", root.display()), &error))?;
+        Ok(Box::new(tree))
+    }
+
+    /// The tree in words: `work tree`, `main at 1a2b3c4`.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
+
+    pub(crate) fn tree(&self) -> &dyn Tree {
+        self.tree.as_ref()
+    }
+
+    /// gitops.yaml of this tree.
+    pub(crate) fn config(&self) -> Result<Config, Failure> {
+        config::read(self.tree()).map_err(|error| config_failure(&error))
+    }
+
+    /// Everything that the environment's cluster reconciles from this tree.
+    pub(crate) fn desired(
+        &self,
+        environment: &Environment,
+        terminal: Terminal,
+    ) -> Result<Vec<Raw>, Failure> {
+        desired(self.tree(), environment, terminal)
+    }
+
+    /// The folders of an environment.
+    pub(crate) fn folders(&self, environment: &Environment) -> Result<Vec<TreePath>, Failure> {
+        folders(self.tree(), environment)
+    }
+
+    /// One folder as `kustomize build` prints it.
+    pub(crate) fn rendered(
+        &self,
+        folder: &TreePath,
+        options: &Options,
+        terminal: Terminal,
+    ) -> Result<String, Failure> {
+        printed(self.tree(), folder, options, terminal)
+    }
+}
+
+/// How the controller of an environment builds it.
+fn options(environment: &Environment) -> Options {
+    let load_restrictor = match environment.controller {
+        // kustomize-controller builds without restrictions inside its source.
+        Some(Controller::Flux) => LoadRestrictor::None,
+        _ => LoadRestrictor::RootOnly,
+    };
+    Options { load_restrictor, ..Options::default() }
+}
+
+/// Everything that the environment's cluster reconciles from `tree`. An
+/// object that two folders render is an error.
+pub(crate) fn desired(
+    tree: &dyn Tree,
+    environment: &Environment,
+    terminal: Terminal,
+) -> Result<Vec<Raw>, Failure> {
+    let mut objects = Vec::new();
+    for folder in folders(tree, environment)? {
+        let desired = gitops_desired::render(tree, &folder, &options(environment))
+            .map_err(|error| render_failure(&folder, &error))?;
+        warn(&desired.warnings, terminal);
+        objects.extend(desired.objects);
+    }
+    refuse_twins(&objects)?;
+    Ok(objects)
+}
+
+/// The folders of an environment: its roots, and its path with every app that
+/// has a folder there.
+fn folders(tree: &dyn Tree, environment: &Environment) -> Result<Vec<TreePath>, Failure> {
+    let mut folders = environment.roots.clone();
+    folders.extend(expand(tree, environment)?);
+    folders.dedup();
+    Ok(folders)
+}
+
+fn expand(tree: &dyn Tree, environment: &Environment) -> Result<Vec<TreePath>, Failure> {
+    let path = |text: &str| {
+        TreePath::new(text).map_err(|error| {
+            Failure::usage(format!("path of environment `{}`", environment.name)).because(&error)
+        })
+    };
+    let Some((before, after)) = environment.path.split_once("{app}") else {
+        return Ok(vec![path(&environment.path)?]);
+    };
+    let (parent, prefix) = before.rsplit_once('/').unwrap_or(("", before));
+    let (suffix, rest) = after.split_once('/').unwrap_or((after, ""));
+    let parent = path(parent)?;
+    let entries = tree.list(&parent).map_err(|error| render_failure(&parent, &error))?;
+    let mut found = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Directory) {
+        let Some(app) =
+            entry.name.strip_prefix(prefix).and_then(|name| name.strip_suffix(suffix))
+        else {
+            continue;
+        };
+        let folder = path(&format!("{parent}/{}/{}", entry.name, rest.replace("{app}", app)))?;
+        match tree.kind(&folder) {
+            Ok(Some(EntryKind::Directory)) => found.push(folder),
+            Ok(_) => {}
+            Err(error) => return Err(render_failure(&folder, &error)),
+        }
+    }
+    Ok(found)
+}
+
+/// What a build warns about is said once.
+fn warn(warnings: &[Warning], terminal: Terminal) {
+    for warning in warnings {
+        let line = warning.line.map(|line| format!(":{line}")).unwrap_or_default();
+        terminal.detail(format!("warning: {}{line}: {}", warning.path, warning.message));
+    }
+}
+
+fn refuse_twins(objects: &[Raw]) -> Result<(), Failure> {
+    let mut seen = BTreeMap::new();
+    for raw in objects {
+        let place = || raw.source.as_ref().map_or("a generator".to_owned(), ToString::to_string);
+        if let Some(first) = seen.insert(&raw.key, place()) {
+            return Err(Failure::usage(format!("two objects are {}", raw.key))
+                .because(&Twins { first, second: place() })
+                .hint("an object must come from one place; delete one of the two"));
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("one stands at {first}, the other at {second}")]
+struct Twins {
+    first: String,
+    second: String,
+}
+
+fn printed(
+    tree: &dyn Tree,
+    folder: &TreePath,
+    options: &Options,
+    terminal: Terminal,
+) -> Result<String, Failure> {
+    let rendered = match gitops_kustomize::build(tree, folder, options) {
+        // A folder of plain manifests is applied file by file.
+        Err(BuildError::NoKustomization { .. }) => {
+            gitops_kustomize::read_plain(tree, folder, &PlainOptions { recursive: true })
+        }
+        built => built,
+    };
+    let rendered = rendered.map_err(|error| render_failure(folder, &error))?;
+    warn(&rendered.warnings, terminal);
+    Ok(rendered.to_yaml())
+}
+
+/// Files named on the command line, outside of any configuration. Their paths
+/// are shown as they are seen from here.
+pub(crate) struct Files {
+    parts: Vec<(Box<dyn Tree>, TreePath, Part)>,
+    here: PathBuf,
+}
+
+enum Part {
+    Kustomization,
+    Manifests { recursive: bool },
+}
+
+impl Files {
+    /// `-k DIR`.
+    pub(crate) fn kustomization(dir: &Path) -> Result<Files, Failure> {
+        let (tree, path) = on_disk(dir)?;
+        Ok(Files { parts: vec![(tree, path, Part::Kustomization)], here: here()? })
+    }
+
+    /// `-f FILE|DIR|-`, perhaps several times.
+    pub(crate) fn manifests(files: &[PathBuf], recursive: bool) -> Result<Files, Failure> {
+        let mut parts = Vec::new();
+        for file in files {
+            let (tree, path) = if file.as_os_str() == "-" { stdin()? } else { on_disk(file)? };
+            parts.push((tree, path, Part::Manifests { recursive }));
+        }
+        Ok(Files { parts, here: here()? })
+    }
+
+    /// The objects.
+    pub(crate) fn desired(&self, terminal: Terminal) -> Result<Vec<Raw>, Failure> {
+        let mut objects = Vec::new();
+        for (tree, path, part) in &self.parts {
+            let desired = self.render(tree.as_ref(), path, part);
+            let desired = desired.map_err(|error| self.failure(path, &error))?;
+            warn(&desired.warnings, terminal);
+            objects.extend(desired.objects);
+        }
+        for raw in &mut objects {
+            if let Some(source) = &mut raw.source {
+                source.path = self.shown(&source.path);
+            }
+        }
+        refuse_twins(&objects)?;
+        Ok(objects)
+    }
+
+    /// As `kustomize build` prints it.
+    pub(crate) fn rendered(&self, options: &Options, terminal: Terminal) -> Result<String, Failure> {
+        let mut text = String::new();
+        for (tree, path, _) in &self.parts {
+            let built = gitops_kustomize::build(tree.as_ref(), path, options)
+                .map_err(|error| self.failure(path, &error))?;
+            warn(&built.warnings, terminal);
+            text.push_str(&built.to_yaml());
+        }
+        Ok(text)
+    }
+
+    fn render(&self, tree: &dyn Tree, path: &TreePath, part: &Part) -> Result<Desired, DesiredError> {
+        match part {
+            Part::Kustomization => {
+                gitops_desired::render_kustomization(tree, path, &Options::default())
+            }
+            Part::Manifests { recursive } => gitops_desired::render_plain(tree, path, *recursive),
+        }
+    }
+
+    /// Errors name files from the root of the disk; here they are named as the
+    /// user sees them.
+    fn failure(&self, path: &TreePath, error: &(dyn std::error::Error + 'static)) -> Failure {
+        let shown = self.shown(path.as_str());
+        let mut failure = Failure::usage(format!("could not render `{shown}`")).because(error);
+        let here = self.here.to_string_lossy();
+        let prefix = format!("{}/", here.trim_start_matches('/'));
+        for cause in &mut failure.causes {
+            *cause = cause.replace(&prefix, "");
+        }
+        failure
+    }
+
+    /// A path from the root of the disk, as seen from here.
+    fn shown(&self, path: &str) -> String {
+        if path == STDIN {
+            return path.to_owned();
+        }
+        let path = Path::new("/").join(path);
+        match path.strip_prefix(&self.here) {
+            Ok(below) if below.as_os_str().is_empty() => ".".to_owned(),
+            Ok(below) => below.display().to_string(),
+            Err(_) => path.display().to_string(),
+        }
+    }
+}
+
+/// What the objects on stdin are said to stand in.
+const STDIN: &str = "stdin";
+
+/// Where we are.
+fn here() -> Result<PathBuf, Failure> {
+    std::env::current_dir()
+        .map_err(|error| Failure::usage("the current folder cannot be read").because(&error))
+}
+
+/// A path on the disk, as a path in a tree of the whole disk: a kustomization
+/// may name bases anywhere.
+fn on_disk(path: &Path) -> Result<(Box<dyn Tree>, TreePath), Failure> {
+    let attempt = || format!("could not read `{}`", path.display());
+    let real = std::fs::canonicalize(path)
+        .map_err(|error| Failure::usage(attempt()).because(&error))?;
+    let root =
+        Directory::open(Path::new("/")).map_err(|error| git_failure(attempt(), &error))?;
+    let text = real.to_str().map(|text| text.trim_start_matches('/'));
+    let path = text
+        .and_then(|text| TreePath::new(text).ok())
+        .ok_or_else(|| Failure::usage(attempt()).hint("its name is not UTF-8; rename it"))?;
+    Ok((Box::new(root), path))
+}
+
+fn stdin() -> Result<(Box<dyn Tree>, TreePath), Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::usage("could not read stdin").because(&error))?;
+    let path = TreePath::new(STDIN).expect("a plain name stays inside the tree");
+    let mut tree = Memory::new();
+    tree.insert(path.clone(), bytes);
+    Ok((Box::new(tree), path))
+}
+
+/// Seals with a key of this run, and with the rules of the configuration.
+pub(crate) fn sealer(config: Option<&Config>) -> Sealer {
+    let rules = config.map(|config| config.seal.as_slice()).unwrap_or_default();
+    let rules = rules.iter().filter_map(|rule| {
+        Some(SealRule { kind: rule.kind.clone()?, pointer: rule.pointer.clone()? })
+    });
+    Sealer::new(rand_key(), rules.collect())
+}
+
+/// The differences that the configuration expects.
+pub(crate) fn ignore(config: &Config) -> Vec<Expected> {
+    let expected = config.ignore.iter().map(|ignore| Expected {
+        kind: Some(ignore.kind.clone()),
+        namespace: ignore.namespace.clone(),
+        name: ignore.name.clone(),
+        pointer: ignore.pointer.clone(),
+    });
+    expected.collect()
+}
+
+/// A key that no other run has.
+fn rand_key() -> [u8; 32] {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).expect("the operating system gives random bytes");
+    key
+}

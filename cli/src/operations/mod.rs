@@ -1,0 +1,11 @@
+//! What several verbs share: each operation asks the edges, and hands what it
+//! got to the pure crates.
+
+pub(crate) mod desired;
+pub(crate) mod live;
+pub(crate) mod offline;
+pub(crate) mod perform;
+pub(crate) mod policies;
+pub(crate) mod preview;
+pub(crate) mod promote;
+pub(crate) mod trust;

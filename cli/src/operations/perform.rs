@@ -1,0 +1,304 @@
+//! From a plan to the remote. Each step reads what the remote has, writes only
+//! where that differs from what is wanted, and reads back; running it again
+//! changes nothing.
+
+use gitops_core::judge::{Judgement, Outcome};
+use gitops_core::plan::{BlobId, Contents, Edit, Plan, ReadFrom, change_digest};
+use gitops_git::trailers::{self, Trailer};
+use gitops_git::{
+    Changed, CommitId, FileEdit, Lease, PushOutcome, Refusal, Signature, Time, Update, Why,
+};
+
+use super::desired::git_failure;
+use super::trust::{Trust, hinted};
+use crate::config::Environment;
+use crate::failure::Failure;
+use crate::output::Terminal;
+
+/// How often a race with another push is run again.
+const ATTEMPTS: usize = 3;
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Receipt {
+    /// The branch.
+    pub(crate) branch: String,
+    /// Its commit that holds the change.
+    pub(crate) commit: CommitId,
+    /// Whether this run put it there.
+    pub(crate) pushed: bool,
+    /// Where a person opens the request; `None` without one, or where the
+    /// forge is not known.
+    pub(crate) request: Option<String>,
+}
+
+/// Who commits, and when: seconds since 1970.
+pub(crate) struct Author<'a> {
+    pub(crate) trust: &'a Trust,
+    pub(crate) seconds: i64,
+    pub(crate) terminal: Terminal,
+}
+
+impl Author<'_> {
+    /// Puts the plan on the remote. `source` is the environment it was made
+    /// from, whose branch is looked at again when the target's has moved.
+    pub(crate) fn perform(
+        &self,
+        plan: &Plan,
+        contents: &Contents,
+        judgements: &[Judgement],
+        source: Option<&Environment>,
+    ) -> Result<Receipt, Failure> {
+        let message = message(plan, judgements);
+        let edits: Vec<FileEdit> = contents
+            .files()
+            .map(|(path, bytes)| FileEdit {
+                path: path.clone(),
+                content: Some(bytes.after.to_vec()),
+            })
+            .collect();
+        let who = self.trust.repository.identity().map_err(|error| {
+            hinted("could not make a commit", &error)
+        })?;
+        let when = Time { seconds: self.seconds, offset_minutes: 0 };
+        let job = Job { author: self, plan, edits, message, who: who.at(when), source };
+        match &plan.branch {
+            None => job.direct(),
+            Some(branch) => job.request(branch),
+        }
+    }
+}
+
+struct Job<'a> {
+    author: &'a Author<'a>,
+    plan: &'a Plan,
+    edits: Vec<FileEdit>,
+    message: String,
+    who: Signature,
+    source: Option<&'a Environment>,
+}
+
+impl Job<'_> {
+    fn trust(&self) -> &Trust {
+        self.author.trust
+    }
+
+    fn commit(&self, parent: &CommitId) -> Result<CommitId, Failure> {
+        self.trust()
+            .repository
+            .commit(parent, &self.edits, &self.message, &self.who)
+            .map_err(|error| hinted("could not make a commit", &error))
+    }
+
+    fn push(&self, commit: CommitId, branch: &str, expect: Lease) -> Result<PushOutcome, Failure> {
+        let update = Update { commit, branch: branch.to_owned(), expect };
+        let remote = &self.trust().remote.name;
+        self.trust()
+            .repository
+            .push(remote, &[update])
+            .map_err(|error| hinted(&format!("could not push `{branch}` to `{remote}`"), &error))
+    }
+
+    /// One commit on the branch itself. When somebody else was faster and
+    /// nothing that the plan rests on has moved, it goes on top of theirs.
+    fn direct(&self) -> Result<Receipt, Failure> {
+        let branch = self.plan.base.as_str();
+        let mut base = parse(&self.plan.base_revision)?;
+        for _ in 0..ATTEMPTS {
+            let commit = self.commit(&base)?;
+            let refusals = match self.push(commit, branch, Lease::FastForward)? {
+                PushOutcome::Pushed(_) => {
+                    return Ok(Receipt {
+                        branch: branch.to_owned(),
+                        commit,
+                        pushed: true,
+                        request: None,
+                    });
+                }
+                PushOutcome::Refused(refusals) => refusals,
+            };
+            self.or_rejected(branch, &refusals, "direct")?;
+            self.trust().forget();
+            base = self.still_true()?;
+            self.author.terminal.note(format!(
+                "`{branch}` has moved, and nothing that was read with it: going on top of {}",
+                base.short()
+            ));
+        }
+        Err(raced(branch))
+    }
+
+    /// One commit on the request's branch, on top of the plan's base.
+    fn request(&self, branch: &str) -> Result<Receipt, Failure> {
+        let base = parse(&self.plan.base_revision)?;
+        let request = gitops_forge::identify(&self.trust().remote.url)
+            .and_then(|forge| gitops_forge::new_request_url(&forge, &self.plan.base, branch));
+        let receipt = |commit, pushed| Receipt {
+            branch: branch.to_owned(),
+            commit,
+            pushed,
+            request: request.clone(),
+        };
+        for _ in 0..ATTEMPTS {
+            let expect = match self.trust().tip(branch)? {
+                None => Lease::Absent,
+                Some(tip) => {
+                    if self.stands(&base, &tip, branch)? {
+                        return Ok(receipt(tip, false));
+                    }
+                    Lease::At(tip)
+                }
+            };
+            let commit = self.commit(&base)?;
+            let refusals = match self.push(commit, branch, expect)? {
+                PushOutcome::Pushed(_) => return Ok(receipt(commit, true)),
+                PushOutcome::Refused(refusals) => refusals,
+            };
+            self.or_rejected(branch, &refusals, "request")?;
+            self.trust().forget();
+            if self.trust().tip(&self.plan.base)? != Some(base) {
+                self.still_true()?;
+            }
+        }
+        Err(raced(branch))
+    }
+
+    /// Whether the branch holds this very change already. One that holds
+    /// commits of others is not ours to replace.
+    fn stands(&self, base: &CommitId, tip: &CommitId, branch: &str) -> Result<bool, Failure> {
+        let repository = &self.trust().repository;
+        let attempt = || format!("could not read the branch `{branch}`");
+        let failed = |error: &gitops_git::GitError| git_failure(attempt(), error);
+        let Some(meet) = repository.merge_base(base, tip).map_err(|error| failed(&error))? else {
+            return Err(foreign(branch, "it has no commit in common with the target"));
+        };
+        for commit in repository.first_parent(tip, &[]) {
+            let commit = commit.map_err(|error| failed(&error))?;
+            if commit.id == meet {
+                break;
+            }
+            if trailers::values(&commit.trailers(), "Plan-Digest").is_empty() {
+                let reason = format!("commit {} was not made by this program", commit.id.short());
+                return Err(foreign(branch, &reason));
+            }
+        }
+        let changed = repository.changed(Some(&meet), tip).map_err(|error| failed(&error))?;
+        let edits: Option<Vec<Edit>> = changed.iter().map(edit).collect();
+        Ok(edits.is_some_and(|edits| change_digest(&edits) == self.plan.change_digest()))
+    }
+
+    /// Looks up again everything that was read. Answers the target branch's
+    /// newest commit.
+    fn still_true(&self) -> Result<CommitId, Failure> {
+        let trust = self.trust();
+        let target = trust.revision(&self.plan.base)?;
+        let trusted = trust.revision(&trust.branch)?;
+        let source = match self.source {
+            Some(source) => Some(trust.revision(trust.branch_of(source))?),
+            None => None,
+        };
+        for read in &self.plan.reads {
+            let tree = match read.from {
+                ReadFrom::Target => &target.tree,
+                ReadFrom::Trust => &trusted.tree,
+                ReadFrom::Source => source.as_ref().map_or(&target.tree, |source| &source.tree),
+            };
+            let holds = read.holds_in(tree).map_err(|error| {
+                Failure::world("could not read the repository").because(&error)
+            })?;
+            if !holds {
+                return Err(Failure::world(format!(
+                    "`{}` has moved since the plan was made: `{}` is another one",
+                    self.plan.base, read.path
+                ))
+                .hint("run it again: the new state will be planned and judged"));
+            }
+        }
+        Ok(target.commit)
+    }
+
+    /// Goes on after a lost race; anything else the server refused is told.
+    fn or_rejected(
+        &self,
+        branch: &str,
+        refusals: &[Refusal],
+        way: &'static str,
+    ) -> Result<(), Failure> {
+        for refusal in refusals {
+            if let Why::Rejected { reason, messages } = &refusal.why {
+                let failure = Failure::world(format!(
+                    "`{}` refused the push to `{branch}`: {reason}",
+                    self.trust().remote.name
+                ));
+                let mut failure = failure;
+                failure.causes.extend(messages.iter().cloned());
+                return Err(if way == "direct" {
+                    failure.hint(format!(
+                        "where `{branch}` is protected, set `merge: manual` for environment `{}` in gitops.yaml",
+                        self.plan.target.name
+                    ))
+                } else {
+                    failure
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The commit message: the plan's, and what each policy said.
+fn message(plan: &Plan, judgements: &[Judgement]) -> String {
+    let verdicts: Vec<Trailer> = judgements
+        .iter()
+        .map(|judgement| {
+            let word = match &judgement.result {
+                Ok(Outcome::Evaluated(findings)) => {
+                    let deny = |finding: &gitops_core::judge::Finding| {
+                        finding.effect == gitops_core::judge::Effect::Deny
+                    };
+                    if findings.iter().any(deny) { "denied" } else { "open" }
+                }
+                Ok(Outcome::NotApplicable(_)) => "not-applicable",
+                Ok(Outcome::Pending { .. }) => "pending",
+                Err(_) => "fault",
+            };
+            let policy = &judgement.policy;
+            Trailer::new("Policy", &format!("{}@{}={word}", policy.name, policy.digest))
+        })
+        .collect();
+    trailers::append(&plan.message(), &verdicts)
+}
+
+/// What a commit did to a path, as plans say it; `None` where that is more
+/// than an edit of a file.
+fn edit(changed: &Changed) -> Option<Edit> {
+    let blob = |version: &Option<gitops_git::Version>| match version {
+        None => Some(None),
+        Some(version) => BlobId::parse(&version.id.to_string()).map(Some),
+    };
+    let mode = |version: &Option<gitops_git::Version>| {
+        version.as_ref().map(|version| (version.kind, version.executable))
+    };
+    if changed.old.is_some() && changed.new.is_some() && mode(&changed.old) != mode(&changed.new) {
+        return None;
+    }
+    Some(Edit {
+        path: changed.path.clone(),
+        before: blob(&changed.old)?,
+        after: blob(&changed.new)?,
+    })
+}
+
+fn parse(commit: &str) -> Result<CommitId, Failure> {
+    CommitId::parse(commit).map_err(|error| Failure::world("could not use the plan").because(&error))
+}
+
+fn raced(branch: &str) -> Failure {
+    Failure::world(format!("`{branch}` moves faster than it can be pushed to"))
+        .hint("run it again")
+}
+
+fn foreign(branch: &str, reason: &str) -> Failure {
+    Failure::world(format!("the branch `{branch}` is not ours to replace: {reason}"))
+        .hint("merge or delete that branch, or choose other names by `pullRequest.branch` in gitops.yaml")
+}

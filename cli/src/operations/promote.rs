@@ -1,0 +1,281 @@
+//! Releases and promotions: from what is asked to plans that are judged, and
+//! from open ones to the remote.
+
+use gitops_core::judge::{EnvironmentRef, FileAction, FileChange, Request};
+use gitops_core::plan::{self, Contents, Plan, PlanError, Planned, Side, Skipped, Step};
+use gitops_tree::Overlay;
+
+use super::desired::{config_failure, unknown_environment};
+use super::perform::{Author, Receipt};
+use super::preview::{Change, Judge, Preview};
+use super::trust::{Revision, Trust};
+use crate::config::{After, Environment, Merge};
+use crate::failure::{Exit, Failure};
+use crate::output::Terminal;
+
+/// What is asked for.
+pub(crate) enum Wish<'a> {
+    /// A version enters an environment, the first one unless it is named.
+    Release { app: &'a str, version: &'a str, to: Option<&'a str> },
+    /// What one environment runs enters another.
+    Promote {
+        apps: &'a [String],
+        to: &'a str,
+        from: Option<&'a str>,
+        version: Option<&'a str>,
+    },
+}
+
+/// A plan, what it would do, and whether it may.
+pub(crate) struct Judged {
+    pub(crate) plan: Plan,
+    pub(crate) contents: Contents,
+    /// `None` where there is nothing to do.
+    pub(crate) preview: Option<Preview>,
+}
+
+/// All that one command would do.
+pub(crate) struct Proposal<'a> {
+    pub(crate) target: &'a Environment,
+    pub(crate) source: Option<&'a Environment>,
+    pub(crate) steps: Vec<Judged>,
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+/// Words for a plan that cannot be made.
+pub(crate) fn plan_failure(attempt: &str, error: &PlanError) -> Failure {
+    let mut failure = Failure::usage(attempt).because(error);
+    if matches!(error, PlanError::OutsideTarget { .. }) {
+        failure.exit = Exit::No;
+    }
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Plans and judges what is asked for. Nothing is written.
+pub(crate) fn propose<'a>(
+    trust: &'a Trust,
+    judge: &Judge<'_>,
+    wish: &Wish<'_>,
+    terminal: Terminal,
+) -> Result<Proposal<'a>, Failure> {
+    let config = &trust.config;
+    let target = match wish {
+        Wish::Release { to: None, .. } => {
+            config.environments.first().expect("a configuration has environments")
+        }
+        Wish::Release { to: Some(to), .. } | Wish::Promote { to, .. } => {
+            config.environment(to).map_err(unknown_environment)?
+        }
+    };
+    target.refuse_unevaluated_gates().map_err(|error| config_failure(&error))?;
+    let base = trust.branch_of(target);
+    let there = trust.revision(base)?;
+    let reference = target.reference(&trust.branch);
+    let (revision, here) = (there.commit.to_string(), &there.tree);
+    let step = Step {
+        rules: &config.rules,
+        texts: &config.texts,
+        target: Side { environment: &reference, tree: here, revision: &revision },
+        base,
+        direct: target.merge == Merge::Direct,
+    };
+    let (planned, source) = match wish {
+        Wish::Release { app, version, .. } => {
+            let attempt =
+                format!("could not release `{app}` {version} into `{}`", target.name);
+            let planned = plan::release(&step, app, version);
+            (planned.map_err(|error| plan_failure(&attempt, &error))?, None)
+        }
+        Wish::Promote { apps, from, version, .. } => {
+            let source = source(trust, target, *from, terminal)?;
+            let planned = promoted(trust, &step, target, source, apps, *version)?;
+            (planned, Some(source))
+        }
+    };
+    let others: Vec<&Environment> =
+        config.environments.iter().filter(|other| trust.branch_of(other) == base).collect();
+    let mut steps = Vec::new();
+    for (mut plan, contents) in planned.plans {
+        let preview = if plan.nothing_to_do() {
+            None
+        } else {
+            let preview = preview(judge, target, &there, &plan, &contents, &others)?;
+            plan.reads.extend(preview.reads.iter().cloned());
+            Some(preview)
+        };
+        plan.reads.extend(trust.reads.iter().cloned());
+        steps.push(Judged { plan, contents, preview });
+    }
+    Ok(Proposal { target, source, steps, skipped: planned.skipped })
+}
+
+/// The environment that a promotion starts from.
+fn source<'a>(
+    trust: &'a Trust,
+    target: &Environment,
+    from: Option<&str>,
+    terminal: Terminal,
+) -> Result<&'a Environment, Failure> {
+    let before = target.after.names();
+    let name = match (from, before, &target.after) {
+        (Some(from), ..) => from,
+        (None, [], _) => {
+            return Err(Failure::usage(format!("no environment comes before `{}`", target.name))
+                .hint(format!(
+                    "`kubectl gitops release APP VERSION --to {}` puts a version there, or name a source by `--from`",
+                    target.name
+                )));
+        }
+        (None, [only], _) => only,
+        // All of them must hold the same, which is checked; any one will do.
+        (None, [first, ..], After::All(_)) => first,
+        (None, several, After::Any(_)) => {
+            return Err(Failure::usage(format!(
+                "several environments come before `{}`",
+                target.name
+            ))
+            .hint(format!("name one by `--from`: {}", several.join(", "))));
+        }
+    };
+    let source = trust.config.environment(name).map_err(unknown_environment)?;
+    if source.name == target.name {
+        return Err(Failure::usage(format!("`{name}` cannot be promoted into itself")));
+    }
+    if !before.iter().any(|before| before == name) {
+        let skipped = if before.is_empty() { "none".to_owned() } else { before.join(", ") };
+        terminal.warn(format!(
+            "`{name}` does not come right before `{}` ({skipped} does)",
+            target.name
+        ));
+    }
+    Ok(source)
+}
+
+/// The plans of a promotion. Where the target comes after several
+/// environments, all of them must hold what is promoted.
+fn promoted(
+    trust: &Trust,
+    step: &Step<'_>,
+    target: &Environment,
+    source: &Environment,
+    apps: &[String],
+    version: Option<&str>,
+) -> Result<Planned, Failure> {
+    let from = |environment: &Environment| -> Result<Planned, Failure> {
+        let Revision { commit, tree } = trust.revision(trust.branch_of(environment))?;
+        let reference: EnvironmentRef = environment.reference(&trust.branch);
+        let revision = commit.to_string();
+        let side = Side { environment: &reference, tree: &tree, revision: &revision };
+        let attempt =
+            format!("could not promote from `{}` to `{}`", environment.name, target.name);
+        plan::promote(step, side, apps, version).map_err(|error| plan_failure(&attempt, &error))
+    };
+    let planned = from(source)?;
+    let After::All(names) = &target.after else { return Ok(planned) };
+    for name in names.iter().filter(|name| **name != source.name) {
+        let other = trust.config.environment(name).map_err(unknown_environment)?;
+        let theirs = from(other)?;
+        for (plan, _) in &planned.plans {
+            let same = theirs.plans.iter().any(|(other, _)| {
+                other.apps == plan.apps && other.change_digest() == plan.change_digest()
+            });
+            if !same {
+                let mut failure = Failure::usage(format!(
+                    "`{}` holds another version of {} than `{name}`, and `{}` comes after both",
+                    source.name,
+                    plan.apps.join(", "),
+                    target.name
+                ))
+                .hint(format!("promote to `{name}` first"));
+                failure.exit = Exit::No;
+                return Err(failure);
+            }
+        }
+    }
+    Ok(planned)
+}
+
+fn preview(
+    judge: &Judge<'_>,
+    target: &Environment,
+    there: &Revision,
+    plan: &Plan,
+    contents: &Contents,
+    others: &[&Environment],
+) -> Result<Preview, Failure> {
+    let mut after = Overlay::new(&there.tree);
+    for (path, bytes) in contents.files() {
+        after.write(path.clone(), bytes.after.clone());
+    }
+    let files = plan.edits.iter().map(|edit| FileChange {
+        path: edit.path.as_str().to_owned(),
+        action: match (edit.before, edit.after) {
+            (None, _) => FileAction::Created,
+            (Some(_), Some(_)) => FileAction::Edited,
+            (Some(_), None) => FileAction::Deleted,
+        },
+    });
+    let change = Change {
+        environment: target,
+        before: &there.tree,
+        after: &after,
+        files: files.collect(),
+        moves: plan.moves.clone(),
+        commits: Vec::new(),
+    };
+    let request = Request {
+        operation: plan.operation,
+        apps: plan.apps.clone(),
+        source: plan.source.clone(),
+        target: plan.target.clone(),
+        source_revision: plan.source_revision.clone(),
+        target_revision: plan.base_revision.clone(),
+        requested_by: String::new(),
+    };
+    judge.preview(&change, &request, others)
+}
+
+/// Refuses what this version cannot perform, before anything is judged.
+pub(crate) fn refuse_auto(target: &Environment) -> Result<(), Failure> {
+    if target.merge != Merge::Auto {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "environment `{}` has `merge: auto`, which this version does not perform",
+        target.name
+    ))
+    .hint("set `merge: manual` (a branch for a request) or `merge: direct` on the trust branch")
+    .hint("`--dry-run` plans and judges without performing"))
+}
+
+/// What came of one step.
+pub(crate) enum Outcome {
+    /// The target holds it already.
+    NothingToDo,
+    /// The gate is not open.
+    Held,
+    /// It stands on the remote.
+    Done(Receipt),
+}
+
+/// Performs one step as far as its decision allows.
+pub(crate) fn perform(
+    author: &Author<'_>,
+    proposal: &Proposal<'_>,
+    step: &Judged,
+) -> Result<Outcome, Failure> {
+    use gitops_core::judge::Decision;
+    let Some(preview) = &step.preview else { return Ok(Outcome::NothingToDo) };
+    match preview.decision {
+        Decision::Open => {}
+        // A request may wait for its gate; a branch may not.
+        Decision::Pending if step.plan.branch.is_some() => {}
+        Decision::Pending | Decision::Closed | Decision::Faulty => return Ok(Outcome::Held),
+    }
+    author
+        .perform(&step.plan, &step.contents, &preview.judgements, proposal.source)
+        .map(Outcome::Done)
+}

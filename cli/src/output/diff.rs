@@ -1,0 +1,154 @@
+//! A diff, as text and as JSON.
+
+use gitops_core::change::{Action, Change, ChangeSet};
+use gitops_core::diff::unified;
+use serde::Serialize;
+
+use super::json::{self, ChangeDoc};
+use super::{Paint, Terminal};
+use crate::failure::Exit;
+
+/// One comparison: what was compared with what, and what differs.
+pub(crate) struct Comparison {
+    /// The side before, in words: `cluster kind-dev`, `dev`, `v1.0`.
+    pub(crate) before: String,
+    /// The side after, in words: `work tree`, `main at 1a2b3c4`.
+    pub(crate) after: String,
+    /// The environment, where it is about one.
+    pub(crate) environment: Option<String>,
+    /// What differs.
+    pub(crate) changes: ChangeSet,
+    /// How many objects were proved unchanged without asking the server.
+    pub(crate) proved: usize,
+}
+
+impl Comparison {
+    /// Unknown is not "no difference": an error outweighs the rest.
+    pub(crate) fn exit(&self) -> Exit {
+        let broken = |change: &Change| matches!(change.action, Action::Error | Action::Unverified);
+        if self.changes.changes().iter().any(broken) {
+            Exit::World
+        } else if self.changes.differences().next().is_some() {
+            Exit::No
+        } else {
+            Exit::Yes
+        }
+    }
+
+    /// `2 configured, 1 created, 12 unchanged`, or `no objects`.
+    pub(crate) fn summary(&self) -> String {
+        let order = [
+            Action::Created,
+            Action::Configured,
+            Action::Replaced,
+            Action::Deleted,
+            Action::Error,
+            Action::Unverified,
+            Action::Skipped,
+            Action::Unchanged,
+        ];
+        let counts: Vec<String> = order
+            .into_iter()
+            .map(|action| (self.changes.count(action), action.word()))
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| match (count, word) {
+                (1, "error") => "1 error".to_owned(),
+                (count, "error") => format!("{count} errors"),
+                (count, word) => format!("{count} {word}"),
+            })
+            .collect();
+        if counts.is_empty() { "no objects".to_owned() } else { counts.join(", ") }
+    }
+}
+
+/// The answer as text: each object that differs with its unified diff, then
+/// each that could not be compared. Empty where nothing differs.
+pub(crate) fn text(comparison: &Comparison, terminal: Terminal) -> String {
+    let mut text = String::new();
+    for change in comparison.changes.changes() {
+        if change.action == Action::Unchanged {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        head(&mut text, change, terminal);
+        if change.action.is_difference() {
+            let sides = [(Paint::Removed, "---", &comparison.before), (Paint::Added, "+++", &comparison.after)];
+            for (paint, mark, side) in sides {
+                text.push_str(&terminal.paint(paint, &format!("{mark} {side}")));
+                text.push('\n');
+            }
+            body(&mut text, &unified(change, 3), terminal);
+        }
+    }
+    text
+}
+
+/// `configured Deployment/shop/web`, and below it where it stands and as whom
+/// it is applied, or why it could not be compared.
+fn head(text: &mut String, change: &Change, terminal: Terminal) {
+    let title = format!("{} {}", change.action.word(), change.key);
+    let paint = if change.action == Action::Error { Paint::Error } else { Paint::Bold };
+    text.push_str(&terminal.paint(paint, &title));
+    text.push('\n');
+    let mut facts = Vec::new();
+    if let Some(source) = &change.source {
+        facts.push(terminal.paint(Paint::Place, &source.to_string()));
+    }
+    if let Some(manager) = &change.manager {
+        facts.push(format!("applied as {manager}"));
+    }
+    if !facts.is_empty() {
+        text.push_str(&format!("  {}\n", facts.join(", ")));
+    }
+    if let Some(reason) = &change.reason {
+        for line in reason.lines() {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    for warning in &change.warnings {
+        text.push_str(&format!("  {} {warning}\n", terminal.paint(Paint::Warning, "warning:")));
+    }
+}
+
+fn body(text: &mut String, unified: &str, terminal: Terminal) {
+    for line in unified.lines() {
+        let painted = match line.as_bytes().first() {
+            Some(b'+') => terminal.paint(Paint::Added, line),
+            Some(b'-') => terminal.paint(Paint::Removed, line),
+            Some(b'@') => terminal.paint(Paint::Place, line),
+            _ => line.to_owned(),
+        };
+        text.push_str(&painted);
+        text.push('\n');
+    }
+}
+
+/// The answer as one JSON document of kind `Diff`.
+pub(crate) fn document(comparisons: &[Comparison]) -> String {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        comparisons: Vec<Entry<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Entry<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        environment: Option<&'a str>,
+        before: &'a str,
+        after: &'a str,
+        summary: std::collections::BTreeMap<&'static str, usize>,
+        changes: Vec<ChangeDoc<'a>>,
+    }
+    let comparisons = comparisons
+        .iter()
+        .map(|comparison| Entry {
+            environment: comparison.environment.as_deref(),
+            before: &comparison.before,
+            after: &comparison.after,
+            summary: json::summary(&comparison.changes),
+            changes: json::changes(&comparison.changes),
+        })
+        .collect();
+    json::document("Diff", &Body { comparisons })
+}

@@ -1,0 +1,140 @@
+//! stdout is the answer, stderr is the conversation.
+
+pub(crate) mod diff;
+pub(crate) mod json;
+pub(crate) mod list;
+pub(crate) mod promotion;
+pub(crate) mod verdict;
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use crate::failure::{Exit, Failure};
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// Where stdout is a terminal and `NO_COLOR` is not set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The two streams, and how much is said on the second.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terminal {
+    color: bool,
+    quiet: bool,
+    verbose: bool,
+}
+
+/// A role of text; colour only repeats what the words say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Paint {
+    Added,
+    Removed,
+    Place,
+    Bold,
+    Error,
+    Warning,
+    Hint,
+}
+
+impl Terminal {
+    pub(crate) fn new(color: Color, quiet: bool, verbose: bool) -> Terminal {
+        let color = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => {
+                let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                !refused && io::stdout().is_terminal()
+            }
+        };
+        Terminal { color, quiet, verbose }
+    }
+
+    /// `text` in the colour of its role, where colour is on.
+    pub(crate) fn paint(self, paint: Paint, text: &str) -> String {
+        if !self.color {
+            return text.to_owned();
+        }
+        let code = match paint {
+            Paint::Added => "32",
+            Paint::Removed => "31",
+            Paint::Place => "36",
+            Paint::Bold => "1",
+            Paint::Error => "1;31",
+            Paint::Warning => "1;33",
+            Paint::Hint => "1;36",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
+
+    /// Writes the answer. A closed pipe is quiet: whoever closed it has read
+    /// enough.
+    pub(crate) fn answer(self, text: &str) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::world("could not write to stdout").because(&error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says something about the answer.
+    pub(crate) fn note(self, text: impl Display) {
+        if !self.quiet {
+            say(&text.to_string());
+        }
+    }
+
+    /// Says something that only matters when looking for a cause.
+    pub(crate) fn detail(self, text: impl Display) {
+        if self.verbose {
+            say(&text.to_string());
+        }
+    }
+
+    /// Warns.
+    pub(crate) fn warn(self, text: impl Display) {
+        say(&format!("{} {text}", self.paint(Paint::Warning, "warning:")));
+    }
+
+    /// Gives a way out beside an answer.
+    pub(crate) fn hint(self, text: impl Display) {
+        if !self.quiet {
+            say(&format!("{} {text}", self.paint(Paint::Hint, "hint:")));
+        }
+    }
+
+    /// Says why there is no answer.
+    pub(crate) fn fail(self, failure: &Failure) -> ExitCode {
+        say(&format!("{} {}", self.paint(Paint::Error, "error:"), failure.error));
+        for cause in &failure.causes {
+            say(&format!("caused by: {cause}"));
+        }
+        for hint in &failure.hints {
+            say(&format!("{} {hint}", self.paint(Paint::Hint, "hint:")));
+        }
+        failure.exit.code()
+    }
+}
+
+/// One message on stderr. Where even that is closed, nobody is left to tell.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// What clap has to say: help and version are answers, the rest is usage.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    // A closed stream leaves nobody to tell.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.code() } else { Exit::Yes.code() }
+}

@@ -1,0 +1,324 @@
+//! Plans, what they would do, and what was done, as text and as JSON.
+
+use std::collections::BTreeMap;
+
+use gitops_core::judge::{EnvironmentRef, Move, Operation};
+use gitops_core::plan::{Edit, Pattern, Plan, ReadEntry, Skipped, key_of, show};
+use serde::Serialize;
+
+use super::diff::{self, Comparison};
+use super::json::{self, ChangeDoc, SourceDoc};
+use super::verdict::{self, JudgementDoc, RefusalDoc, decision_word};
+use super::{Paint, Terminal};
+use crate::operations::preview::Preview;
+use crate::operations::promote::{Judged, Outcome};
+
+/// A step in text: the plan, what it would change, what policies say.
+pub(crate) fn step(step: &Judged, sealed: &[Pattern], width: usize, terminal: Terminal) -> String {
+    let mut text = painted(&show(&step.plan, &step.contents, sealed, width), terminal);
+    if let Some(preview) = &step.preview {
+        text.push('\n');
+        text.push_str(&judged(
+            preview,
+            &step.plan.target.name,
+            &format!("{} at {}", step.plan.base, short(&step.plan.base_revision)),
+            "as planned",
+            terminal,
+        ));
+    }
+    text
+}
+
+/// The objects that differ, what policies say of it, and the decision.
+pub(crate) fn judged(
+    preview: &Preview,
+    environment: &str,
+    before: &str,
+    after: &str,
+    terminal: Terminal,
+) -> String {
+    let comparison = Comparison {
+        before: before.to_owned(),
+        after: after.to_owned(),
+        environment: Some(environment.to_owned()),
+        changes: preview.changes.clone(),
+        proved: 0,
+    };
+    let mut text = diff::text(&comparison, terminal);
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&format!("objects of {environment}: {}\n", comparison.summary()));
+    text.push_str(&verdict::text(preview, terminal));
+    text
+}
+
+/// What was done, in a line.
+pub(crate) fn outcome(plan: &Plan, outcome: &Outcome, terminal: Terminal) -> String {
+    match outcome {
+        Outcome::NothingToDo => String::new(),
+        Outcome::Held => {
+            format!("nothing was pushed: {} stays as it is\n", plan.target.name)
+        }
+        Outcome::Done(receipt) => {
+            let commit = receipt.commit.short();
+            let branch = terminal.paint(Paint::Bold, &receipt.branch);
+            if receipt.pushed {
+                format!("pushed {commit} to {branch}\n")
+            } else {
+                format!("nothing to do: {branch} holds this change already, at {commit}\n")
+            }
+        }
+    }
+}
+
+/// Colours the lines of the hunks.
+fn painted(text: &str, terminal: Terminal) -> String {
+    text.split_inclusive('\n')
+        .map(|line| {
+            let (words, end) = match line.strip_suffix('\n') {
+                Some(words) => (words, "\n"),
+                None => (line, ""),
+            };
+            let paint = match words.as_bytes().first() {
+                Some(b'+') => Paint::Added,
+                Some(b'-') => Paint::Removed,
+                Some(b'@') => Paint::Place,
+                _ => return line.to_owned(),
+            };
+            format!("{}{end}", terminal.paint(paint, words))
+        })
+        .collect()
+}
+
+pub(crate) fn short(revision: &str) -> &str {
+    revision.get(..10).unwrap_or(revision)
+}
+
+/// The steps as one document of kind `Plan`.
+pub(crate) fn plans(steps: &[Judged], skipped: &[Skipped]) -> String {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        plans: Vec<PlanDoc<'a>>,
+        skipped: Vec<SkippedDoc<'a>>,
+    }
+    let body = Body {
+        plans: steps.iter().map(PlanDoc::from).collect(),
+        skipped: skipped.iter().map(SkippedDoc::from).collect(),
+    };
+    json::document("Plan", &body)
+}
+
+/// What was done as one document of kind `Receipt`.
+pub(crate) fn receipts(steps: &[(&Judged, Outcome)], skipped: &[Skipped]) -> String {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        receipts: Vec<ReceiptDoc<'a>>,
+        skipped: Vec<SkippedDoc<'a>>,
+    }
+    #[derive(Serialize)]
+    struct ReceiptDoc<'a> {
+        outcome: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        branch: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request: Option<&'a str>,
+        plan: PlanDoc<'a>,
+    }
+    let receipts = steps.iter().map(|(step, outcome)| {
+        let plan = PlanDoc::from(*step);
+        let (word, receipt) = match outcome {
+            Outcome::NothingToDo => ("nothing-to-do", None),
+            Outcome::Held => ("held", None),
+            Outcome::Done(receipt) if receipt.pushed => ("pushed", Some(receipt)),
+            Outcome::Done(receipt) => ("stands", Some(receipt)),
+        };
+        ReceiptDoc {
+            outcome: word,
+            branch: receipt.map(|receipt| receipt.branch.as_str()),
+            commit: receipt.map(|receipt| receipt.commit.to_string()),
+            request: receipt.and_then(|receipt| receipt.request.as_deref()),
+            plan,
+        }
+    });
+    let body = Body {
+        receipts: receipts.collect(),
+        skipped: skipped.iter().map(SkippedDoc::from).collect(),
+    };
+    json::document("Receipt", &body)
+}
+
+#[derive(Serialize)]
+struct SkippedDoc<'a> {
+    app: &'a str,
+    reason: String,
+}
+
+impl<'a> From<&'a Skipped> for SkippedDoc<'a> {
+    fn from(skipped: &'a Skipped) -> Self {
+        SkippedDoc { app: &skipped.app, reason: skipped.reason.to_string() }
+    }
+}
+
+/// A plan and what it would do, in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PlanDoc<'a> {
+    operation: &'static str,
+    apps: &'a [String],
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<EnvironmentDoc<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_revision: Option<&'a str>,
+    target: EnvironmentDoc<'a>,
+    base: &'a str,
+    base_revision: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    branch: Option<&'a str>,
+    nothing_to_do: bool,
+    edits: Vec<EditDoc<'a>>,
+    moves: Vec<MoveDoc<'a>>,
+    reads: Vec<ReadDoc<'a>>,
+    message: String,
+    title: &'a str,
+    body: &'a str,
+    labels: &'a [String],
+    change_digest: String,
+    plan_digest: String,
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    preview: Option<PreviewDoc<'a>>,
+}
+
+/// What a change would do, in JSON.
+#[derive(Serialize)]
+pub(crate) struct PreviewDoc<'a> {
+    summary: BTreeMap<&'static str, usize>,
+    changes: Vec<ChangeDoc<'a>>,
+    judgements: Vec<JudgementDoc<'a>>,
+    refusals: Vec<RefusalDoc<'a>>,
+    decision: &'static str,
+}
+
+impl<'a> From<&'a Preview> for PreviewDoc<'a> {
+    fn from(preview: &'a Preview) -> Self {
+        PreviewDoc {
+            summary: json::summary(&preview.changes),
+            changes: preview.changes.differences().map(ChangeDoc::from).collect(),
+            judgements: preview.judgements.iter().map(JudgementDoc::from).collect(),
+            refusals: preview.refusals.iter().map(RefusalDoc::from).collect(),
+            decision: decision_word(preview.decision),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct EnvironmentDoc<'a> {
+    name: &'a str,
+    path: &'a str,
+    branch: &'a str,
+}
+
+impl<'a> From<&'a EnvironmentRef> for EnvironmentDoc<'a> {
+    fn from(environment: &'a EnvironmentRef) -> Self {
+        EnvironmentDoc {
+            name: &environment.name,
+            path: &environment.path,
+            branch: &environment.git_ref,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct EditDoc<'a> {
+    path: &'a str,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+impl<'a> From<&'a Edit> for EditDoc<'a> {
+    fn from(edit: &'a Edit) -> Self {
+        EditDoc {
+            path: edit.path.as_str(),
+            before: edit.before.map(|blob| blob.to_string()),
+            after: edit.after.map(|blob| blob.to_string()),
+        }
+    }
+}
+
+/// One value that moves, in JSON.
+#[derive(Serialize)]
+struct MoveDoc<'a> {
+    app: &'a str,
+    field: &'static str,
+    name: &'a str,
+    before: Option<&'a str>,
+    after: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<SourceDoc<'a>>,
+}
+
+impl<'a> From<&'a Move> for MoveDoc<'a> {
+    fn from(moved: &'a Move) -> Self {
+        MoveDoc {
+            app: &moved.app,
+            field: key_of(moved.what),
+            name: &moved.name,
+            before: moved.before.as_deref(),
+            after: moved.after.as_deref(),
+            source: moved.source.as_ref().map(SourceDoc::from),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ReadDoc<'a> {
+    from: &'static str,
+    path: &'a str,
+    found: String,
+}
+
+impl<'a> From<&'a ReadEntry> for ReadDoc<'a> {
+    fn from(read: &'a ReadEntry) -> Self {
+        ReadDoc {
+            from: read.from.word(),
+            path: read.path.as_str(),
+            found: read.found.to_string(),
+        }
+    }
+}
+
+impl<'a> From<&'a Judged> for PlanDoc<'a> {
+    fn from(step: &'a Judged) -> Self {
+        let plan = &step.plan;
+        PlanDoc {
+            operation: match plan.operation {
+                Operation::Release => "release",
+                Operation::Promote => "promote",
+                Operation::Rollback => "rollback",
+                Operation::Other => "other",
+            },
+            apps: &plan.apps,
+            version: &plan.version,
+            source: plan.source.as_ref().map(EnvironmentDoc::from),
+            source_revision: plan.source_revision.as_deref(),
+            target: EnvironmentDoc::from(&plan.target),
+            base: &plan.base,
+            base_revision: &plan.base_revision,
+            branch: plan.branch.as_deref(),
+            nothing_to_do: plan.nothing_to_do(),
+            edits: plan.edits.iter().map(EditDoc::from).collect(),
+            moves: plan.moves.iter().map(MoveDoc::from).collect(),
+            reads: plan.reads.iter().map(ReadDoc::from).collect(),
+            message: plan.message(),
+            title: &plan.title,
+            body: &plan.body,
+            labels: &plan.labels,
+            change_digest: plan.change_digest(),
+            plan_digest: plan.plan_digest(),
+            preview: step.preview.as_ref().map(PreviewDoc::from),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What policies said, and the decision over it.
+
+use gitops_core::judge::{Decision, Effect, Finding, Judgement, Mode, Outcome, Severity};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::json::{ObjectDoc, SourceDoc};
+use super::{Paint, Terminal};
+use crate::operations::preview::{Preview, Refusal};
+
+/// The word of a mode.
+fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "enforce",
+        Mode::Warn => "warn",
+        Mode::Audit => "audit",
+    }
+}
+
+/// The word of a decision.
+pub(crate) fn decision_word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Open => "open",
+        Decision::Closed => "closed",
+        Decision::Pending => "pending",
+        Decision::Faulty => "faulty",
+    }
+}
+
+fn effect_word(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Deny => "deny",
+        Effect::Warn => "warn",
+        Effect::Info => "info",
+    }
+}
+
+fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "critical",
+        Severity::High => "high",
+        Severity::Medium => "medium",
+        Severity::Low => "low",
+        Severity::Informational => "informational",
+    }
+}
+
+/// A line a policy, with its findings below, then the decision.
+pub(crate) fn text(preview: &Preview, terminal: Terminal) -> String {
+    let mut text = String::new();
+    for judgement in &preview.judgements {
+        one(&mut text, judgement, terminal);
+    }
+    for refusal in &preview.refusals {
+        let code = terminal.paint(Paint::Error, refusal.code);
+        text.push_str(&format!("{code}: {}\n", refusal.message));
+    }
+    let word = decision_word(preview.decision);
+    let paint =
+        if preview.decision == Decision::Open { Paint::Added } else { Paint::Error };
+    text.push_str(&format!("gate: {}", terminal.paint(paint, word)));
+    if preview.judgements.is_empty() && preview.refusals.is_empty() {
+        text.push_str(" (no policy is bound to this step)");
+    }
+    text.push('\n');
+    text
+}
+
+fn one(text: &mut String, judgement: &Judgement, terminal: Terminal) {
+    let policy = &judgement.policy;
+    let head = format!("policy {} ({})", policy.name, mode_word(policy.mode));
+    match &judgement.result {
+        Ok(Outcome::Evaluated(findings)) => {
+            let deny = findings.iter().filter(|f| f.effect == Effect::Deny).count();
+            let word = match (findings.len(), deny) {
+                (0, _) => "no findings".to_owned(),
+                (all, 0) => format!("{all} found, none of them denies"),
+                (_, 1) => "1 denies".to_owned(),
+                (_, deny) => format!("{deny} deny"),
+            };
+            text.push_str(&format!("{head}: {word}\n"));
+            for finding in findings {
+                self::finding(text, &policy.name, finding, terminal);
+            }
+        }
+        Ok(Outcome::NotApplicable(reason)) => {
+            text.push_str(&format!("{head}: not applicable: {reason}\n"));
+        }
+        Ok(Outcome::Pending { reason, not_before }) => {
+            text.push_str(&format!("{head}: pending: {reason}\n"));
+            if let Some(time) = not_before {
+                text.push_str(&format!("  not before {time}\n"));
+            }
+        }
+        Err(fault) => {
+            let word = terminal.paint(Paint::Error, "fault");
+            text.push_str(&format!("{head}: {word}: {}: {}\n", fault.kind, fault.message));
+        }
+    }
+}
+
+/// `deny policy/code  Deployment/uat/web  k/uat/kustomization.yaml:3`, and the
+/// message below.
+fn finding(text: &mut String, policy: &str, finding: &Finding, terminal: Terminal) {
+    let paint = if finding.effect == Effect::Deny { Paint::Error } else { Paint::Warning };
+    let effect = terminal.paint(paint, effect_word(finding.effect));
+    text.push_str(&format!("  {effect} {policy}/{}", finding.code));
+    if let Some((_, key)) = &finding.object {
+        text.push_str(&format!("  {key}"));
+    }
+    if let Some(pointer) = &finding.pointer {
+        text.push_str(&format!("  {pointer}"));
+    }
+    if let Some(source) = &finding.source {
+        text.push_str(&format!("  {}", terminal.paint(Paint::Place, &source.to_string())));
+    }
+    text.push('\n');
+    for line in finding.message.lines() {
+        text.push_str(&format!("    {line}\n"));
+    }
+    if let Some(remediation) = &finding.remediation {
+        for line in remediation.lines() {
+            text.push_str(&format!("    {} {line}\n", terminal.paint(Paint::Hint, "hint:")));
+        }
+    }
+}
+
+/// One policy's answer in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JudgementDoc<'a> {
+    policy: &'a str,
+    digest: &'a str,
+    mode: &'static str,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<FaultDoc<'a>>,
+    findings: Vec<FindingDoc<'a>>,
+}
+
+#[derive(Serialize)]
+struct FaultDoc<'a> {
+    kind: &'a str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FindingDoc<'a> {
+    effect: &'static str,
+    code: &'a str,
+    severity: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<ObjectDoc<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<SourceDoc<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remediation: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<&'a Value>,
+}
+
+/// Something the tool itself refuses, in JSON.
+#[derive(Serialize)]
+pub(crate) struct RefusalDoc<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Refusal> for RefusalDoc<'a> {
+    fn from(refusal: &'a Refusal) -> Self {
+        RefusalDoc { code: refusal.code, message: &refusal.message }
+    }
+}
+
+impl<'a> From<&'a Finding> for FindingDoc<'a> {
+    fn from(finding: &'a Finding) -> Self {
+        FindingDoc {
+            effect: effect_word(finding.effect),
+            code: &finding.code,
+            severity: severity_word(finding.severity),
+            message: &finding.message,
+            object: finding.object.as_ref().map(|(version, key)| ObjectDoc::new(version, key)),
+            pointer: finding.pointer.as_deref(),
+            source: finding.source.as_ref().map(SourceDoc::from),
+            remediation: finding.remediation.as_deref(),
+            evidence: finding.evidence.as_ref(),
+        }
+    }
+}
+
+impl<'a> From<&'a Judgement> for JudgementDoc<'a> {
+    fn from(judgement: &'a Judgement) -> Self {
+        let mut doc = JudgementDoc {
+            policy: &judgement.policy.name,
+            digest: &judgement.policy.digest,
+            mode: mode_word(judgement.policy.mode),
+            outcome: "evaluated",
+            reason: None,
+            not_before: None,
+            fault: None,
+            findings: Vec::new(),
+        };
+        match &judgement.result {
+            Ok(Outcome::Evaluated(findings)) => {
+                doc.findings = findings.iter().map(FindingDoc::from).collect();
+            }
+            Ok(Outcome::NotApplicable(reason)) => {
+                doc.outcome = "not-applicable";
+                doc.reason = Some(reason);
+            }
+            Ok(Outcome::Pending { reason, not_before }) => {
+                doc.outcome = "pending";
+                doc.reason = Some(reason);
+                doc.not_before = not_before.as_deref();
+            }
+            Err(fault) => {
+                doc.outcome = "fault";
+                doc.fault = Some(FaultDoc { kind: fault.kind, message: &fault.message });
+            }
+        }
+        doc
+    }
+}
