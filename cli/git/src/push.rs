@@ -82,6 +82,9 @@ pub enum Why {
     Together,
 }
 
+/// The reason given for a branch of which the server said nothing.
+const NO_REPORT: &str = "remote failed to report status";
+
 /// How the `git` program reports one branch.
 struct Report {
     flag: char,
@@ -112,18 +115,19 @@ impl Repository {
             now.get(&update.branch).copied().flatten()
         };
 
-        if !answer.ok && reports.len() < updates.len() {
-            // The connection broke, or the user's hook said no: the remote knows.
-            return match now {
-                Ok(now) if updates.iter().all(|u| at(&now, u) == Some(u.commit)) => {
-                    Ok(pushed(updates, &reports, &now))
-                }
-                _ => Err(failure(&remote, "push to", answer.reason())),
-            };
-        }
-        let now = now?;
-        if answer.ok {
-            return Ok(pushed(updates, &reports, &now));
+        let there = |now: &BTreeMap<String, Option<CommitId>>| {
+            updates.iter().all(|update| at(now, update) == Some(update.commit))
+        };
+        let now = match now {
+            Ok(now) if answer.ok || there(&now) => return Ok(pushed(updates, &reports, &now)),
+            Ok(now) => now,
+            Err(error) if answer.ok => return Err(error),
+            Err(_) => return Err(failure(&remote, "push to", answer.reason())),
+        };
+        // The connection broke, or the user's own hook said no.
+        let told = reports.len() == updates.len();
+        if !told || reports.values().any(|report| report.reason == NO_REPORT) {
+            return Err(failure(&remote, "push to", answer.reason()));
         }
         let mut refusals = Vec::new();
         for update in updates {

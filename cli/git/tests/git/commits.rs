@@ -264,7 +264,7 @@ fn commits_hold_what_was_edited() {
     let root = sandbox.commit("repo", "first");
     let repository = sandbox.open("repo");
     let kept = ("kept".to_owned(), b"k".to_vec());
-    proptest!(ProptestConfig::with_cases(200), |(start in some_files(), more in some_files(), gone: u16)| {
+    proptest!(ProptestConfig::with_cases(64), |(start in some_files(), more in some_files(), gone: u16)| {
         let edit = |(at, bytes): (&String, &Vec<u8>)| {
             FileEdit { path: path(at), content: Some(bytes.clone()) }
         };

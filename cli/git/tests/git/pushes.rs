@@ -124,6 +124,29 @@ fn a_hook_that_says_no_is_heard() {
     assert_eq!(repository.remote_branch("origin", "main").unwrap(), Some(first));
 }
 
+/// The server dies after or before the effect and reports nothing: what happened
+/// is what is there.
+#[test]
+fn a_connection_that_breaks_is_settled_by_reading_back() {
+    for (state, there) in [("committed", true), ("prepared", false)] {
+        let (sandbox, first) = with_server();
+        let repository = sandbox.open("repo");
+        let ours = edited(&repository, first, "ours");
+        let dies = format!("#!/bin/sh\n[ \"$1\" != {state} ] || kill -9 $PPID\n");
+        sandbox.script("server.git/hooks/reference-transaction", &dies);
+        let outcome = repository.push("origin", &[update(ours, "x", Lease::Absent)]);
+        let now = there.then_some(ours);
+        assert_eq!(repository.remote_branch("origin", "x").unwrap(), now);
+        match outcome {
+            Ok(PushOutcome::Pushed(pushed)) if there => {
+                assert!(pushed[0].moved && pushed[0].now == now);
+            }
+            Err(GitError::Remote { doing: "push to", .. }) if !there => {}
+            other => panic!("{state}: {other:?}"),
+        }
+    }
+}
+
 #[test]
 fn the_users_own_hook_may_say_no_and_may_talk() {
     let (sandbox, first) = with_server();
