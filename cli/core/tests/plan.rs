@@ -241,7 +241,7 @@ fn same_values_leave_nothing_to_do() {
     assert!(plan.nothing_to_do());
     assert!(plan.moves.is_empty());
     assert_eq!(contents.files().count(), 0);
-    assert!(show(plan, contents, 80).contains("nothing to do: uat runs v2 already"));
+    assert!(show(plan, contents, &[], 80).contains("nothing to do: uat runs v2 already"));
 }
 
 #[test]
@@ -511,8 +511,12 @@ web  newTag  v1 → v2         k/uat/kustomization.yaml:4
 ",
         plan.plan_digest()
     );
-    assert_eq!(show(plan, contents, 80), expected);
-    assert!(show(plan, contents, 40).contains("v1 → v2\n  k/uat/kustomization.yaml:4\n"));
+    assert_eq!(show(plan, contents, &[], 80), expected);
+    let sealed = [Pattern::new("**/kustomization.yaml").unwrap()];
+    let shown = show(plan, contents, &sealed, 80);
+    assert!(shown.contains("k/uat/kustomization.yaml (sealed)\n"), "{shown}");
+    assert!(!shown.contains("namespace"), "{shown}");
+    assert!(show(plan, contents, &[], 40).contains("v1 → v2\n  k/uat/kustomization.yaml:4\n"));
 }
 
 #[test]
@@ -524,6 +528,9 @@ fn a_read_is_looked_up_again() {
     let mut changed = Overlay::new(&tree);
     changed.write(path("a/c"), b"y".as_slice());
     assert_ne!(first, ReadEntry::of(ReadFrom::Target, &changed, &list).unwrap());
+    assert!(first.holds_in(&tree).unwrap());
+    assert!(!first.holds_in(&changed).unwrap());
     let missing = ReadEntry::of(ReadFrom::Target, &tree, &Reading::Path(path("z"))).unwrap();
     assert_eq!(missing.found, Found::Absent);
+    assert!(missing.holds_in(&changed).unwrap());
 }

@@ -5,8 +5,8 @@ mod diff;
 // mod gate;
 mod list;
 mod policy;
-// mod promote;
-// mod release;
+mod promote;
+mod release;
 mod render;
 mod version;
 
@@ -21,8 +21,8 @@ pub(crate) enum Command {
     Diff(diff::DiffArgs),
     Render(render::RenderArgs),
     List(list::ListArgs),
-    // Release(release::ReleaseArgs),
-    // Promote(promote::PromoteArgs),
+    Release(release::ReleaseArgs),
+    Promote(promote::PromoteArgs),
     // Gate(gate::GateArgs),
     Policy(policy::PolicyArgs),
     Completion(completion::CompletionArgs),
@@ -37,8 +37,8 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Diff(args) => diff::run(&context, args),
         Command::Render(args) => render::run(&context, args),
         Command::List(args) => list::run(&context, args),
-        // Command::Release(args) => release::run(&context, args),
-        // Command::Promote(args) => promote::run(&context, args),
+        Command::Release(args) => release::run(&context, args),
+        Command::Promote(args) => promote::run(&context, args),
         // Command::Gate(args) => gate::run(&context, args),
         Command::Policy(args) => policy::run(&context, args),
         Command::Completion(args) => completion::run(&context, &args),

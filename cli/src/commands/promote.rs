@@ -131,11 +131,7 @@ pub(super) fn moment(now: jiff::Timestamp) -> String {
 
 /// The files whose lines are never shown.
 fn sealed(config: &Config) -> Vec<Pattern> {
-    config
-        .seal
-        .iter()
-        .filter_map(|seal| Pattern::new(seal.path.as_deref()?).ok())
-        .collect()
+    config.seal.iter().filter_map(|seal| Pattern::new(seal.path.as_deref()?).ok()).collect()
 }
 
 /// Columns of the terminal, as the shell tells.

@@ -57,9 +57,11 @@ impl Author<'_> {
                 content: Some(bytes.after.to_vec()),
             })
             .collect();
-        let who = self.trust.repository.identity().map_err(|error| {
-            hinted("could not make a commit", &error)
-        })?;
+        let who = self
+            .trust
+            .repository
+            .identity()
+            .map_err(|error| hinted("could not make a commit", &error))?;
         let when = Time { seconds: self.seconds, offset_minutes: 0 };
         let job = Job { author: self, plan, edits, message, who: who.at(when), source };
         match &plan.branch {
@@ -203,9 +205,9 @@ impl Job<'_> {
                 ReadFrom::Trust => &trusted.tree,
                 ReadFrom::Source => source.as_ref().map_or(&target.tree, |source| &source.tree),
             };
-            let holds = read.holds_in(tree).map_err(|error| {
-                Failure::world("could not read the repository").because(&error)
-            })?;
+            let holds = read
+                .holds_in(tree)
+                .map_err(|error| Failure::world("could not read the repository").because(&error))?;
             if !holds {
                 return Err(Failure::world(format!(
                     "`{}` has moved since the plan was made: `{}` is another one",
@@ -290,15 +292,16 @@ fn edit(changed: &Changed) -> Option<Edit> {
 }
 
 fn parse(commit: &str) -> Result<CommitId, Failure> {
-    CommitId::parse(commit).map_err(|error| Failure::world("could not use the plan").because(&error))
+    CommitId::parse(commit)
+        .map_err(|error| Failure::world("could not use the plan").because(&error))
 }
 
 fn raced(branch: &str) -> Failure {
-    Failure::world(format!("`{branch}` moves faster than it can be pushed to"))
-        .hint("run it again")
+    Failure::world(format!("`{branch}` moves faster than it can be pushed to")).hint("run it again")
 }
 
 fn foreign(branch: &str, reason: &str) -> Failure {
-    Failure::world(format!("the branch `{branch}` is not ours to replace: {reason}"))
-        .hint("merge or delete that branch, or choose other names by `pullRequest.branch` in gitops.yaml")
+    Failure::world(format!("the branch `{branch}` is not ours to replace: {reason}")).hint(
+        "merge or delete that branch, or choose other names by `pullRequest.branch` in gitops.yaml",
+    )
 }

@@ -164,11 +164,8 @@ impl<'a> Judge<'a> {
         change: &Change<'_>,
         others: &[&Environment],
     ) -> Result<Vec<Refusal>, Failure> {
-        let paths: Vec<TreePath> = change
-            .files
-            .iter()
-            .filter_map(|file| TreePath::new(&file.path).ok())
-            .collect();
+        let paths: Vec<TreePath> =
+            change.files.iter().filter_map(|file| TreePath::new(&file.path).ok()).collect();
         let mut refusals = Vec::new();
         for other in others.iter().filter(|other| other.name != change.environment.name) {
             let tree = Recorded::new(change.before);

@@ -18,12 +18,7 @@ pub(crate) enum Wish<'a> {
     /// A version enters an environment, the first one unless it is named.
     Release { app: &'a str, version: &'a str, to: Option<&'a str> },
     /// What one environment runs enters another.
-    Promote {
-        apps: &'a [String],
-        to: &'a str,
-        from: Option<&'a str>,
-        version: Option<&'a str>,
-    },
+    Promote { apps: &'a [String], to: &'a str, from: Option<&'a str>, version: Option<&'a str> },
 }
 
 /// A plan, what it would do, and whether it may.
@@ -84,8 +79,7 @@ pub(crate) fn propose<'a>(
     };
     let (planned, source) = match wish {
         Wish::Release { app, version, .. } => {
-            let attempt =
-                format!("could not release `{app}` {version} into `{}`", target.name);
+            let attempt = format!("could not release `{app}` {version} into `{}`", target.name);
             let planned = plan::release(&step, app, version);
             (planned.map_err(|error| plan_failure(&attempt, &error))?, None)
         }
@@ -169,8 +163,7 @@ fn promoted(
         let reference: EnvironmentRef = environment.reference(&trust.branch);
         let revision = commit.to_string();
         let side = Side { environment: &reference, tree: &tree, revision: &revision };
-        let attempt =
-            format!("could not promote from `{}` to `{}`", environment.name, target.name);
+        let attempt = format!("could not promote from `{}` to `{}`", environment.name, target.name);
         plan::promote(step, side, apps, version).map_err(|error| plan_failure(&attempt, &error))
     };
     let planned = from(source)?;

@@ -41,9 +41,8 @@ impl Trust {
     pub(crate) fn open(context: &Context) -> Result<Trust, Failure> {
         let repository = Repository::discover(&start(context))
             .map_err(|error| git_failure("could not open a repository", &error))?;
-        let remote = repository
-            .remote(None)
-            .map_err(|error| hinted("could not choose a remote", &error))?;
+        let remote =
+            repository.remote(None).map_err(|error| hinted("could not choose a remote", &error))?;
         let default = repository.default_branch(Some(&remote.name)).map_err(|error| {
             hinted(&format!("could not find the default branch of `{}`", remote.name), &error)
         })?;
@@ -148,22 +147,21 @@ fn read_config(tree: &dyn Tree, remote: &Remote, branch: &str) -> Result<Config,
 /// that is never asked is an open gate.
 fn policies(tree: &dyn Tree, config: &Config) -> Result<PolicySet, Failure> {
     let Some(path) = &config.policies else { return Ok(PolicySet::default()) };
-    let kind = tree.kind(path).map_err(|error| {
-        Failure::usage("could not read the policies").because(&error)
-    })?;
+    let kind = tree
+        .kind(path)
+        .map_err(|error| Failure::usage("could not read the policies").because(&error))?;
     if kind.is_none() {
         return Err(Failure::usage("could not read the policies")
             .because(&TreeError::Absent { path: path.clone() })
             .hint("`policies` in gitops.yaml names it: commit the file, or take the key out"));
     }
-    let policies =
-        gitops_policy::load(tree, path).map_err(|error| policy_failure(&error))?;
+    let policies = gitops_policy::load(tree, path).map_err(|error| policy_failure(&error))?;
     for binding in policies.bindings() {
         let steps = binding.promotions.iter().flat_map(|step| [&step.from, &step.to]);
         for name in binding.environments.iter().chain(steps) {
             if let Err(unknown) = config.environment(name) {
-                let failure = Failure::usage(format!("`{path}` binds policies to nothing"))
-                    .because(&unknown);
+                let failure =
+                    Failure::usage(format!("`{path}` binds policies to nothing")).because(&unknown);
                 return Err(match unknown.hint() {
                     Some(hint) => failure.hint(hint),
                     None => failure,

@@ -282,11 +282,7 @@ struct ReadDoc<'a> {
 
 impl<'a> From<&'a ReadEntry> for ReadDoc<'a> {
     fn from(read: &'a ReadEntry) -> Self {
-        ReadDoc {
-            from: read.from.word(),
-            path: read.path.as_str(),
-            found: read.found.to_string(),
-        }
+        ReadDoc { from: read.from.word(), path: read.path.as_str(), found: read.found.to_string() }
     }
 }
 

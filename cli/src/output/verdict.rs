@@ -56,8 +56,7 @@ pub(crate) fn text(preview: &Preview, terminal: Terminal) -> String {
         text.push_str(&format!("{code}: {}\n", refusal.message));
     }
     let word = decision_word(preview.decision);
-    let paint =
-        if preview.decision == Decision::Open { Paint::Added } else { Paint::Error };
+    let paint = if preview.decision == Decision::Open { Paint::Added } else { Paint::Error };
     text.push_str(&format!("gate: {}", terminal.paint(paint, word)));
     if preview.judgements.is_empty() && preview.refusals.is_empty() {
         text.push_str(" (no policy is bound to this step)");

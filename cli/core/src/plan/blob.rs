@@ -16,6 +16,18 @@ impl BlobId {
         hash.update(bytes);
         BlobId(hash.finalize().into())
     }
+
+    /// Reads 40 hexadecimal digits; `None` for anything else.
+    pub fn parse(text: &str) -> Option<BlobId> {
+        if text.len() != 40 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let mut id = [0; 20];
+        for (byte, digits) in id.iter_mut().zip(text.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        Some(BlobId(id))
+    }
 }
 
 /// Prints 40 hexadecimal digits.
@@ -39,6 +51,10 @@ mod tests {
     #[test]
     fn known_names() {
         assert_eq!(BlobId::of(b"").to_string(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
-        assert_eq!(BlobId::of(b"hello\n").to_string(), "ce013625030ba8dba906f756967f9e9ca394464a");
+        let hello = BlobId::of(b"hello\n");
+        assert_eq!(hello.to_string(), "ce013625030ba8dba906f756967f9e9ca394464a");
+        assert_eq!(BlobId::parse(&hello.to_string()), Some(hello));
+        assert_eq!(BlobId::parse("ce01"), None);
+        assert_eq!(BlobId::parse(&"x".repeat(40)), None);
     }
 }

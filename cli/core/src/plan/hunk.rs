@@ -106,7 +106,7 @@ fn open_lines(path: &TreePath, bytes: &[u8]) -> Vec<bool> {
 
 /// The text with control characters written out, so that a file cannot play
 /// with the terminal.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let hidden = c.is_control() && c != '\t'

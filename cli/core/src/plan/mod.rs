@@ -29,6 +29,7 @@ use sha2::{Digest, Sha256};
 pub use apps::{App, Field, Image, KUSTOMIZATION_FILES, discover_apps, kustomization_file};
 pub use blob::BlobId;
 pub use error::PlanError;
+pub use hunk::printable;
 pub use make::{Planned, Side, Skipped, Step, promote, release};
 pub use rules::{AppRule, FieldPattern, ImageRule, Pattern, Rules, key_of};
 pub use show::show;
@@ -161,6 +162,19 @@ impl ReadEntry {
             }
         };
         Ok(ReadEntry { from, path: path.clone(), found })
+    }
+
+    /// Whether `tree` still answers the same.
+    ///
+    /// # Errors
+    ///
+    /// When something stands there that cannot be read.
+    pub fn holds_in(&self, tree: &dyn Tree) -> Result<bool, TreeError> {
+        let reading = match self.found {
+            Found::Names(_) => Reading::List(self.path.clone()),
+            _ => Reading::Path(self.path.clone()),
+        };
+        Ok(ReadEntry::of(self.from, tree, &reading)?.found == self.found)
     }
 }
 

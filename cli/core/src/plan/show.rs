@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use crate::judge::{Move, Operation};
 
 use super::hunk::{hunks, printable};
-use super::rules::key_of;
+use super::rules::{Pattern, key_of};
 use super::{Contents, Plan};
 
 /// A plan as `--dry-run` prints it: what moves where, the lines that change,
-/// and the texts of the commit. `width` is that of the terminal, in columns.
-pub fn show(plan: &Plan, contents: &Contents, width: usize) -> String {
+/// and the texts of the commit. Lines of files that match `sealed` are left
+/// out. `width` is that of the terminal, in columns.
+pub fn show(plan: &Plan, contents: &Contents, sealed: &[Pattern], width: usize) -> String {
     let mut text = String::new();
     // Writing into a `String` cannot fail.
     let _ = writeln!(text, "{}", title(plan));
@@ -35,7 +36,11 @@ pub fn show(plan: &Plan, contents: &Contents, width: usize) -> String {
     text.push_str(&moves(&plan.moves, width));
     text.push('\n');
     for (path, bytes) in contents.files() {
-        text.push_str(&hunks(path, bytes));
+        if sealed.iter().any(|pattern| pattern.matches(path.as_str())) {
+            let _ = writeln!(text, "{} (sealed)", printable(path.as_str()));
+        } else {
+            text.push_str(&hunks(path, bytes));
+        }
     }
     text.push('\n');
     for line in plan.message().trim_end().lines() {
