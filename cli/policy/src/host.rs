@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gitops_core::judge::Fault;
 use wasmtime::Engine;
@@ -77,13 +77,16 @@ pub(crate) struct Ready {
     pub(crate) world: World,
 }
 
+/// What became of a module; whoever comes second waits for the first.
+type Slot = OnceLock<Result<Arc<Ready>, Fault>>;
+
 /// Runs policies. One host serves a whole run of the program; components are
 /// loaded once, every evaluation gets a store of its own.
 pub struct Host {
     pub(crate) engine: Engine,
     linker: Linker<State>,
     pub(crate) options: HostOptions,
-    ready: Mutex<HashMap<String, Arc<Ready>>>,
+    ready: Mutex<HashMap<String, Arc<Slot>>>,
 }
 
 impl Host {
@@ -99,22 +102,25 @@ impl Host {
         Ok(Host { engine, linker, options, ready: Mutex::default() })
     }
 
-    /// Loads a module, compiling it in the child where the cache lacks it.
+    /// Loads a module, compiling it in the child where the cache lacks it. A
+    /// module that cannot be loaded is not tried again by this host.
     pub(crate) fn prepare(&self, module: &Module) -> Result<Arc<Ready>, Fault> {
-        let known = || self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(ready) = known().get(&module.digest) {
-            return Ok(Arc::clone(ready));
-        }
-        let component = self.component(&module.bytes)?;
+        let slot = {
+            let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(ready.entry(module.digest.clone()).or_default())
+        };
+        slot.get_or_init(|| self.load(&module.bytes)).clone()
+    }
+
+    fn load(&self, bytes: &[u8]) -> Result<Arc<Ready>, Fault> {
+        let component = self.component(bytes)?;
         let world = world::check(&component, &self.engine)?;
         let pre = self
             .linker
             .instantiate_pre(&component)
             .and_then(GatePre::new)
             .map_err(|error| fault("world", format!("{error:#}")))?;
-        let ready = Arc::new(Ready { pre, world });
-        known().insert(module.digest.clone(), Arc::clone(&ready));
-        Ok(ready)
+        Ok(Arc::new(Ready { pre, world }))
     }
 
     fn component(&self, bytes: &[u8]) -> Result<Component, Fault> {

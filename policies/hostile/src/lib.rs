@@ -13,7 +13,7 @@ enum Settings {
     /// Never returns.
     Loop,
     /// Never returns from the validation of settings.
-    LoopInSettings,
+    EndlessValidation,
     /// Asks for memory until it is refused.
     Memory,
     /// Asks for that many MiB at once.
@@ -46,7 +46,7 @@ impl Gate for Hostile {
     type Settings = Settings;
 
     fn validate(settings: &serde_json::Value) -> Vec<Problem> {
-        if settings["attack"] == "loop-in-settings" {
+        if settings["attack"] == "endless-validation" {
             endless();
         }
         serde_json::from_value::<Settings>(settings.clone())
@@ -62,7 +62,7 @@ impl Gate for Hostile {
         settings: Settings,
     ) -> Result<Outcome, PolicyError> {
         let findings = match settings {
-            Settings::Loop | Settings::LoopInSettings => endless(),
+            Settings::Loop | Settings::EndlessValidation => endless(),
             Settings::Memory => {
                 let mut hoard = Vec::new();
                 loop {

@@ -44,7 +44,7 @@ fn an_endless_loop_runs_out_of_fuel() {
 
 #[test]
 fn an_endless_validation_runs_out_of_its_own_fuel() {
-    let (kind, message) = attack(json!({"attack": "loop-in-settings"}));
+    let (kind, message) = attack(json!({"attack": "endless-validation"}));
     assert_eq!((kind, message.as_str()), ("fuel", "fuel limit of 200 M instructions reached"));
 }
 
@@ -301,14 +301,15 @@ fn files_that_are_no_components_are_told_apart() {
 fn a_compile_bomb_harms_only_the_child() {
     let bomb = guests::compile_bomb(60_000);
     let limits = Limits { compile_time: Duration::from_secs(1), ..Limits::default() };
-    let bench = Bench::with(limits);
+    let temp = tempfile::tempdir().unwrap();
+    let bench = Bench::at(temp.path(), limits);
     let begun = Instant::now();
     let fault = bench.fault(&bomb, json!({}));
     assert_eq!(fault.message, "it does not compile: time limit of 1 s reached");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    assert_eq!(files(&bench.cache_folder()), Vec::<std::path::PathBuf>::new());
+    assert_eq!(files(&cache(temp.path())), Vec::<std::path::PathBuf>::new());
 
     let limits = Limits { compile_memory: 192 << 20, ..Limits::default() };
-    let fault = Bench::with(limits).fault(&bomb, json!({}));
+    let fault = Bench::at(temp.path(), limits).fault(&bomb, json!({}));
     assert!(fault.message.contains("memory limit of 192 MiB"), "{fault:?}");
 }

@@ -27,7 +27,6 @@ const NOW: &str = "2026-11-20T15:04:05Z";
 struct Bench {
     host: Host,
     lines: Arc<Mutex<Vec<(Level, String)>>>,
-    cache: tempfile::TempDir,
 }
 
 impl Bench {
@@ -35,23 +34,24 @@ impl Bench {
         Bench::with(Limits::default())
     }
 
+    /// With the cache that all tests share, so that each guest compiles once.
     fn with(limits: Limits) -> Bench {
-        Bench::at(tempfile::tempdir().unwrap(), limits)
+        Bench::at(Path::new(env!("CARGO_TARGET_TMPDIR")), limits)
     }
 
-    fn at(cache: tempfile::TempDir, limits: Limits) -> Bench {
+    fn at(folder: &Path, limits: Limits) -> Bench {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&lines);
         let host = Host::new(HostOptions {
             compiler: env!("CARGO_BIN_EXE_gitops-policy-compile").into(),
-            cache: cache.path().join("gitops/wasm"),
+            cache: cache(folder),
             limits,
             log: Some(Arc::new(move |line| {
                 sink.lock().unwrap().push((line.level, line.message.to_owned()));
             })),
         })
         .unwrap();
-        Bench { host, lines, cache }
+        Bench { host, lines }
     }
 
     /// The judgements of one policy of these bytes with these settings.
@@ -76,10 +76,10 @@ impl Bench {
         assert!(!fault.message.chars().any(char::is_control), "{:?}", fault.message);
         fault
     }
+}
 
-    fn cache_folder(&self) -> std::path::PathBuf {
-        self.cache.path().join("gitops/wasm")
-    }
+fn cache(folder: &Path) -> std::path::PathBuf {
+    folder.join("gitops/wasm")
 }
 
 fn set(wasm: &[u8], settings: &Value) -> PolicySet {

@@ -64,18 +64,17 @@ fn wrong_settings_are_a_fault_that_names_each() {
 
 #[test]
 fn the_second_time_nothing_is_compiled() {
-    let bench = Bench::new();
+    let temp = tempfile::tempdir().unwrap();
+    let bench = Bench::at(temp.path(), Limits::default());
     let wasm = guests::no_floating_tag();
     bench.judge(wasm, json!({}), web("web:1"));
-    let artefacts: Vec<_> = files(&bench.cache_folder())
-        .into_iter()
-        .filter(|file| file.extension().is_none())
-        .collect();
+    let artefacts: Vec<_> =
+        files(&cache(temp.path())).into_iter().filter(|file| file.extension().is_none()).collect();
     assert_eq!(artefacts.len(), 1, "{artefacts:?}");
     // A host whose compiler cannot start has to find it.
     let options = HostOptions {
         compiler: "/nonexistent/compiler".into(),
-        cache: bench.cache_folder(),
+        cache: cache(temp.path()),
         limits: Limits::default(),
         log: None,
     };
@@ -99,7 +98,7 @@ fn the_second_time_nothing_is_compiled() {
     assert_eq!(fault.kind, "compile");
     assert!(fault.message.contains("/nonexistent/compiler"), "{fault:?}");
     // And it is made anew where it can be.
-    let again = Bench::at(tempfile::tempdir().unwrap(), Limits::default());
+    let again = Bench::at(temp.path(), Limits::default());
     assert!(again.judge(wasm, json!({}), web("web:1")).result.is_ok());
 }
 
