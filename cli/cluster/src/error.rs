@@ -209,6 +209,12 @@ pub enum ApplyError {
         /// The server's word.
         message: String,
     },
+    /// The write names a state that is no longer the live one.
+    #[error("outdated: {message}")]
+    Outdated {
+        /// The server's word.
+        message: String,
+    },
     /// The live object kept changing while the server was asked.
     #[error("the object changed {attempts} times while it was compared")]
     Moving {
@@ -337,6 +343,7 @@ impl Refusal {
             (409, "Conflict") if !self.causes.is_empty() => {
                 ApplyError::Conflict { causes: self.causes }
             }
+            (409, "Conflict") => ApplyError::Outdated { message: self.message },
             (422, _) if immutable(&self.message) => {
                 ApplyError::Immutable { message: self.message, causes: self.causes }
             }

@@ -81,7 +81,7 @@ impl Cluster {
                 }
                 // The user may be allowed to get single objects, and a kind
                 // may not be listable: asked one by one, each speaks for itself.
-                Err(error) if !error.is_fatal() => {}
+                Err(ClusterError::Forbidden { .. } | ClusterError::Refused { .. }) => {}
                 Err(error) => {
                     return rest.into_iter().map(|index| (index, Err(error.clone()))).collect();
                 }

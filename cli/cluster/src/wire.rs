@@ -147,7 +147,12 @@ impl Wire {
                     failures += 1;
                     Duration::from_millis(100 << failures)
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    if matches!(error, ClusterError::TimedOut { .. }) {
+                        self.limit.overloaded();
+                    }
+                    return Err(error);
+                }
             };
             tokio::time::sleep(pause).await;
         }
@@ -159,7 +164,7 @@ impl Wire {
         if let Some(content_type) = plain.content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }
-        let request = request.body(Body::from(plain.body.to_vec())).map_err(|error| {
+        let request = request.body(Body::from(plain.body.clone())).map_err(|error| {
             ClusterError::UnexpectedAnswer { what: plain.what(), cause: error.to_string() }
         })?;
         let answer = async {

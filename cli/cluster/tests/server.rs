@@ -412,6 +412,77 @@ fn a_prediction_belongs_to_the_live_object_it_comes_with() {
 }
 
 #[test]
+fn what_an_owner_removes_beyond_its_apply_is_asked_too() {
+    run("removing", |stage| async move {
+        let target = stage.target("apps/v1", "Deployment", "web");
+        let body = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": "removing"},
+            "spec": {"selector": {"matchLabels": {"app": "web"}},
+                "template": {"metadata": {"labels": {"app": "web"}},
+                    "spec": {"containers": [{"name": "web", "image": "web:1"}]}}}});
+        stage.apply(&body);
+        let patch = |limit: u32| {
+            let patch = format!("{{\"spec\":{{\"revisionHistoryLimit\":{limit}}}}}");
+            let arguments = ["patch", "deployment", "web", "-n", "removing", "--type=merge", "-p"];
+            stage.server.kubectl(&[&arguments[..], &[&patch]].concat(), "").unwrap();
+        };
+        patch(3);
+        let observed = stage.cluster.get(&target).await.unwrap().unwrap();
+        let ask = Ask {
+            target: &target,
+            write: Write::Apply(&body),
+            options: FORCE,
+            observed: observed.resource_version(),
+        };
+        let without = |predicted: &Value| {
+            let mut rest = predicted.clone();
+            rest["spec"].as_object_mut().unwrap().remove("revisionHistoryLimit").unwrap();
+            rest
+        };
+        let plain = stage.cluster.predict(std::slice::from_ref(&ask)).await.remove(0);
+        assert_eq!(plain.predicted.ok().unwrap().json["spec"]["revisionHistoryLimit"], 3);
+
+        let outcomes =
+            stage.cluster.predict_then(std::slice::from_ref(&ask), |index, live, predicted| {
+                assert_eq!(index, 0);
+                assert!(live.is_none());
+                Some(without(&predicted.json))
+            });
+        let outcome = outcomes.await.remove(0);
+        // The server's default is back.
+        assert_eq!(outcome.predicted.ok().unwrap().json["spec"]["revisionHistoryLimit"], 10);
+
+        // The object changes between the two dry runs, once.
+        let calls = std::cell::Cell::new(0);
+        let outcomes =
+            stage.cluster.predict_then(std::slice::from_ref(&ask), |_, live, predicted| {
+                calls.set(calls.get() + 1);
+                if calls.get() == 1 {
+                    patch(5);
+                } else {
+                    let live = live.unwrap().as_ref().unwrap();
+                    assert_eq!(live.json["spec"]["revisionHistoryLimit"], 5);
+                }
+                Some(without(&predicted.json))
+            });
+        let outcome = outcomes.await.remove(0);
+        assert_eq!(calls.get(), 2);
+        assert_eq!(outcome.predicted.ok().unwrap().json["spec"]["revisionHistoryLimit"], 10);
+        assert_eq!(outcome.live.unwrap().unwrap().json["spec"]["revisionHistoryLimit"], 5);
+
+        // And with every look.
+        let calls = std::cell::Cell::new(10);
+        let outcomes = stage.cluster.predict_then(std::slice::from_ref(&ask), |_, _, predicted| {
+            calls.set(calls.get() + 1);
+            patch(calls.get());
+            Some(without(&predicted.json))
+        });
+        let error = outcomes.await.remove(0).predicted.err().unwrap();
+        assert!(matches!(error, ApplyError::Moving { attempts: 4 }), "{error:?}");
+    });
+}
+
+#[test]
 fn many_are_asked_at_once_and_one_failure_stops_none() {
     run("many", |stage| async move {
         let bodies: Vec<Value> = (0..150)

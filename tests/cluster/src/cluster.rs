@@ -310,6 +310,15 @@ users:
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    /// Like [`Cluster::kubectl`], for commands whose status is an answer:
+    /// returns stdout whatever it is.
+    pub fn kubectl_status(&self, arguments: &[&str], input: &str) -> String {
+        match self.kubectl_output(arguments, input) {
+            Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+            Err(_) => String::new(),
+        }
+    }
+
     /// Every request so far, in the order the server got them; nothing without
     /// [`Options::audit`]. A request whose answer was seen is there.
     pub fn audit(&self) -> Result<Vec<AuditEntry>, StartError> {

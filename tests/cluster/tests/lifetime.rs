@@ -59,6 +59,15 @@ fn a_cluster_ends_with_its_starter() {
     child.wait().unwrap();
     becomes("the cluster is gone after SIGKILL", || is_gone(&folder, &address));
 
+    // Interrupted, as by Ctrl-C.
+    let (mut child, kubeconfig) = up();
+    let folder = kubeconfig.parent().unwrap().to_path_buf();
+    let address = self::address(&kubeconfig);
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    assert!(!child.wait().unwrap().success());
+    becomes("the cluster is gone after SIGINT", || is_gone(&folder, &address));
+
     // The end of stdin, as in `make demo`.
     let (mut child, kubeconfig) = up();
     let folder = kubeconfig.parent().unwrap().to_path_buf();
