@@ -534,3 +534,27 @@ fn a_read_is_looked_up_again() {
     assert_eq!(missing.found, Found::Absent);
     assert!(missing.holds_in(&changed).unwrap());
 }
+
+#[test]
+fn what_moved_between_two_states() {
+    let state = |entries: &str| {
+        let mut tree = Memory::new();
+        tree.insert(path(DEV), images(entries).into_bytes());
+        discover_apps(&tree, &dev(), &rules()).unwrap()
+    };
+    let before =
+        state("- name: api\n  newTag: v1\n- name: gone\n  newTag: v1\n- name: web\n  newTag: v1\n");
+    let after =
+        state("- name: api\n  newTag: v1\n- name: new\n  newTag: v1\n- name: web\n  newTag: v2\n");
+    let moved: Vec<String> = moves(&before, &after)
+        .iter()
+        .map(|moved| {
+            let line = moved.source.as_ref().unwrap().line.unwrap();
+            format!("{} {:?} {:?} {line}", moved.app, moved.before, moved.after)
+        })
+        .collect();
+    assert_eq!(
+        moved,
+        ["gone Some(\"v1\") None 4", "new None Some(\"v1\") 5", "web Some(\"v1\") Some(\"v2\") 7"]
+    );
+}

@@ -2,7 +2,7 @@
 
 mod completion;
 mod diff;
-// mod gate;
+mod gate;
 mod list;
 mod policy;
 mod promote;
@@ -23,7 +23,7 @@ pub(crate) enum Command {
     List(list::ListArgs),
     Release(release::ReleaseArgs),
     Promote(promote::PromoteArgs),
-    // Gate(gate::GateArgs),
+    Gate(gate::GateArgs),
     Policy(policy::PolicyArgs),
     Completion(completion::CompletionArgs),
     Version(version::VersionArgs),
@@ -39,7 +39,7 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::List(args) => list::run(&context, args),
         Command::Release(args) => release::run(&context, args),
         Command::Promote(args) => promote::run(&context, args),
-        // Command::Gate(args) => gate::run(&context, args),
+        Command::Gate(args) => gate::run(&context, args),
         Command::Policy(args) => policy::run(&context, args),
         Command::Completion(args) => completion::run(&context, &args),
         Command::Version(args) => version::run(&context, &args),

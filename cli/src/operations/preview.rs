@@ -86,8 +86,8 @@ impl<'a> Judge<'a> {
         others: &[&Environment],
     ) -> Result<Preview, Failure> {
         let before_tree = Recorded::new(change.before);
-        let before = desired(&before_tree, change.environment, self.terminal)?;
-        let after = desired(change.after, change.environment, self.terminal)?;
+        let before = objects(&before_tree, change.environment, self.terminal)?;
+        let after = objects(change.after, change.environment, self.terminal)?;
         let changes = compare_sets(&before, &after, &self.sealer);
         let reads = entries(ReadFrom::Target, change.before, before_tree.into_readings())?;
         let shown = after.iter().map(|raw| raw.show(&self.sealer, Shown::default())).collect();
@@ -169,7 +169,7 @@ impl<'a> Judge<'a> {
         let mut refusals = Vec::new();
         for other in others.iter().filter(|other| other.name != change.environment.name) {
             let tree = Recorded::new(change.before);
-            let before = desired(&tree, other, self.terminal);
+            let before = objects(&tree, other, self.terminal);
             if !meets(&tree.into_readings(), &paths) {
                 if let Err(failure) = before {
                     self.terminal.warn(format!(
@@ -179,7 +179,7 @@ impl<'a> Judge<'a> {
                 }
                 continue;
             }
-            let refusal = match (before, desired(change.after, other, self.terminal)) {
+            let refusal = match (before, objects(change.after, other, self.terminal)) {
                 (Ok(before), Ok(after)) => self.difference(other, &before, &after),
                 (Err(failure), _) | (_, Err(failure)) => Some(format!(
                     "whether environment `{}` would change is unknown: {}",
@@ -206,6 +206,27 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn meets(readings: &BTreeSet<Reading>, paths: &[TreePath]) -> bool {
+/// Whether a change of `paths` may change one of the answers.
+pub(crate) fn meets(readings: &BTreeSet<Reading>, paths: &[TreePath]) -> bool {
     readings.iter().any(|reading| paths.iter().any(|path| reading.depends_on(path)))
+}
+
+/// The desired objects; none where the environment's folder does not exist.
+pub(crate) fn objects(
+    tree: &dyn Tree,
+    environment: &Environment,
+    terminal: Terminal,
+) -> Result<Vec<Raw>, Failure> {
+    if environment.roots.is_empty() && !environment.path.contains("{app}") {
+        let folder = TreePath::new(&environment.path).map_err(|error| {
+            Failure::usage(format!("path of environment `{}`", environment.name)).because(&error)
+        })?;
+        let kind = tree.kind(&folder).map_err(|error| {
+            Failure::world(format!("could not read `{folder}`")).because(&error)
+        })?;
+        if kind.is_none() {
+            return Ok(Vec::new());
+        }
+    }
+    desired(tree, environment, terminal)
 }

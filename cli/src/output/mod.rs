@@ -1,6 +1,7 @@
 //! stdout is the answer, stderr is the conversation.
 
 pub(crate) mod diff;
+pub(crate) mod gate;
 pub(crate) mod json;
 pub(crate) mod list;
 pub(crate) mod promotion;

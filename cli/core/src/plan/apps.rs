@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gitops_tree::{EntryKind, Tree, TreeError, TreePath};
 use gitops_yaml::{FileId, Mark, Node, Scalar, Tag, Value};
 
-use crate::judge::{EnvironmentRef, Moved};
+use crate::judge::{EnvironmentRef, Move, Moved};
 use crate::object::Source;
 
 use super::error::PlanError;
@@ -119,6 +119,46 @@ pub fn discover_apps(
         }
     }
     Ok(apps.into_values().collect())
+}
+
+/// The promoted values in which two states of an environment differ, by app
+/// and image. Apps and images of one side only count as well.
+pub fn moves(before: &[App], after: &[App]) -> Vec<Move> {
+    type Key<'a> = (&'a str, &'a str);
+    let by_key = |apps: &'_ [App]| -> BTreeMap<(String, String), Image> {
+        let images = apps.iter().flat_map(|app| {
+            app.images.iter().map(|image| ((app.name.clone(), image.name.clone()), image.clone()))
+        });
+        images.collect()
+    };
+    let (before, after) = (by_key(before), by_key(after));
+    let mut keys: Vec<Key<'_>> =
+        before.keys().chain(after.keys()).map(|(app, image)| (&**app, &**image)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut moves = Vec::new();
+    for (app, name) in keys {
+        let key = (app.to_owned(), name.to_owned());
+        let (old, new) = (before.get(&key), after.get(&key));
+        for what in [Moved::ImageName, Moved::ImageTag, Moved::ImageDigest] {
+            let field = |image: Option<&Image>| image.and_then(|image| image.field(what)).cloned();
+            let (from, to) = (field(old), field(new));
+            let value = |field: &Option<Field>| field.as_ref().map(|field| field.value.clone());
+            if value(&from) == value(&to) {
+                continue;
+            }
+            let place = new.or(old).map(|image| image.source.clone());
+            moves.push(Move {
+                app: app.to_owned(),
+                what,
+                name: name.to_owned(),
+                before: value(&from),
+                after: value(&to),
+                source: to.map(|field| field.source).or(place),
+            });
+        }
+    }
+    moves
 }
 
 /// The folder that must hold every file of a promotion: the environment's

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use gitops_tree::{EntryKind, Reading, Tree, TreeError, TreePath};
 use sha2::{Digest, Sha256};
 
-pub use apps::{App, Field, Image, KUSTOMIZATION_FILES, discover_apps, kustomization_file};
+pub use apps::{App, Field, Image, KUSTOMIZATION_FILES, discover_apps, kustomization_file, moves};
 pub use blob::BlobId;
 pub use error::PlanError;
 pub use hunk::printable;

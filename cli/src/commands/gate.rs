@@ -1,0 +1,46 @@
+use clap::Args;
+
+use super::Context;
+use super::promote::{Format, moment};
+use crate::failure::{Exit, Failure};
+use crate::operations::gate;
+use crate::operations::preview::Judge;
+use crate::operations::trust::Trust;
+use crate::output::gate as output;
+
+/// Judge the change of a request, for CI
+///
+/// Renders every environment that the change touches, before and after, and
+/// asks the policies. Configuration, policies and their lock are those of the
+/// trust branch, as the remote has it now: a request cannot change the rules
+/// it is held to.
+///
+/// Examples:
+///   kubectl gitops gate --base origin/main --head HEAD
+///   kubectl gitops gate --base "$BASE_SHA" --head "$HEAD_SHA" -o json
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment, after_help = crate::args::EXIT_STATUS)]
+pub(crate) struct GateArgs {
+    /// The branch or commit that the request is to be merged into
+    #[arg(long, value_name = "REV")]
+    base: String,
+    /// The newest commit of the request
+    #[arg(long, value_name = "REV")]
+    head: String,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+pub(super) fn run(context: &Context, args: GateArgs) -> Result<Exit, Failure> {
+    let terminal = context.terminal;
+    let trust = Trust::open(context)?;
+    let judge = Judge::new(&trust, terminal, moment(jiff::Timestamp::now()), false);
+    let inspection = gate::inspect(&trust, &judge, &args.base, &args.head, terminal)?;
+    let text = match args.output {
+        Format::Text => output::text(&inspection, terminal),
+        Format::Json => output::document(&inspection),
+    };
+    terminal.answer(&text)?;
+    Ok(inspection.exit())
+}

@@ -1,0 +1,301 @@
+//! A change between two revisions, judged environment by environment.
+
+use gitops_core::judge::{Commit, Decision, FileAction, FileChange, Move, Operation, Request};
+use gitops_core::plan::{App, PlanError, discover_apps, outside_target};
+use gitops_git::{Changed, CommitId, RevisionTree, trailers};
+use gitops_tree::{Recorded, Tree, TreePath};
+
+use super::desired::{config_failure, git_failure};
+use super::preview::{Change, Judge, Preview, Refusal, exit, meets, objects};
+use super::promote::plan_failure;
+use super::trust::Trust;
+use crate::config::{self, Environment};
+use crate::failure::{Exit, Failure};
+use crate::output::Terminal;
+
+/// What a change does to the environments, and whether it may.
+pub(crate) struct Inspection<'a> {
+    /// Where the two revisions parted; the change is what the head did since.
+    pub(crate) base: CommitId,
+    pub(crate) head: CommitId,
+    pub(crate) environments: Vec<(&'a Environment, Preview)>,
+    /// What the tool itself refuses about the change as a whole.
+    pub(crate) refusals: Vec<Refusal>,
+    /// How many files change.
+    pub(crate) files: usize,
+}
+
+impl Inspection<'_> {
+    /// The decision over all environments.
+    pub(crate) fn decision(&self) -> Decision {
+        let all = self.environments.iter().map(|(_, preview)| preview.decision);
+        let own = (!self.refusals.is_empty()).then_some(Decision::Closed);
+        let worst = [Decision::Faulty, Decision::Closed, Decision::Pending];
+        let all: Vec<Decision> = all.chain(own).collect();
+        worst.into_iter().find(|decision| all.contains(decision)).unwrap_or(Decision::Open)
+    }
+
+    /// The exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        exit(self.decision())
+    }
+}
+
+/// What the head did since it parted from the base.
+struct Difference {
+    before: RevisionTree,
+    after: RevisionTree,
+    base: CommitId,
+    paths: Vec<TreePath>,
+    files: Vec<FileChange>,
+    commits: Vec<Commit>,
+    /// Whether some commit says that it is a promotion.
+    claims: bool,
+}
+
+/// Judges what `head` did since it parted from `base`, by the policies of the
+/// trust branch.
+pub(crate) fn inspect<'a>(
+    trust: &'a Trust,
+    judge: &Judge<'_>,
+    base: &str,
+    head: &str,
+    terminal: Terminal,
+) -> Result<Inspection<'a>, Failure> {
+    let resolve = |rev: &str| {
+        trust
+            .repository
+            .resolve(rev)
+            .map_err(|error| git_failure(format!("could not read revision `{rev}`"), &error))
+    };
+    let (base_commit, head_commit) = (resolve(base)?, resolve(head)?);
+    let difference = difference(trust, base_commit, head_commit, base, head)?;
+    warn_about_trusted_files(trust, &difference, terminal);
+    let mut environments = Vec::new();
+    let mut targets: Vec<&Environment> = Vec::new();
+    for environment in &trust.config.environments {
+        if !belongs(trust, environment, &difference.base)?
+            || !touched(environment, &difference, terminal)?
+        {
+            continue;
+        }
+        environment.refuse_unevaluated_gates().map_err(|error| config_failure(&error))?;
+        let moves = moves(trust, environment, &difference)?;
+        let mut apps: Vec<String> = moves.iter().map(|moved| moved.app.clone()).collect();
+        apps.dedup();
+        let reference = environment.reference(&trust.branch);
+        if outside_target(&reference, &apps, &difference.paths).is_ok() {
+            targets.push(environment);
+        }
+        let request = Request {
+            operation: Operation::Other,
+            apps,
+            source: None,
+            target: reference,
+            source_revision: None,
+            target_revision: difference.base.to_string(),
+            requested_by: String::new(),
+        };
+        let change = Change {
+            environment,
+            before: &difference.before,
+            after: &difference.after,
+            files: difference.files.clone(),
+            moves,
+            commits: difference.commits.clone(),
+        };
+        environments.push((environment, judge.preview(&change, &request, &[])?));
+    }
+    let refusals = refusals(&difference, &environments, &targets);
+    Ok(Inspection {
+        base: difference.base,
+        head: head_commit,
+        environments,
+        refusals,
+        files: difference.paths.len(),
+    })
+}
+
+fn difference(
+    trust: &Trust,
+    base_commit: CommitId,
+    head_commit: CommitId,
+    base: &str,
+    head: &str,
+) -> Result<Difference, Failure> {
+    let repository = &trust.repository;
+    let failed = |error: gitops_git::GitError| {
+        git_failure(format!("could not compare `{base}` with `{head}`"), &error)
+    };
+    let Some(meet) = repository.merge_base(&base_commit, &head_commit).map_err(failed)? else {
+        let failure = Failure::usage(format!("`{base}` and `{head}` have no commit in common"));
+        return Err(if repository.is_shallow() {
+            failure.hint("fetch the rest of the history: `git fetch --unshallow`")
+        } else {
+            failure
+        });
+    };
+    let changed = repository.changed(Some(&meet), &head_commit).map_err(failed)?;
+    let mut commits = Vec::new();
+    let mut claims = false;
+    for commit in repository.first_parent(&head_commit, &[]) {
+        let commit = commit.map_err(failed)?;
+        if commit.id == meet {
+            break;
+        }
+        claims |= !trailers::values(&commit.trailers(), "Plan-Digest").is_empty();
+        let paths = repository.changed(commit.parents.first(), &commit.id).map_err(failed)?;
+        commits.push(told(commit, &paths));
+    }
+    Ok(Difference {
+        before: repository.tree(&meet).map_err(failed)?,
+        after: repository.tree(&head_commit).map_err(failed)?,
+        base: meet,
+        paths: changed.iter().map(|changed| changed.path.clone()).collect(),
+        files: changed.iter().map(file).collect(),
+        commits,
+        claims,
+    })
+}
+
+fn file(changed: &Changed) -> FileChange {
+    FileChange {
+        path: changed.path.as_str().to_owned(),
+        action: match (&changed.old, &changed.new) {
+            (None, _) => FileAction::Created,
+            (Some(_), Some(_)) => FileAction::Edited,
+            (Some(_), None) => FileAction::Deleted,
+        },
+    }
+}
+
+/// A commit as policies see it.
+fn told(commit: gitops_git::Commit, paths: &[Changed]) -> Commit {
+    let time = |time: gitops_git::Time| {
+        jiff::Timestamp::from_second(time.seconds)
+            .map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+            .unwrap_or_default()
+    };
+    let trailers = commit.trailers();
+    Commit {
+        id: commit.id.to_string(),
+        parents: commit.parents.iter().map(ToString::to_string).collect(),
+        author_name: commit.author.who.name,
+        author_email: commit.author.who.email,
+        committer_email: commit.committer.who.email,
+        authored_at: time(commit.author.when),
+        committed_at: time(commit.committer.when),
+        message: commit.message,
+        trailers: trailers.into_iter().map(|trailer| (trailer.key, trailer.value)).collect(),
+        paths: paths.iter().map(|changed| changed.path.as_str().to_owned()).collect(),
+    }
+}
+
+/// The change is judged by what is trusted; what it would make of that is for
+/// those who review it.
+fn warn_about_trusted_files(trust: &Trust, difference: &Difference, terminal: Terminal) {
+    let policies = trust.config.policies.as_ref().and_then(TreePath::parent);
+    for path in &difference.paths {
+        let trusted = path.as_str() == config::FILE
+            || path.as_str() == "policies.lock"
+            || policies.as_ref().is_some_and(|folder| !folder.is_root() && path.is_within(folder));
+        if trusted {
+            terminal.warn(format!(
+                "`{path}` changes; this run was held to the one of `{}/{}`",
+                trust.remote.name, trust.branch
+            ));
+        }
+    }
+}
+
+/// Whether the change was made on the environment's branch.
+fn belongs(trust: &Trust, environment: &Environment, base: &CommitId) -> Result<bool, Failure> {
+    let branch = trust.branch_of(environment);
+    if branch == trust.branch {
+        return Ok(true);
+    }
+    let Some(tip) = trust.tip(branch)? else { return Ok(false) };
+    trust
+        .repository
+        .is_ancestor(base, &tip)
+        .map_err(|error| git_failure(format!("could not read `{branch}`"), &error))
+}
+
+/// Whether rendering the environment reads a file that changes.
+fn touched(
+    environment: &Environment,
+    difference: &Difference,
+    terminal: Terminal,
+) -> Result<bool, Failure> {
+    for tree in [&difference.before, &difference.after] {
+        let recorded = Recorded::new(tree);
+        let rendered = objects(&recorded, environment, terminal);
+        if meets(&recorded.into_readings(), &difference.paths) {
+            return Ok(true);
+        }
+        // What could not be rendered may have gone on to read a changed file.
+        rendered?;
+    }
+    Ok(false)
+}
+
+/// The promoted values that differ.
+fn moves(
+    trust: &Trust,
+    environment: &Environment,
+    difference: &Difference,
+) -> Result<Vec<Move>, Failure> {
+    let apps = |tree: &dyn Tree| -> Result<Vec<App>, Failure> {
+        let reference = environment.reference(&trust.branch);
+        match discover_apps(tree, &reference, &trust.config.rules) {
+            Ok(apps) => Ok(apps),
+            // Nothing is promoted by images there.
+            Err(PlanError::NoKustomization { .. }) => Ok(Vec::new()),
+            Err(error) => {
+                let attempt = format!("could not read the apps of `{}`", environment.name);
+                Err(plan_failure(&attempt, &error))
+            }
+        }
+    };
+    let (before, after) = (apps(&difference.before)?, apps(&difference.after)?);
+    Ok(gitops_core::plan::moves(&before, &after))
+}
+
+/// A change that says it is a promotion stays in one environment (invariants
+/// 9 and 10).
+fn refusals(
+    difference: &Difference,
+    environments: &[(&Environment, Preview)],
+    targets: &[&Environment],
+) -> Vec<Refusal> {
+    if !difference.claims {
+        return Vec::new();
+    }
+    let Some(target) = targets.first() else {
+        let names: Vec<&str> = difference.paths.iter().map(TreePath::as_str).take(5).collect();
+        return vec![Refusal {
+            code: "gitops/outside-target",
+            message: format!(
+                "the change says it is a promotion, but its files belong to no one environment: {}",
+                names.join(", ")
+            ),
+        }];
+    };
+    environments
+        .iter()
+        .filter(|(environment, _)| environment.name != target.name)
+        .filter_map(|(environment, preview)| {
+            let first = preview.changes.differences().next()?;
+            Some(Refusal {
+                code: "gitops/other-environment",
+                message: format!(
+                    "the change says it is a promotion into `{}`, but `{}` would change, too: {} {}",
+                    target.name,
+                    environment.name,
+                    first.action.word(),
+                    first.key
+                ),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,70 @@
+//! A judged change, as text and as JSON.
+
+use serde::Serialize;
+
+use super::promotion::{PreviewDoc, judged};
+use super::verdict::{RefusalDoc, decision_word};
+use super::{Paint, Terminal, json};
+use crate::operations::gate::Inspection;
+
+/// Each environment that the change touches, then the decision.
+pub(crate) fn text(inspection: &Inspection<'_>, terminal: Terminal) -> String {
+    let mut text = String::new();
+    let (base, head) = (inspection.base.short(), inspection.head.short());
+    for (environment, preview) in &inspection.environments {
+        text.push_str(&terminal.paint(Paint::Bold, &environment.name));
+        text.push('\n');
+        text.push_str(&judged(preview, &environment.name, &base, &head, terminal));
+        text.push('\n');
+    }
+    for refusal in &inspection.refusals {
+        let code = terminal.paint(Paint::Error, refusal.code);
+        text.push_str(&format!("{code}: {}\n", refusal.message));
+    }
+    let files = match inspection.files {
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
+    };
+    let environments = match inspection.environments.len() {
+        0 => "no environment".to_owned(),
+        1 => "1 environment".to_owned(),
+        count => format!("{count} environments"),
+    };
+    text.push_str(&format!(
+        "{base}..{head}: {files}, {environments}, {}\n",
+        decision_word(inspection.decision())
+    ));
+    text
+}
+
+/// One document of kind `Decision`.
+pub(crate) fn document(inspection: &Inspection<'_>) -> String {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        base: String,
+        head: String,
+        decision: &'static str,
+        files: usize,
+        refusals: Vec<RefusalDoc<'a>>,
+        environments: Vec<Entry<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Entry<'a> {
+        environment: &'a str,
+        #[serde(flatten)]
+        preview: PreviewDoc<'a>,
+    }
+    let environments = inspection.environments.iter().map(|(environment, preview)| Entry {
+        environment: &environment.name,
+        preview: PreviewDoc::from(preview),
+    });
+    let body = Body {
+        base: inspection.base.to_string(),
+        head: inspection.head.to_string(),
+        decision: decision_word(inspection.decision()),
+        files: inspection.files,
+        refusals: inspection.refusals.iter().map(RefusalDoc::from).collect(),
+        environments: environments.collect(),
+    };
+    json::document("Decision", &body)
+}
