@@ -13,7 +13,7 @@ use crate::{ReadError, Style};
 
 /// Collections may stand in one another this many levels deep. Go's readers
 /// stop at 10,000; no manifest comes near either.
-pub(crate) const MAX_DEPTH: usize = 400;
+pub(crate) const MAX_DEPTH: usize = 256;
 
 /// A place in the file: byte offset (byte order mark counted), 1-based line
 /// and column in characters.
@@ -298,11 +298,11 @@ impl Source<'_> {
         let mut in_comment = false;
         let mut characters = self.text[from.offset - self.lead..].chars().peekable();
         while let Some(c) = characters.next() {
-            let blank = matches!(c, ' ' | '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
+            let blank = matches!(c, ' ' | '\t') || is_break(c);
             if empty && place.offset >= end {
                 break;
             } else if in_comment {
-                in_comment = !matches!(c, '\n' | '\r');
+                in_comment = !is_break(c);
             } else if in_property {
                 in_property = !blank;
             } else if !blank {
@@ -318,7 +318,7 @@ impl Source<'_> {
             place.offset += c.len_utf8();
             let breaks = match c {
                 '\r' => characters.peek() != Some(&'\n'),
-                _ => matches!(c, '\n' | '\u{85}' | '\u{2028}' | '\u{2029}'),
+                _ => is_break(c),
             };
             if breaks {
                 place.line += 1;
@@ -341,12 +341,12 @@ impl Source<'_> {
             return;
         }
         let source = &self.text[step.start.offset - self.lead..];
-        let (header, body) = source.split_once('\n').unwrap_or((source, ""));
-        let last = body.rsplit('\n').next().unwrap_or_default();
+        let (header, body) = source.split_once(is_break).unwrap_or((source, ""));
+        let last = body.rsplit(is_break).next().unwrap_or_default();
         let spaces = |line: &str| line.bytes().take_while(|byte| *byte == b' ').count();
         // The block's indentation: how much of its first line is not text.
-        let first = body.split('\n').find(|line| spaces(line) < line.trim_end_matches('\r').len());
-        let kept = spaces(text.trim_start_matches('\n'));
+        let first = body.split(is_break).find(|line| spaces(line) < line.len());
+        let kept = spaces(text.trim_start_matches(is_break));
         let indent = first.map_or(usize::MAX, |line| spaces(line).saturating_sub(kept));
         let last_is_content = last.len() > indent || spaces(last) < last.len();
         let keep = header.split('#').next().unwrap_or_default().contains('+');
@@ -354,6 +354,11 @@ impl Source<'_> {
             text.pop();
         }
     }
+}
+
+/// What the parser takes for a line break.
+pub(crate) fn is_break(c: char) -> bool {
+    matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 fn style_of(style: ScalarStyle) -> Style {

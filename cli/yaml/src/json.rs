@@ -213,7 +213,12 @@ pub(crate) fn number_text(number: Number) -> String {
 
 /// Go's `strconv.FormatFloat(f, 'g', -1, 64)`.
 fn shortest(float: f64) -> String {
-    let scientific = format!("{float:e}");
+    let mut scientific = format!("{float:e}");
+    if scientific.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count() == 17
+    {
+        // Between two 17-digit forms Go takes the even one, Rust the upper.
+        scientific = format!("{float:.16e}");
+    }
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
     if (-4..6).contains(&exponent) {

@@ -1,4 +1,13 @@
 //! YAML as Kubernetes tools read and write it.
+//!
+//! - [`read`]: bytes → [`Document`]s of [`Node`]s, as go-yaml v3 decodes them,
+//!   each with its [`Mark`] in the file; [`Dialect`] for kustomization files;
+//! - [`Node::to_json`], [`Node::from_json`]: the way kustomize goes;
+//! - [`write()`], [`write_json`]: one object, byte for byte as kustomize prints it;
+//! - [`splice`]: edits of a file's bytes that change nothing but their target;
+//! - [`decode`]: a node into a typed value, with a place for every error.
+//!
+//! Pure: no file, clock or environment; nothing here panics on any input.
 
 mod base64;
 mod decode;
@@ -16,6 +25,6 @@ mod write;
 pub use decode::{DecodeError, decode};
 pub use json::JsonError;
 pub use node::{FileId, Mark, Node, Scalar, Style, Tag, Value};
-pub use read::{Document, ReadError, read};
+pub use read::{Dialect, Document, ReadError, read, read_as};
 pub use spelling::string_like;
 pub use write::{write, write_json};

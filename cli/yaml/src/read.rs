@@ -35,14 +35,37 @@ pub struct ReadError {
 /// expanded, with go-yaml's limit on how much of a document may come from
 /// aliases; the node at an alias bears the place of the alias, what is inside
 /// it the places of the anchored node. Merged entries stand where the `<<`
-/// stood. A file without any node has no document.
+/// stood. A file without any node has no document. Unlike go-yaml, a byte order
+/// mark is skipped at the start of any line.
 ///
 /// # Errors
 ///
 /// What go-yaml v3 refuses: syntax, unknown and recursive anchors, duplicate
 /// keys, keys that are collections, tags that do not fit their value; and
-/// UTF-16, files of 4 GiB, and collections nested more than 400 levels deep.
+/// UTF-16, files of 4 GiB, and collections nested more than 256 levels deep.
 pub fn read(file: FileId, bytes: &[u8]) -> Result<Vec<Document>, ReadError> {
+    read_as(file, bytes, Dialect::Manifest)
+}
+
+/// Which of kustomize's two readers to read like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Resources and patches: go-yaml v3, which refuses duplicate keys.
+    #[default]
+    Manifest,
+    /// The kustomization file itself: `YAMLToJSON` of sigs.k8s.io/yaml, which is
+    /// go-yaml v2. YAML 1.1 words (`yes`, `on`, `y`, …) are booleans, timestamps
+    /// are strings as written, and of duplicate keys the last one counts, in
+    /// the place of the first.
+    Kustomization,
+}
+
+/// [`read`] with a choice of dialect.
+///
+/// # Errors
+///
+/// Those of [`read`]; duplicate keys only in [`Dialect::Manifest`].
+pub fn read_as(file: FileId, bytes: &[u8], dialect: Dialect) -> Result<Vec<Document>, ReadError> {
     let documents = events::parse(bytes)?;
     let mut index = 0;
     documents
@@ -52,7 +75,8 @@ pub fn read(file: FileId, bytes: &[u8]) -> Result<Vec<Document>, ReadError> {
             let root = if is_empty(&document.steps) {
                 None
             } else {
-                let mut composer = Composer { file, steps: &document.steps, ..Composer::default() };
+                let mut composer =
+                    Composer { file, dialect, steps: &document.steps, ..Composer::default() };
                 Some(composer.node(0, 0)?.node)
             };
             Ok(Document { index, root, line: document.line })
@@ -74,6 +98,7 @@ fn is_empty(steps: &[Step]) -> bool {
 #[derive(Default)]
 struct Composer<'a> {
     file: FileId,
+    dialect: Dialect,
     steps: &'a [Step],
     /// Nodes made, and those of them made inside an alias: go-yaml v3's
     /// `decodeCount` and `aliasCount`.
@@ -100,7 +125,7 @@ impl<'a> Composer<'a> {
         }
         match &step.kind {
             Kind::Scalar { text, style } => {
-                let tag = tag(step, text, *style)?;
+                let tag = tag(step, text, *style, self.dialect)?;
                 let value =
                     Value::Scalar(Scalar { text: text.as_str().into(), tag, style: *style });
                 Ok(Composed { node: self.at(value, step, step.end), next: at + 1, alias: false })
@@ -142,7 +167,8 @@ impl<'a> Composer<'a> {
         while !matches!(steps[next].kind, Kind::End) {
             let place = steps[next].start;
             let text = self.key(next)?;
-            if let Some(line) = lines.insert(text, place.line) {
+            let earlier = lines.insert(text, place.line);
+            if let (Some(line), Dialect::Manifest) = (earlier, self.dialect) {
                 let reason = format!("mapping key {text:?} already defined at line {line}");
                 return Err(place.error(reason));
             }
@@ -152,11 +178,13 @@ impl<'a> Composer<'a> {
             let value = self.node(key.next, depth + 1)?;
             end = value.node.mark.end as usize;
             next = value.next;
-            entries.push(if is_merge {
-                Entry::Merge(merged(value, value_place)?)
+            if is_merge {
+                entries.push(Entry::Merge(merged(value, value_place)?));
+            } else if let Some(slot) = earlier.and_then(|_| own(&mut entries, text)) {
+                *slot = value.node;
             } else {
-                Entry::Own(key.node, value.node)
-            });
+                entries.push(Entry::Own(key.node, value.node));
+            }
         }
         let end = if flow { steps[next].end } else { end };
         let node = self.at(Value::Mapping(flatten(entries)), step, end);
@@ -222,6 +250,14 @@ enum Entry {
     Merge(Vec<(Node, Node)>),
 }
 
+/// The value of a key that is there already.
+fn own<'e>(entries: &'e mut [Entry], text: &str) -> Option<&'e mut Node> {
+    entries.iter_mut().find_map(|entry| match entry {
+        Entry::Own(key, value) if key_text(key) == text => Some(value),
+        _ => None,
+    })
+}
+
 /// The entries that a `<<` brings: those of a mapping, or of a list of
 /// mappings, of which the first to name a key wins.
 fn merged(value: Composed, place: Place) -> Result<Vec<(Node, Node)>, ReadError> {
@@ -275,10 +311,14 @@ fn key_text(key: &Node) -> &str {
 }
 
 /// The type of a scalar, checked against the tag it was given.
-fn tag(step: &Step, text: &str, style: Style) -> Result<Tag, ReadError> {
+fn tag(step: &Step, text: &str, style: Style, dialect: Dialect) -> Result<Tag, ReadError> {
     let Some(given) = step.tag.as_deref() else {
-        return Ok(match style {
-            Style::Plain => resolve::resolve(text, Version::V3),
+        return Ok(match (style, dialect) {
+            (Style::Plain, Dialect::Manifest) => resolve::resolve(text, Version::V3),
+            (Style::Plain, Dialect::Kustomization) => match resolve::resolve(text, Version::V2) {
+                Tag::Timestamp => Tag::Str,
+                tag => tag,
+            },
             _ => Tag::Str,
         });
     };

@@ -1,6 +1,7 @@
 //! How a string is written into a file that others read too: it must load as
 //! the same string everywhere.
 
+use crate::events::is_break;
 use crate::resolve::{self, Version};
 use crate::write::Allowed;
 use crate::{Tag, timestamp};
@@ -21,10 +22,6 @@ pub fn string_like(old: &str, new: &str) -> String {
         _ if allowed.plain && is_string_everywhere(new) => new.to_owned(),
         _ => double(new),
     }
-}
-
-fn is_break(c: char) -> bool {
-    matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 fn double(text: &str) -> String {
@@ -77,8 +74,9 @@ fn is_string_everywhere(text: &str) -> bool {
             | "inf"
             | "nan"
     );
-    let in_flow =
-        text.contains([',', '[', ']', '{', '}']) || text.starts_with('?') || text.ends_with(':');
+    let in_flow = text.contains([',', '[', ']', '{', '}'])
+        || text.starts_with(['?', ':'])
+        || text.ends_with(':');
     !word
         && !in_flow
         && resolve::resolve(text, Version::V2) == Tag::Str
@@ -114,6 +112,7 @@ mod tests {
     use super::*;
     use crate::{FileId, read};
 
+    /// Plain, each of these is something else to some reader.
     const TRAPS: &[&str] = &[
         "1234567",
         "0123456",
@@ -186,20 +185,15 @@ mod tests {
         "...",
         "=",
         "<<",
-        "a\\b",
-        "it's",
         "\u{feff}a",
         "\u{85}",
         "\u{2028}",
         "\u{0}",
         "\u{7f}",
-        "😀",
         "1__0",
-        "._5",
         "0x_1",
         "1_0:3",
         "+0x1F",
-        "\u{a0}",
     ];
 
     #[test]
@@ -221,7 +215,7 @@ mod tests {
                 }
             }
         }
-        for text in &TRAPS[..43] {
+        for text in TRAPS {
             assert!(string_like("", text).starts_with('"'), "{text}");
         }
     }
