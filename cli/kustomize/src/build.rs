@@ -4,6 +4,7 @@
 //! resources, configurations, generators, components, transformers; then, once
 //! at the top, hashes, references and order.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use gitops_tree::{Tree, TreePath};
@@ -15,9 +16,14 @@ use crate::files::{Files, KUSTOMIZATION_NAMES, Reference, Target};
 use crate::generate::{self, Kind};
 use crate::kustomization::{Kustomization, Sort};
 use crate::patch::{self, Home};
+use crate::resource::Object;
 use crate::set::Set;
 use crate::transform::{self, Affix, Subjects};
-use crate::{Options, Rendered, Reorder, Warning, configuration, objects, order, references};
+use crate::variables::{self, Variable};
+use crate::{
+    Options, Rendered, Reorder, Warning, configuration, objects, order, plugins, references,
+    replacements,
+};
 
 /// Builds the kustomization in `dir`.
 pub(crate) fn build(
@@ -37,7 +43,9 @@ pub(crate) fn build(
 
     let mut set = made.set;
     generate::add_hashes(&mut set.objects)?;
-    references::fix(&mut set, &made.extra.effective(&path)?.references)?;
+    let config = made.extra.effective(&path)?;
+    references::fix(&mut set, &config.references)?;
+    variables::resolve(&mut set, &made.variables, &config.variables)?;
     set.objects.retain(|object| !is_local(object));
     set.check_unique()?;
     match (&kustomization.sort, options.reorder) {
@@ -58,7 +66,7 @@ pub(crate) fn build(
 }
 
 /// kustomize drops objects that say they are configuration of local tools.
-fn is_local(object: &crate::resource::Object) -> bool {
+fn is_local(object: &Object) -> bool {
     object
         .texts("annotations")
         .iter()
@@ -77,6 +85,7 @@ struct Build<'t> {
 struct Accumulated {
     set: Set,
     extra: Extra,
+    variables: BTreeMap<String, Variable>,
 }
 
 /// Configuration beyond the built-in one.
@@ -168,13 +177,40 @@ impl Build<'_> {
             }
         }
         self.generate(root, path, kustomization, &mut made.set)?;
+        for object in self.plugin_configs(root, path, &kustomization.generators)? {
+            let made_object = plugins::generate(&mut self.files, &Home { root, path }, &object)?;
+            made.set.absorb(made_object)?;
+        }
         for entry in &kustomization.components {
             self.add_component(root, path, entry, made)?;
         }
         let config = made.extra.effective(path)?;
         self.transform(root, path, kustomization, &config, &mut made.set)?;
+        for object in self.plugin_configs(root, path, &kustomization.transformers)? {
+            let home = Home { root, path };
+            plugins::transform(&mut made.set, &mut self.files, &home, &object, &mut self.warnings)?;
+        }
+        variables::add(&mut made.variables, &mut made.set, &kustomization.variables)?;
         self.visited.pop();
         Ok(())
+    }
+
+    /// The configurations of plugins: each entry is one itself, or leads to
+    /// files or kustomizations of them.
+    fn plugin_configs(
+        &mut self,
+        root: &TreePath,
+        path: &TreePath,
+        entries: &[Node],
+    ) -> Result<Vec<Object>, BuildError> {
+        let mut made = Accumulated::default();
+        for entry in entries {
+            match patch::read_inline_objects(&mut self.files, &Home { root, path }, entry)? {
+                Some(objects) => made.set.append(objects)?,
+                None => self.add_resource(root, path, entry, &mut made)?,
+            }
+        }
+        Ok(made.set.objects)
     }
 
     fn add_resource(
@@ -206,6 +242,7 @@ impl Build<'_> {
                 let mut below = Accumulated::default();
                 self.accumulate(&dir, &child_path, &child, &mut below)?;
                 made.set.append(below.set.objects)?;
+                variables::join_known(&mut made.variables, below.variables.into_values())?;
                 if let Some(extra) = below.extra.0 {
                     made.extra.add(&extra).map_err(|message| BuildError::Invalid {
                         place: reference.place,
@@ -318,6 +355,8 @@ impl Build<'_> {
             let place = files.place(&Node::string("").at(image.mark), &whole);
             transform::image(set, image, &config.images, &place)?;
         }
+        let replacements = replacements::read(files, &home, &kustomization.replacements)?;
+        replacements::apply(set, &replacements)?;
         Ok(())
     }
 }

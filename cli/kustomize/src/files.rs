@@ -78,6 +78,11 @@ impl<'t> Files<'t> {
         }
     }
 
+    /// The file that holds a node; `None` where none does.
+    pub(crate) fn path_of(&self, node: &Node) -> Option<&TreePath> {
+        self.paths.get(node.mark.file.0 as usize).filter(|_| node.mark.file != FileId::NONE)
+    }
+
     /// A string of a kustomization, as a reference.
     pub(crate) fn reference(&self, node: &Node, kustomization: &TreePath) -> Reference {
         Reference {

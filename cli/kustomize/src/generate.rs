@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{BuildError, Place};
 use crate::files::Files;
+use crate::go_json;
 use crate::kustomization::{Generator, GeneratorOptions};
 use crate::resource::{Behavior, Object, child_mapping, raw};
 
@@ -45,13 +46,8 @@ pub(crate) fn generate(
     let behavior = match generator.behavior.as_str() {
         "replace" => Behavior::Replace,
         "merge" => Behavior::Merge,
-        // Anything else means `create` to kustomize; a slip must not pass here.
-        "" | "create" | "unspecified" => Behavior::Create,
-        other => {
-            return Err(fail(format!(
-                "`behavior` is `{other}`, expected create, replace or merge"
-            )));
-        }
+        // Whatever else it says, kustomize creates.
+        _ => Behavior::Create,
     };
     let entries = read_entries(files, root, kustomization, generator)?;
 
@@ -227,7 +223,7 @@ pub(crate) fn hash(object: &Node) -> Result<String, JsonError> {
         if text.len() > 1 {
             text.push(',');
         }
-        json_string(&mut text, key);
+        go_json::string(&mut text, key);
         text.push(':');
         text.push_str(value);
     };
@@ -273,63 +269,8 @@ pub(crate) fn hash(object: &Node) -> Result<String, JsonError> {
     Ok(hash)
 }
 
-/// JSON as Go writes it: keys sorted, HTML escaped.
 fn json(node: &Node) -> Result<String, JsonError> {
-    let mut out = String::new();
-    go_json(&mut out, &node.to_json()?);
-    Ok(out)
-}
-
-fn go_json(out: &mut String, value: &serde_json::Value) {
-    match value {
-        serde_json::Value::String(text) => json_string(out, text),
-        serde_json::Value::Array(items) => {
-            out.push('[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                go_json(out, item);
-            }
-            out.push(']');
-        }
-        serde_json::Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by(|left, right| left.0.cmp(right.0));
-            out.push('{');
-            for (index, (key, value)) in entries.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                json_string(out, key);
-                out.push(':');
-                go_json(out, value);
-            }
-            out.push('}');
-        }
-        other => out.push_str(&other.to_string()),
-    }
-}
-
-fn json_string(out: &mut String, text: &str) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(character)));
-            }
-            control if control < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(control))),
-            other => out.push(other),
-        }
-    }
-    out.push('"');
+    Ok(go_json::compact(&node.to_json()?))
 }
 
 /// Adds the hash to the names of the objects that ask for it.

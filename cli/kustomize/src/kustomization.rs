@@ -9,6 +9,7 @@ use crate::decode::{Decode, join};
 use crate::error::{BuildError, Need};
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
+use crate::variables::{self, Variable};
 
 /// A kustomization, read and checked. Strings that end up in objects, or that
 /// errors point at, are kept as nodes with their marks.
@@ -32,6 +33,10 @@ pub(crate) struct Kustomization {
     pub(crate) secrets: Vec<Generator>,
     pub(crate) generator_options: GeneratorOptions,
     pub(crate) configurations: Vec<Node>,
+    pub(crate) replacements: Vec<Node>,
+    pub(crate) variables: Vec<Variable>,
+    pub(crate) generators: Vec<Node>,
+    pub(crate) transformers: Vec<Node>,
     pub(crate) sort: Option<Sort>,
     pub(crate) managed_by_label: bool,
     /// Deprecated fields in use: the field, what replaces it, and where its key stands.
@@ -257,6 +262,10 @@ impl Kustomization {
             "generatorOptions" => {
                 self.generator_options = read_generator_options(decode, value, name)?;
             }
+            "replacements" => self.replacements = decode.list(value, name)?.to_vec(),
+            "vars" => self.variables = each(decode, value, name, variables::read)?,
+            "generators" => self.generators = decode.strings(value, name)?,
+            "transformers" => self.transformers = decode.strings(value, name)?,
             "configurations" => self.configurations = decode.strings(value, name)?,
             "buildMetadata" => {
                 for option in decode.list(value, name)? {
@@ -385,7 +394,7 @@ pub(crate) fn read_field_spec(
     Ok(spec)
 }
 
-fn read_patch(decode: Decode<'_>, node: &Node, at: &str) -> Result<Patch, BuildError> {
+pub(crate) fn read_patch(decode: Decode<'_>, node: &Node, at: &str) -> Result<Patch, BuildError> {
     let mut patch = Patch {
         mark: node.mark,
         path: None,
@@ -502,7 +511,11 @@ fn read_config_map(decode: Decode<'_>, node: &Node, at: &str) -> Result<Generato
     )
 }
 
-fn read_secret(decode: Decode<'_>, node: &Node, at: &str) -> Result<Generator, BuildError> {
+pub(crate) fn read_secret(
+    decode: Decode<'_>,
+    node: &Node,
+    at: &str,
+) -> Result<Generator, BuildError> {
     read_generator(
         decode,
         node,

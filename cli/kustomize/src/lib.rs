@@ -7,35 +7,44 @@
 //!
 //! Where things are: `build` is the recursion, `kustomization` the file it
 //! reads, `transform`, `patch`, `generate` and `references` the steps,
-//! `defaults` and `schema` the tables of fields and merge keys.
+//! `plugins`, `replacements` and `variables` the rarer
+//! ones, `defaults` and `schema` the tables of fields and merge keys.
 
 mod build;
 mod configuration;
 mod decode;
 mod defaults;
 mod error;
+mod field_path;
 mod fieldspec;
 mod files;
 mod generate;
+mod go_json;
 mod id;
 mod kustomization;
 mod objects;
 mod order;
 mod patch;
 mod plain;
+mod plugins;
 mod references;
+mod replacements;
 mod resource;
 mod schema;
 mod scope;
 mod select;
 mod set;
 mod transform;
+mod variables;
 
 use gitops_tree::{EntryKind, Tree, TreeError, TreePath};
 use gitops_yaml::Node;
 
 pub use error::{BuildError, Need, Place};
 pub use plain::{PlainOptions, read_plain};
+
+/// The kustomize whose output this crate's equals.
+pub const EQUALS_VERSION: &str = "v5.8.1";
 
 /// Whether files outside of a kustomization's folder may be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -125,17 +125,12 @@ pub(crate) fn apply_strategic_entries(
     let mut patches = Vec::new();
     for entry in entries {
         // An entry is the patch itself, or else the path of a file.
-        let inline = read_inline(files, home, entry)
-            .ok()
-            .filter(|documents| documents.iter().any(Node::is_mapping));
-        let (path, documents) = match inline {
-            Some(documents) => (home.path.clone(), documents),
-            None => {
-                let (path, bytes) = files.load(home.root, &files.reference(entry, home.path))?;
-                let documents = files.documents(&path, &bytes)?;
-                (path, documents)
-            }
-        };
+        if let Some(inline) = read_inline_objects(files, home, entry)? {
+            patches.extend(inline);
+            continue;
+        }
+        let (path, bytes) = files.load(home.root, &files.reference(entry, home.path))?;
+        let documents = files.documents(&path, &bytes)?;
         patches.extend(objects::from_documents(documents, &path)?);
     }
     for patch in &patches {
@@ -143,6 +138,21 @@ pub(crate) fn apply_strategic_entries(
         apply_to_chosen(set, &[index], patch, &options, true)?;
     }
     Ok(())
+}
+
+/// The objects that stand in a string of the kustomization; `None` where it
+/// holds something else, such as a path.
+pub(crate) fn read_inline_objects(
+    files: &mut Files<'_>,
+    home: &Home<'_>,
+    entry: &Node,
+) -> Result<Option<Vec<Object>>, BuildError> {
+    let documents = match read_inline(files, home, entry) {
+        Ok(documents) if documents.iter().any(Node::is_mapping) => documents,
+        _ => return Ok(None),
+    };
+    let path = files.path_of(entry).unwrap_or(home.path).clone();
+    objects::from_documents(documents, &path).map(Some)
 }
 
 fn load(
@@ -181,8 +191,9 @@ fn read_inline(
         Value::Scalar(scalar) => scalar.style,
         _ => Style::Plain,
     };
-    let file = files.id(home.path);
-    let mut documents = parse(home.path, file, text.as_bytes()).map_err(|error| match error {
+    let path = files.path_of(node).unwrap_or(home.path).clone();
+    let file = files.id(&path);
+    let mut documents = parse(&path, file, text.as_bytes()).map_err(|error| match error {
         BuildError::Yaml { place, message } => BuildError::Yaml {
             place: Place {
                 line: place.line.map(|line| shift(line, node.mark, style)),

@@ -6,6 +6,7 @@
 
 use regex::Regex;
 
+use crate::id::Id;
 use crate::kustomization::Selector;
 use crate::resource::Object;
 
@@ -36,9 +37,6 @@ impl Matcher {
 
     /// Whether an object matches, by its first or its present name and namespace.
     pub(crate) fn matches(&self, object: &Object) -> bool {
-        fn part(regex: &Option<Regex>, text: &str) -> bool {
-            regex.as_ref().is_none_or(|regex| regex.is_match(text))
-        }
         let now = object.id();
         let first = object.original_id();
         (part(&self.namespace, first.effective_namespace())
@@ -47,10 +45,30 @@ impl Matcher {
             && part(&self.group, &now.gvk.group)
             && part(&self.version, &now.gvk.version)
             && part(&self.kind, &now.gvk.kind)
-            && (self.labels.is_empty() || meet(&self.labels, &object.texts("labels")))
+            && self.matches_texts(object)
+    }
+}
+
+impl Matcher {
+    /// Whether the labels and annotations match.
+    pub(crate) fn matches_texts(&self, object: &Object) -> bool {
+        (self.labels.is_empty() || meet(&self.labels, &object.texts("labels")))
             && (self.annotations.is_empty()
                 || meet(&self.annotations, &object.texts("annotations")))
     }
+
+    /// Whether one identity matches, its namespace as written.
+    pub(crate) fn matches_id(&self, id: &Id) -> bool {
+        part(&self.group, &id.gvk.group)
+            && part(&self.version, &id.gvk.version)
+            && part(&self.kind, &id.gvk.kind)
+            && part(&self.name, &id.name)
+            && part(&self.namespace, &id.namespace)
+    }
+}
+
+fn part(regex: &Option<Regex>, text: &str) -> bool {
+    regex.as_ref().is_none_or(|regex| regex.is_match(text))
 }
 
 fn anchored(pattern: &str) -> Result<Option<Regex>, String> {

@@ -1,0 +1,264 @@
+//! `vars`: `$(NAME)` in objects becomes the value of another object's field.
+//!
+//! Rules from kustomize v5.8, api/internal/accumulator and api/filters/refvar.
+
+use std::collections::BTreeMap;
+
+use gitops_yaml::{Node, Style, Tag, Value};
+
+use crate::decode::{Decode, join};
+use crate::error::{BuildError, Place};
+use crate::field_path;
+use crate::fieldspec::{Create, FieldSpec};
+use crate::id::{Gvk, Id};
+use crate::resource::raw;
+use crate::set::Set;
+
+/// A variable of a kustomization.
+#[derive(Clone)]
+pub(crate) struct Variable {
+    pub(crate) name: String,
+    place: Place,
+    target: Id,
+    field_path: String,
+}
+
+/// Reads an entry of `vars`.
+pub(crate) fn read(decode: Decode<'_>, node: &Node, at: &str) -> Result<Variable, BuildError> {
+    let mut variable = Variable {
+        name: String::new(),
+        place: decode.place(node.mark),
+        target: Id { gvk: Gvk::default(), name: String::new(), namespace: String::new() },
+        field_path: "metadata.name".to_owned(),
+    };
+    for (name, _, value) in decode.fields(node, at, &["name", "objref", "fieldref"])? {
+        let field = join(at, name);
+        match name {
+            "name" => variable.name = decode.string(value, &field)?.to_owned(),
+            "objref" => read_target(decode, value, &field, &mut variable.target)?,
+            _ => {
+                for (name, _, value) in decode.fields(value, &field, &["fieldPath"])? {
+                    let path = decode.string(value, &join(&field, name))?;
+                    if !path.is_empty() {
+                        variable.field_path = path.to_owned();
+                    }
+                }
+            }
+        }
+    }
+    Ok(variable)
+}
+
+fn read_target(
+    decode: Decode<'_>,
+    node: &Node,
+    at: &str,
+    target: &mut Id,
+) -> Result<(), BuildError> {
+    let known = ["apiVersion", "group", "version", "kind", "name", "namespace"];
+    let mut api_version = String::new();
+    for (name, _, value) in decode.fields(node, at, &known)? {
+        let text = decode.string(value, &join(at, name))?.to_owned();
+        *match name {
+            "apiVersion" => &mut api_version,
+            "group" => &mut target.gvk.group,
+            "version" => &mut target.gvk.version,
+            "kind" => &mut target.gvk.kind,
+            "name" => &mut target.name,
+            _ => &mut target.namespace,
+        } = text;
+    }
+    match api_version.split_once('/') {
+        Some((group, version)) => {
+            target.gvk.group = group.to_owned();
+            target.gvk.version = version.to_owned();
+        }
+        None if !api_version.is_empty() => target.gvk.version = api_version,
+        None => {}
+    }
+    Ok(())
+}
+
+/// Adds variables to those known, and notes at the objects which read from them.
+pub(crate) fn add(
+    known: &mut BTreeMap<String, Variable>,
+    set: &mut Set,
+    more: &[Variable],
+) -> Result<(), BuildError> {
+    for variable in more {
+        let wanted = &variable.target;
+        let matches = |id: &Id| {
+            id.name == wanted.name
+                && id.gvk == wanted.gvk
+                && (wanted.namespace.is_empty()
+                    || id.effective_namespace() == wanted.effective_namespace())
+        };
+        let mut found = set.objects.iter_mut().filter(|object| object.was_ever(&matches));
+        if let Some(object) = found.next() {
+            if let Some(second) = found.next() {
+                return Err(BuildError::Invalid {
+                    place: variable.place.clone(),
+                    message: format!(
+                        "the variable `{}` could read from `{}` or `{}`; give `objref` a namespace",
+                        variable.name,
+                        object.id(),
+                        second.id()
+                    ),
+                });
+            }
+            object.variables.push(variable.name.clone());
+        }
+    }
+    join_known(known, more.iter().cloned())
+}
+
+/// Adds variables to those known; a name twice is an error.
+pub(crate) fn join_known(
+    known: &mut BTreeMap<String, Variable>,
+    more: impl Iterator<Item = Variable>,
+) -> Result<(), BuildError> {
+    for variable in more {
+        if let Some(first) = known.get(&variable.name) {
+            return Err(BuildError::Invalid {
+                place: variable.place,
+                message: format!(
+                    "the variable `{}` is already defined at {}; give it another name",
+                    variable.name, first.place
+                ),
+            });
+        }
+        known.insert(variable.name.clone(), variable);
+    }
+    Ok(())
+}
+
+/// Replaces the variables in all fields of `specs`.
+pub(crate) fn resolve(
+    set: &mut Set,
+    variables: &BTreeMap<String, Variable>,
+    specs: &[FieldSpec],
+) -> Result<(), BuildError> {
+    let mut values: BTreeMap<&str, Node> = BTreeMap::new();
+    for variable in variables.values() {
+        let fail = |message: String| BuildError::Invalid { place: variable.place.clone(), message };
+        let object = set
+            .objects
+            .iter()
+            .find(|object| object.variables.contains(&variable.name))
+            .ok_or_else(|| {
+                fail(format!(
+                    "the variable `{}` reads from `{}`, which does not exist",
+                    variable.name, variable.target
+                ))
+            })?;
+        let parts = field_path::split_indices(field_path::split(&variable.field_path));
+        let value = field_path::lookup(&object.node, &parts).map_err(fail)?.ok_or_else(|| {
+            fail(format!(
+                "the variable `{}` reads `{}` of `{}`, which it does not have",
+                variable.name,
+                variable.field_path,
+                object.id()
+            ))
+        })?;
+        values.insert(&variable.name, value.clone());
+    }
+    if values.is_empty() {
+        return Ok(());
+    }
+    set.apply(specs, Create::Nothing, &mut |node: &mut Node| {
+        match &mut node.value {
+            Value::Scalar(_) => replace(node, &values),
+            Value::Mapping(entries) => {
+                entries.iter_mut().for_each(|(_, value)| replace(value, &values));
+            }
+            Value::Sequence(items) => {
+                if items.iter().any(|item| item.as_str().is_none()) {
+                    return Err("expected a list of strings".to_owned());
+                }
+                items.iter_mut().for_each(|item| replace(item, &values));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Replaces variables in a string; everything else is left alone.
+fn replace(node: &mut Node, values: &BTreeMap<&str, Node>) {
+    let Value::Scalar(scalar) = &mut node.value else { return };
+    if scalar.tag != Tag::Str {
+        return;
+    }
+    let text = scalar.text.to_string();
+    // A string that is one variable takes on the variable's type.
+    let whole = text
+        .strip_prefix("$(")
+        .and_then(|rest| rest.strip_suffix(')'))
+        .filter(|name| !name.contains(')'))
+        .and_then(|name| values.get(name));
+    match whole.map(|value| &value.value) {
+        Some(Value::Scalar(value)) if value.tag != Tag::Null => {
+            let tag = match &value.tag {
+                tag @ (Tag::Int | Tag::Float | Tag::Bool) => tag.clone(),
+                _ => Tag::Str,
+            };
+            scalar.text.clone_from(&value.text);
+            scalar.tag = tag;
+            scalar.style = Style::Plain;
+        }
+        _ => scalar.text = expand(&text, values).into(),
+    }
+}
+
+/// `$(NAME)` becomes the variable's text, `$$` a dollar sign.
+fn expand(text: &str, values: &BTreeMap<&str, Node>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(dollar) = rest.find('$') {
+        out.push_str(&rest[..dollar]);
+        rest = &rest[dollar + 1..];
+        if let Some(tail) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = tail;
+        } else if let Some((name, tail)) =
+            rest.strip_prefix('(').and_then(|inner| inner.split_once(')'))
+        {
+            match values
+                .get(name)
+                .filter(|value| matches!(value.value, Value::Scalar(_)) && !value.is_null())
+            {
+                Some(value) => out.push_str(raw(value)),
+                None => {
+                    out.push_str("$(");
+                    out.push_str(name);
+                    out.push(')');
+                }
+            }
+            rest = tail;
+        } else {
+            out.push('$');
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_replaced_and_dollars_unescaped() {
+        let mut values = BTreeMap::new();
+        values.insert("A", Node::string("x"));
+        assert_eq!(expand("$(A)-$(B)-$$(A)-$5-$(", &values), "x-$(B)-$(A)-$5-$(");
+    }
+
+    #[test]
+    fn a_string_of_one_variable_takes_its_type() {
+        let mut values = BTreeMap::new();
+        values.insert("PORT", Node::scalar("80", Tag::Int));
+        let mut node = Node::string("$(PORT)");
+        replace(&mut node, &values);
+        assert_eq!(node, Node::scalar("80", Tag::Int));
+    }
+}
