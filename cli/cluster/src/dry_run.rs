@@ -1,5 +1,7 @@
 //! What the server would make of a write, stored nowhere.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::Method;
 use serde_json::Value;
 
@@ -176,15 +178,16 @@ fn quotes(text: &str, values: &[String]) -> bool {
     values.iter().any(|value| text.contains(value))
 }
 
-/// Every scalar under `data` and `stringData`, as the server may print it.
+/// Every scalar under `data` and `stringData`, in each form in which a server
+/// or a webhook may print it: as written, quoted, encoded, decoded.
 fn secret_values(body: &Value) -> Vec<String> {
     fn collect(value: &Value, into: &mut Vec<String>) {
         match value {
-            Value::String(text) if text.is_empty() => {}
             Value::String(text) => {
                 into.push(text.clone());
-                // As Go and JSON quote it.
-                into.push(value.to_string().trim_matches('"').to_owned());
+                into.push(BASE64.encode(text));
+                let decoded = BASE64.decode(text).ok();
+                into.extend(decoded.and_then(|bytes| String::from_utf8(bytes).ok()));
             }
             Value::Number(_) | Value::Bool(_) => into.push(value.to_string()),
             Value::Null => {}
@@ -198,5 +201,32 @@ fn secret_values(body: &Value) -> Vec<String> {
             collect(value, &mut values);
         }
     }
+    let quoted: Vec<String> = values
+        .iter()
+        .map(|value| Value::from(value.as_str()).to_string().trim_matches('"').to_owned())
+        .collect();
+    values.extend(quoted);
+    values.retain(|value| !value.is_empty());
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_known_in_every_form() {
+        let body = serde_json::json!({
+            "data": {"a": "aHVudGVyMg==", "n": 8675309, "e": ""},
+            "stringData": {"b": "two\nlines"},
+        });
+        let values = secret_values(&body);
+        let quoted = |text: &str| quotes(text, &values);
+        assert!(quoted("data[a]: Invalid value: \"aHVudGVyMg==\""));
+        assert!(quoted("the password hunter2 is too weak"));
+        assert!(quoted("expected string, got 8675309"));
+        assert!(quoted("got \"two\\nlines\""));
+        assert!(quoted("illegal: dHdvCmxpbmVz"));
+        assert!(!quoted("data[a]: illegal base64 data at input byte 4"));
+    }
 }

@@ -40,7 +40,7 @@ pub enum AssetsError {
     },
     /// Go is absent.
     #[error("`go` is needed once to build etcd and kube-apiserver, and cannot be run: {0}")]
-    NoGo(#[source] io::Error),
+    NoGo(io::Error),
     /// Go is there, and cannot build the program.
     #[error("cannot build `{program}`: {output}")]
     Build {
@@ -50,12 +50,12 @@ pub enum AssetsError {
         output: String,
     },
     /// The cache cannot be read or written.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {cause}", path = path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What went wrong.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -174,7 +174,7 @@ fn build(
 }
 
 fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, AssetsError> {
-    result.map_err(|source| AssetsError::Io { path: path.to_path_buf(), source })
+    result.map_err(|cause| AssetsError::Io { path: path.to_path_buf(), cause })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -30,12 +30,12 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A file, a port or a process cannot be had.
-    #[error("{attempt}: {source}")]
+    #[error("cannot {attempt}: {cause}")]
     Io {
         /// What was attempted.
         attempt: String,
         /// What went wrong.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The service-account key cannot be made.
     #[error("cannot make a service-account key")]
@@ -68,7 +68,7 @@ pub enum StartError {
     },
     /// The audit log cannot be read.
     #[error("the audit log cannot be read: {0}")]
-    Audit(#[source] serde_json::Error),
+    Audit(serde_json::Error),
 }
 
 /// A running cluster; stopped and removed when dropped, and also when the
@@ -276,6 +276,19 @@ users:
 
     /// Runs kubectl as `setup`, who may do everything, and returns its stdout.
     pub fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String, StartError> {
+        let output = self.kubectl_output(arguments, input)?;
+        if !output.status.success() {
+            return Err(StartError::Kubectl {
+                arguments: arguments.join(" "),
+                output: String::from_utf8_lossy(&output.stderr).trim_end().to_owned(),
+            });
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Like [`Cluster::kubectl`], for commands whose status is an answer
+    /// (`kubectl diff`): what it printed, and how it ended.
+    pub fn kubectl_output(&self, arguments: &[&str], input: &str) -> Result<Output, StartError> {
         let mut child = did(
             "run kubectl",
             Command::new(&self.kubectl)
@@ -300,23 +313,7 @@ users:
             });
             child.wait_with_output()
         });
-        let output = did("run kubectl", output)?;
-        if !output.status.success() {
-            return Err(StartError::Kubectl {
-                arguments: arguments.join(" "),
-                output: String::from_utf8_lossy(&output.stderr).trim_end().to_owned(),
-            });
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    /// Like [`Cluster::kubectl`], for commands whose status is an answer:
-    /// returns stdout whatever it is.
-    pub fn kubectl_status(&self, arguments: &[&str], input: &str) -> String {
-        match self.kubectl_output(arguments, input) {
-            Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
-            Err(_) => String::new(),
-        }
+        did("run kubectl", output)
     }
 
     /// Every request so far, in the order the server got them; nothing without
@@ -382,5 +379,5 @@ fn write(path: &Path, text: &str) -> Result<(), StartError> {
 }
 
 fn did<T>(attempt: &str, result: io::Result<T>) -> Result<T, StartError> {
-    result.map_err(|source| StartError::Io { attempt: attempt.to_owned(), source })
+    result.map_err(|cause| StartError::Io { attempt: attempt.to_owned(), cause })
 }
