@@ -219,15 +219,16 @@ fn attend(
 fn in_words(status: ExitStatus, complaint: &str, limits: &Limits) -> String {
     use std::os::unix::process::ExitStatusExt as _;
     let memory = Bytes(limits.compile_memory);
+    let first = complaint.lines().next().unwrap_or_default();
     match status.signal() {
         Some(signal) => format!(
             "the compiler ended by signal {signal}, with a memory limit of {memory}: {}",
-            text::excerpt(complaint, 200)
+            text::excerpt(first, 200)
         ),
         None if status.code() == Some(1) => text::excerpt(complaint, 500),
         None => format!(
             "the compiler failed, with a memory limit of {memory}: {}",
-            text::excerpt(complaint, 200)
+            text::excerpt(first, 200)
         ),
     }
 }

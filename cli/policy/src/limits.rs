@@ -12,8 +12,8 @@ pub struct Limits {
     pub fuel: u64,
     /// Instructions of one validation of settings.
     pub settings_fuel: u64,
-    /// Time of one evaluation: a backstop far above what the fuel takes, so
-    /// that fuel decides, which is the same on every machine.
+    /// Time of one evaluation: a backstop far above what the fuel takes (some
+    /// seconds), so that fuel decides, which is the same on every machine.
     pub time: Duration,
     /// Bytes of all linear memories together.
     pub memory: usize,
@@ -52,7 +52,7 @@ impl Default for Limits {
         Limits {
             fuel: 10_000_000_000,
             settings_fuel: 1_000_000_000,
-            time: Duration::from_secs(30),
+            time: Duration::from_secs(120),
             memory: 128 << 20,
             table_elements: 1 << 20,
             instances: 64,

@@ -7,9 +7,14 @@ use gitops_core::key::ObjectKey;
 use gitops_core::object::Source;
 
 /// The place of `pointer` in the object `key` of `subject`; of the object
-/// itself where the field has none.
+/// itself where the field has none, or where it does not change.
 pub(crate) fn locate(subject: &Subject, key: &ObjectKey, pointer: Option<&str>) -> Option<Source> {
-    let change = subject.changes.differences().find(|change| change.key == *key)?;
+    let Some(change) = subject.changes.differences().find(|change| change.key == *key) else {
+        let desired = subject.desired.values().flatten();
+        return desired
+            .filter(|object| object.key == *key)
+            .find_map(|object| object.source.clone());
+    };
     pointer
         .and_then(|pointer| {
             moved(subject, change, pointer).or_else(|| field(change, pointer)).cloned()
@@ -167,9 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn another_object_has_no_place() {
+    fn an_object_that_does_not_change_stands_where_it_is_desired() {
         let mut other = key();
         other.name = "db".into();
-        assert_eq!(locate(&subject("web:1", vec![]), &other, None), None);
+        let mut subject = subject("web:1", vec![]);
+        assert_eq!(locate(&subject, &other, None), None);
+        let desired = Object {
+            key: other.clone(),
+            api_version: "apps/v1".into(),
+            tree: json!({}),
+            source: Some(source("base/db.yaml", 3)),
+        };
+        subject.desired.insert("prod".into(), vec![desired]);
+        assert_eq!(locate(&subject, &other, None).unwrap().to_string(), "base/db.yaml:3");
     }
 }

@@ -32,6 +32,37 @@
 //! # fn main() {}
 //! ```
 //!
+//! A check is written the same way:
+//!
+//! ```no_run
+//! use gitops_policy_sdk::prelude::*;
+//!
+//! struct HasOwner;
+//!
+//! impl Check for HasOwner {
+//!     type Settings = std::collections::BTreeMap<String, ()>;
+//!
+//!     fn evaluate(
+//!         _: &Context,
+//!         request: &CheckRequest,
+//!         _: Self::Settings,
+//!     ) -> Result<Outcome, PolicyError> {
+//!         let mut findings = Vec::new();
+//!         for rendered in &request.environments {
+//!             for object in input::desired(&rendered.environment.name) {
+//!                 if object.json()?["metadata"]["labels"]["owner"].is_null() {
+//!                     findings.push(Finding::warn("no-owner", "nobody owns it").on(&object.id));
+//!                 }
+//!             }
+//!         }
+//!         Ok(Outcome::Evaluated(findings))
+//!     }
+//! }
+//!
+//! gitops_policy_sdk::check!(HasOwner);
+//! # fn main() {}
+//! ```
+//!
 //! The only clock is `context.evaluated_at`. A panic is a fault of the policy,
 //! never a verdict; its text is sent to the host's log.
 

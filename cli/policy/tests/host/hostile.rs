@@ -30,7 +30,7 @@ fn users_get_these_limits() {
     assert_eq!(limits.settings_fuel, 1_000_000_000);
     assert_eq!(limits.memory, 128 * 1024 * 1024);
     assert_eq!(limits.stack, 512 * 1024);
-    assert_eq!(limits.time, Duration::from_secs(30));
+    assert_eq!(limits.time, Duration::from_secs(120));
     assert_eq!(limits.module, 32 * 1024 * 1024);
     assert_eq!(limits.compile_time, Duration::from_secs(60));
     assert_eq!((limits.findings, limits.message), (10_000, 8 * 1024));
@@ -309,7 +309,7 @@ fn a_compile_bomb_harms_only_the_child() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert_eq!(files(&cache(temp.path())), Vec::<std::path::PathBuf>::new());
 
-    let limits = Limits { compile_memory: 192 << 20, ..Limits::default() };
+    let limits = Limits { compile_memory: 96 << 20, ..Limits::default() };
     let fault = Bench::at(temp.path(), limits).fault(&bomb, json!({}));
-    assert!(fault.message.contains("memory limit of 192 MiB"), "{fault:?}");
+    assert!(fault.message.contains("memory limit of 96 MiB"), "{fault:?}");
 }
