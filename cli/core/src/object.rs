@@ -66,6 +66,13 @@ impl Raw {
 pub struct Lines(pub std::sync::Arc<std::collections::BTreeMap<String, Source>>);
 
 impl Lines {
+    /// The same lines of files under other names.
+    #[must_use]
+    pub fn renamed(&self, name: impl Fn(&str) -> String) -> Lines {
+        let rename = |source: &Source| Source { path: name(&source.path), ..source.clone() };
+        Lines(std::sync::Arc::new(self.0.iter().map(|(p, s)| (p.clone(), rename(s))).collect()))
+    }
+
     /// The place of the field at `pointer`, or of its nearest parent that is
     /// in a file.
     pub fn find(&self, pointer: &str) -> Option<&Source> {

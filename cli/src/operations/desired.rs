@@ -308,6 +308,7 @@ impl Files {
             if let Some(source) = &mut raw.source {
                 source.path = self.shown(&source.path);
             }
+            raw.lines = raw.lines.renamed(|path| self.shown(path));
         }
         refuse_twins(&objects)?;
         Ok(objects)

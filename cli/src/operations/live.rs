@@ -178,9 +178,11 @@ impl Connection {
             }
             questions.push(question);
         }
-        let outcomes = self.ask(&questions, asking.verify, &mutators).await;
-        for (question, (outcome, must_be_no_op)) in questions.into_iter().zip(outcomes) {
-            report.answered(question, outcome, must_be_no_op, &companions);
+        let outcomes = self.ask(&questions).await;
+        for (question, outcome) in questions.into_iter().zip(outcomes) {
+            // Only with `--verify` is a proved object asked about.
+            let proved = asking.verify && question.is_proved(&mutators);
+            report.answered(question, outcome, proved, &companions);
         }
         Ok(Drift { changes: ChangeSet::new(report.changes), proved: report.proved })
     }
@@ -211,54 +213,16 @@ impl Connection {
         targets
     }
 
-    /// Asks every question; then, for owners that remove more than a plain
-    /// apply does, puts what is left to the server again.
-    async fn ask(
-        &self,
-        questions: &[Question],
-        verify: bool,
-        mutators: &Mutators,
-    ) -> Vec<(Outcome, bool)> {
+    /// Asks every question, each as the object's owner would write it.
+    async fn ask(&self, questions: &[Question]) -> Vec<Outcome> {
         let asks: Vec<Ask<'_>> = questions.iter().map(Question::ask).collect();
-        let mut outcomes = self.cluster.predict(&asks).await;
-        let mut left: Vec<(usize, Value)> = Vec::new();
-        for (index, (question, outcome)) in questions.iter().zip(&outcomes).enumerate() {
-            let Ok(predicted) = &outcome.predicted else { continue };
-            let Some(live) = question.live_of(outcome) else { continue };
-            let owner = &question.owner;
-            let rest =
-                takeover::without_removed(live, &predicted.json, &owner.manager, owner.removal);
-            left.extend(rest.map(|rest| (index, rest)));
-        }
-        let versions: Vec<String> = left.iter().map(|(_, rest)| version_of(rest)).collect();
-        let again: Vec<Ask<'_>> = left
-            .iter()
-            .zip(&versions)
-            .map(|((index, rest), version)| Ask {
-                write: Write::Replace(rest),
-                observed: version,
-                ..questions[*index].ask()
-            })
-            .collect();
-        let replaced = self.cluster.predict(&again).await;
-        for ((index, _), mut outcome) in left.iter().zip(replaced) {
-            // A newer live object seen by either request is the one to compare with.
-            if outcome.live.is_none() {
-                outcome.live = outcomes[*index].live.take();
-            }
-            if let (Ok(first), Ok(second)) = (&outcomes[*index].predicted, &mut outcome.predicted) {
-                second.warnings.extend(first.warnings.iter().cloned());
-            }
-            outcomes[*index] = outcome;
-        }
-        let proofs = questions.iter().map(|question| verify && question.is_proved(mutators));
-        outcomes.into_iter().zip(proofs).collect()
+        let removed = |index: usize, newer: Option<&Option<Live>>, predicted: &Predicted| {
+            let Question { live, owner, .. } = &questions[index];
+            let live = newer.unwrap_or(live).as_ref()?;
+            takeover::without_removed(&live.json, &predicted.json, &owner.manager, owner.removal)
+        };
+        self.cluster.predict_then(&asks, removed).await
     }
-}
-
-fn version_of(object: &Value) -> String {
-    let version = object.pointer("/metadata/resourceVersion").and_then(Value::as_str);
-    version.unwrap_or_default().to_owned()
 }
 
 /// One object that was observed, and how its owner would apply it.
@@ -304,11 +268,6 @@ impl Question {
             },
             observed: &self.version,
         }
-    }
-
-    /// The live object that an outcome starts from.
-    fn live_of<'a>(&'a self, outcome: &'a Outcome) -> Option<&'a Value> {
-        outcome.live.as_ref().unwrap_or(&self.live).as_ref().map(|live| &live.json)
     }
 }
 
@@ -359,7 +318,7 @@ impl Report<'_> {
     fn unasked(&mut self, raw: &Raw, what: &str) {
         let mut change = compare(None, Some(raw.show(self.sealer, self.asking.shown)), &raw.lines);
         change.warnings = vec![format!(
-            "shown as written: {what} comes with the same change, so the server was not asked"
+            "shown as written: {what} comes with the same change, so the server cannot check it yet"
         )];
         self.changes.push(change);
     }
@@ -403,7 +362,7 @@ impl Report<'_> {
         &mut self,
         question: Question,
         outcome: Outcome,
-        must_be_no_op: bool,
+        proved: bool,
         companions: &Companions,
     ) {
         let manager = Some(question.owner.manager.clone());
@@ -413,7 +372,7 @@ impl Report<'_> {
             Ok(predicted) => {
                 let mut change = self.compared(&raw, live, predicted);
                 change.manager = manager;
-                if must_be_no_op && change.action != Action::Unchanged {
+                if proved && change.action != Action::Unchanged {
                     change.action = Action::Error;
                     change.reason = Some(
                         "proved unchanged, but the server would change it: please report this"

@@ -117,7 +117,7 @@ fn stated_only(fields: &Map<String, Value>, object: &Value) -> Option<Map<String
         let below = below.as_object()?;
         if below.keys().all(|step| step == ".") {
             stated.insert(step.clone(), Value::Object(below.clone()));
-        } else if let Some(below) = stated_only(below, value) {
+        } else if let Some(below) = stated_only(below, value).filter(|below| !below.is_empty()) {
             stated.insert(step.clone(), Value::Object(below));
         }
     }
@@ -226,17 +226,21 @@ mod tests {
 
     #[test]
     fn client_side_apply_removes_what_it_stated_before() {
-        let applied = json!({"data": {"a": "1", "gone": "2"}}).to_string();
+        let applied =
+            json!({"metadata": {"name": "n"}, "data": {"a": "1", "gone": "2"}}).to_string();
         let csa = entry("kubectl-client-side-apply", "Update",
-            &json!({"f:data": {"f:a": {}, "f:gone": {}, "f:edited": {}}}));
+            &json!({"f:data": {"f:a": {}, "f:gone": {}, "f:edited": {}},
+                    "f:metadata": {"f:annotations": {".": {}, "f:x": {}}}}));
         let ours = entry("kubectl", "Apply", &json!({"f:data": {"f:a": {}}}));
-        let live = json!({"metadata": {"annotations": {LAST_APPLIED: applied},
+        let live = json!({"metadata": {"name": "n", "annotations": {LAST_APPLIED: applied},
                                        "managedFields": [csa]},
                           "data": {"a": "1", "gone": "2", "edited": "3"}});
         let mut predicted = live.clone();
         predicted["metadata"]["managedFields"].as_array_mut().expect("a list").push(ours);
         let left = without_removed(&live, &predicted, "kubectl", Removal::LastApplied);
-        assert_eq!(left.expect("a key goes")["data"], json!({"a": "1", "edited": "3"}));
+        let left = left.expect("a key goes");
+        assert_eq!(left["data"], json!({"a": "1", "edited": "3"}));
+        assert_eq!(left["metadata"]["name"], "n", "what it does not state stays");
     }
 
     #[test]
