@@ -43,13 +43,14 @@ pub fn cache_folder(xdg_cache_home: Option<&OsStr>, home: Option<&OsStr>) -> Opt
 }
 
 /// Makes `folder` where it is absent, mode 0700, and checks that nobody else
-/// can put a file there: it and its parent are ours and no links; every folder
-/// above that others may write to is sticky.
+/// can put a file there: it and its parent are ours and no links; others could
+/// never write to it, and cannot write to its parent any more; every folder
+/// above that everybody may write to is sticky.
 pub(crate) fn prepare(folder: &Path) -> Result<(), CacheError> {
     let io = |source| CacheError::Io { path: folder.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
     let user = rustix::process::geteuid().as_raw();
-    for ours in folder.ancestors().take(2) {
+    for (level, ours) in folder.ancestors().take(2).enumerate() {
         let bad = |reason: &str| {
             Err(CacheError::Unsafe { path: ours.to_owned(), reason: reason.to_owned() })
         };
@@ -60,9 +61,18 @@ pub(crate) fn prepare(folder: &Path) -> Result<(), CacheError> {
         if meta.uid() != user {
             return bad(&format!("it belongs to user {}, not to {user}", meta.uid()));
         }
-        if meta.permissions().mode() & 0o022 != 0 {
-            return bad("others may write to it; `chmod go-w` helps");
+        let mode = meta.permissions().mode();
+        if mode & 0o022 == 0 {
+            continue;
         }
+        // What is in the folder itself may be somebody else's by now. Its
+        // parent is often group-writable, by a umask of 002, and holds nothing
+        // that is run.
+        if level == 0 {
+            return bad("others may write to it; remove it");
+        }
+        std::fs::set_permissions(ours, std::fs::Permissions::from_mode(mode & 0o755))
+            .map_err(io)?;
     }
     let real = std::fs::canonicalize(folder).map_err(io)?;
     for above in real.ancestors().skip(2) {
@@ -150,8 +160,9 @@ mod tests {
         assert!(matches!(prepare(&folder), Err(CacheError::Unsafe { .. })));
         mode(&folder, 0o700);
         mode(folder.parent().unwrap(), 0o777);
-        assert!(matches!(prepare(&folder), Err(CacheError::Unsafe { .. })));
-        mode(folder.parent().unwrap(), 0o700);
+        prepare(&folder).unwrap();
+        let parent = std::fs::metadata(folder.parent().unwrap()).unwrap();
+        assert_eq!(parent.permissions().mode() & 0o777, 0o755);
         mode(temp.path(), 0o777);
         let error = prepare(&folder).unwrap_err().to_string();
         assert!(error.contains("everybody"), "{error}");

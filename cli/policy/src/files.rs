@@ -206,5 +206,5 @@ pub(crate) fn lock(tree: &dyn Tree) -> Result<Option<LockFile>, PolicyError> {
 
 /// `policies.lock` at the root.
 pub(crate) fn lock_path() -> TreePath {
-    TreePath::new("policies.lock").expect("it is a plain name")
+    TreePath::new(crate::LOCK_FILE).expect("it is a plain name")
 }

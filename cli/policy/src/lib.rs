@@ -12,7 +12,7 @@
 //! escaped before it leaves this crate.
 //!
 //! Files on disk: compiled components below the folder given to
-//! [`Host::new`] (by custom [`cache_folder`]), and nothing else.
+//! [`Host::new`], by custom that of [`cache_folder`], and nothing else.
 
 /// The package of `wit/policy.wit` that this host speaks.
 pub const CONTRACT: &str = "kubectl-gitops:policy@0.1.0";
