@@ -4,6 +4,7 @@
 //! resources, configurations, generators, components, transformers; then, once
 //! at the top, hashes, references and order.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -43,7 +44,7 @@ pub(crate) fn build(
 
     let mut set = made.set;
     generate::add_hashes(&mut set.objects)?;
-    let config = made.extra.effective(&path)?;
+    let config = made.known.get();
     references::fix(&mut set, &config.references)?;
     variables::resolve(&mut set, &made.variables, &config.variables)?;
     set.objects.retain(|object| !is_local(object));
@@ -60,6 +61,7 @@ pub(crate) fn build(
         transform::managed_by(&mut set);
     }
     for object in &mut set.objects {
+        object.drop_notes();
         object.normalise_texts("annotations");
     }
     Ok(Rendered::new(set.objects, build.files.paths, build.warnings))
@@ -80,37 +82,55 @@ struct Build<'t> {
     visited: Vec<TreePath>,
 }
 
-/// Objects, and what configurations add to the built-in one.
+/// Objects, and what is known about their fields and variables.
 #[derive(Default)]
 struct Accumulated {
     set: Set,
-    extra: Extra,
+    known: Known,
     variables: BTreeMap<String, Variable>,
 }
 
-/// Configuration beyond the built-in one.
+/// The configuration that an accumulation has come to. Most never leave the
+/// built-in one.
 #[derive(Default)]
-struct Extra(Option<Config>);
+enum Known {
+    #[default]
+    Nothing,
+    Builtin,
+    Custom(Box<Config>),
+}
 
-impl Extra {
-    fn add(&mut self, more: &Config) -> Result<(), String> {
-        self.0.get_or_insert_default().merge(more)
+/// kustomize's own configuration.
+fn builtin() -> &'static Config {
+    static BUILTIN: OnceLock<Config> = OnceLock::new();
+    BUILTIN.get_or_init(|| {
+        let mut config = Config::default();
+        // The built-in specs do not contradict each other; a test holds it.
+        let _ = config.merge(&Config::builtin());
+        config
+    })
+}
+
+impl Known {
+    fn get(&self) -> Cow<'static, Config> {
+        match self {
+            Known::Nothing => Cow::Owned(Config::default()),
+            Known::Builtin => Cow::Borrowed(builtin()),
+            Known::Custom(config) => Cow::Owned((**config).clone()),
+        }
     }
 
-    fn effective(&self, path: &TreePath) -> Result<std::borrow::Cow<'static, Config>, BuildError> {
-        static BUILTIN: OnceLock<Config> = OnceLock::new();
-        let builtin = BUILTIN.get_or_init(Config::builtin);
-        match &self.0 {
-            None => Ok(std::borrow::Cow::Borrowed(builtin)),
-            Some(extra) => {
-                let mut config = builtin.clone();
-                config.merge(extra).map_err(|message| BuildError::Invalid {
-                    place: Place::file(path.clone()),
-                    message,
-                })?;
-                Ok(std::borrow::Cow::Owned(config))
+    fn add(&mut self, more: &Known) -> Result<(), String> {
+        *self = match (std::mem::take(self), more) {
+            (known, Known::Nothing) => known,
+            (Known::Nothing | Known::Builtin, Known::Builtin) => Known::Builtin,
+            (known, more) => {
+                let mut config = known.get().into_owned();
+                config.merge(&more.get())?;
+                Known::Custom(Box::new(config))
             }
-        }
+        };
+        Ok(())
     }
 }
 
@@ -165,17 +185,7 @@ impl Build<'_> {
         for entry in &kustomization.resources {
             self.add_resource(root, path, entry, made)?;
         }
-        for entry in &kustomization.configurations {
-            let (file, bytes) = self.files.load(root, &self.files.reference(entry, path))?;
-            let documents = self.files.documents(&file, &bytes)?;
-            for document in &documents {
-                let config = configuration::read(&file, document)?;
-                made.extra.add(&config).map_err(|message| BuildError::Invalid {
-                    place: Place::file(file.clone()),
-                    message,
-                })?;
-            }
-        }
+        self.add_configuration(root, path, kustomization, &mut made.known)?;
         self.generate(root, path, kustomization, &mut made.set)?;
         for object in self.plugin_configs(root, path, &kustomization.generators)? {
             let made_object = plugins::generate(&mut self.files, &Home { root, path }, &object)?;
@@ -184,7 +194,7 @@ impl Build<'_> {
         for entry in &kustomization.components {
             self.add_component(root, path, entry, made)?;
         }
-        let config = made.extra.effective(path)?;
+        let config = made.known.get();
         self.transform(root, path, kustomization, &config, &mut made.set)?;
         for object in self.plugin_configs(root, path, &kustomization.transformers)? {
             let home = Home { root, path };
@@ -193,6 +203,32 @@ impl Build<'_> {
         variables::add(&mut made.variables, &mut made.set, &kustomization.variables)?;
         self.visited.pop();
         Ok(())
+    }
+
+    /// The built-in configuration with the kustomization's own.
+    fn add_configuration(
+        &mut self,
+        root: &TreePath,
+        path: &TreePath,
+        kustomization: &Kustomization,
+        known: &mut Known,
+    ) -> Result<(), BuildError> {
+        let fail = |path: &TreePath| {
+            let place = Place::file(path.clone());
+            |message| BuildError::Invalid { place, message }
+        };
+        let mut own = Config::default();
+        for entry in &kustomization.configurations {
+            let (file, bytes) = self.files.load(root, &self.files.reference(entry, path))?;
+            if let Some(document) = self.files.documents(&file, &bytes)?.first() {
+                own.merge(&configuration::read(&file, document)?).map_err(fail(&file))?;
+            }
+        }
+        let mut more = Known::Builtin;
+        if !kustomization.configurations.is_empty() {
+            more.add(&Known::Custom(Box::new(own))).map_err(fail(path))?;
+        }
+        known.add(&more).map_err(fail(path))
     }
 
     /// The configurations of plugins: each entry is one itself, or leads to
@@ -243,13 +279,9 @@ impl Build<'_> {
                 self.accumulate(&dir, &child_path, &child, &mut below)?;
                 made.set.append(below.set.objects)?;
                 variables::join_known(&mut made.variables, below.variables.into_values())?;
-                if let Some(extra) = below.extra.0 {
-                    made.extra.add(&extra).map_err(|message| BuildError::Invalid {
-                        place: reference.place,
-                        message,
-                    })?;
-                }
-                Ok(())
+                made.known
+                    .add(&below.known)
+                    .map_err(|message| BuildError::Invalid { place: reference.place, message })
             }
             Target::Nothing(at) => Err(self.files.not_found(&reference, at)),
         }

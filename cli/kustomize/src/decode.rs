@@ -10,6 +10,9 @@ use crate::error::{BuildError, Place};
 #[derive(Clone, Copy)]
 pub(crate) struct Decode<'a> {
     pub(crate) path: &'a TreePath,
+    /// Whether unknown fields are passed over. kustomize does so in the files
+    /// that configure its plugins and fields, and only there.
+    pub(crate) lenient: bool,
 }
 
 impl Decode<'_> {
@@ -49,6 +52,9 @@ impl Decode<'_> {
                 .find(|name| **name == text)
                 .or_else(|| known.iter().find(|name| name.eq_ignore_ascii_case(text)));
             let Some(name) = name else {
+                if self.lenient {
+                    continue;
+                }
                 let near = known
                     .iter()
                     .map(|name| (strsim::damerau_levenshtein(name, text), *name))

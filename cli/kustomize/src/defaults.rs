@@ -5,6 +5,7 @@
 
 use crate::fieldspec::{self, FieldSpec};
 use crate::id::Gvk;
+use crate::order;
 
 /// Which fields each transformation touches, and which fields hold names.
 #[derive(Clone, Debug, Default)]
@@ -32,25 +33,33 @@ pub(crate) struct NameReference {
 }
 
 impl Config {
-    /// Adds what `more` has beyond this. Fails with the path of a field spec
-    /// that contradicts another.
+    /// Adds what `more` has beyond this, and sorts by kind: the order decides
+    /// which of two overlapping specs stays. Fails with the path of a field
+    /// spec that contradicts another.
     pub(crate) fn merge(&mut self, more: &Config) -> Result<(), String> {
-        fieldspec::merge(&mut self.name_prefix, &more.name_prefix)?;
-        fieldspec::merge(&mut self.name_suffix, &more.name_suffix)?;
-        fieldspec::merge(&mut self.namespace, &more.namespace)?;
-        fieldspec::merge(&mut self.common_labels, &more.common_labels)?;
-        fieldspec::merge(&mut self.labels, &more.labels)?;
-        fieldspec::merge(&mut self.template_labels, &more.template_labels)?;
-        fieldspec::merge(&mut self.annotations, &more.annotations)?;
-        fieldspec::merge(&mut self.variables, &more.variables)?;
-        fieldspec::merge(&mut self.images, &more.images)?;
-        fieldspec::merge(&mut self.replicas, &more.replicas)?;
+        let pairs = [
+            (&mut self.name_prefix, &more.name_prefix),
+            (&mut self.name_suffix, &more.name_suffix),
+            (&mut self.namespace, &more.namespace),
+            (&mut self.common_labels, &more.common_labels),
+            (&mut self.labels, &more.labels),
+            (&mut self.template_labels, &more.template_labels),
+            (&mut self.annotations, &more.annotations),
+            (&mut self.variables, &more.variables),
+            (&mut self.images, &more.images),
+            (&mut self.replicas, &more.replicas),
+        ];
+        for (own, more) in pairs {
+            fieldspec::merge(own, more)?;
+            own.sort_by_key(|spec| order::type_key(&spec.gvk));
+        }
         for reference in &more.references {
             match self.references.iter_mut().find(|own| own.target == reference.target) {
                 Some(own) => fieldspec::merge(&mut own.fields, &reference.fields)?,
                 None => self.references.push(reference.clone()),
             }
         }
+        self.references.sort_by_key(|reference| order::type_key(&reference.target));
         Ok(())
     }
 

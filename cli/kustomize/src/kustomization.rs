@@ -160,7 +160,7 @@ const COMPONENT: &str = "Component";
 impl Kustomization {
     /// Reads a kustomization from the root of its document.
     pub(crate) fn read(path: &TreePath, root: &Node) -> Result<Kustomization, BuildError> {
-        let decode = Decode { path };
+        let decode = Decode { path, lenient: false };
         let empty = || BuildError::EmptyKustomization { place: crate::Place::file(path.clone()) };
         if root.is_null() {
             return Err(empty());

@@ -60,7 +60,7 @@ pub(crate) fn from_documents(
 
 fn is_nothing(node: &Node) -> bool {
     match &node.value {
-        Value::Scalar(scalar) => scalar.tag == gitops_yaml::Tag::Null || scalar.text.is_empty(),
+        Value::Scalar(scalar) => scalar.tag == gitops_yaml::Tag::Null,
         Value::Sequence(items) => items.is_empty(),
         Value::Mapping(entries) => entries.is_empty(),
     }

@@ -2,7 +2,7 @@
 //!
 //! Rules from kustomize v5.8, SortOrderTransformer.
 
-use crate::id::Id;
+use crate::id::{Gvk, Id};
 use crate::resource::Object;
 
 const FIRST: &[&str] = &[
@@ -32,23 +32,27 @@ const FIRST: &[&str] = &[
 
 const LAST: &[&str] = &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
+/// The order of types by the built-in lists.
+pub(crate) fn type_key(gvk: &Gvk) -> (i64, String) {
+    (rank(&gvk.kind, FIRST, LAST), gvk.sort_text())
+}
+
+/// Negative for the kinds that come first, positive for the last ones.
+fn rank<T: AsRef<str>>(kind: &str, first: &[T], last: &[T]) -> i64 {
+    let position = |list: &[T]| list.iter().rposition(|own| own.as_ref() == kind);
+    let number = |index: usize| i64::try_from(index).unwrap_or(i64::MAX);
+    match (position(last), position(first)) {
+        (Some(index), _) => 1 + number(index),
+        (None, Some(index)) => number(index) - number(first.len()),
+        (None, None) => 0,
+    }
+}
+
 /// Sorts by the lists of kinds (`None`: the built-in ones), then by type, namespace and name.
 pub(crate) fn legacy(objects: &mut Vec<Object>, lists: Option<(&[String], &[String])>) {
-    let rank = |kind: &str| -> i64 {
-        let position = |list: &[&str]| list.iter().rposition(|own| *own == kind);
-        let (first, last): (Vec<&str>, Vec<&str>) = match lists {
-            None => (FIRST.to_vec(), LAST.to_vec()),
-            Some((first, last)) => (
-                first.iter().map(String::as_str).collect(),
-                last.iter().map(String::as_str).collect(),
-            ),
-        };
-        let number = |index: usize| i64::try_from(index).unwrap_or(i64::MAX);
-        match (position(&last), position(&first)) {
-            (Some(index), _) => 1 + number(index),
-            (None, Some(index)) => number(index) - number(first.len()),
-            (None, None) => 0,
-        }
+    let rank = |kind: &str| match lists {
+        None => rank(kind, FIRST, LAST),
+        Some((first, last)) => rank(kind, first, last),
     };
     let mut keyed: Vec<(Key, Object)> = std::mem::take(objects)
         .into_iter()

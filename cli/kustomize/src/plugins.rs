@@ -4,7 +4,7 @@
 //! Kinds from kustomize v5.8, api/internal/plugins/builtinhelpers. Plugins of
 //! the user's own (programs, containers) are not run.
 
-use gitops_yaml::{Node, Value};
+use gitops_yaml::{Node, Tag, Value};
 
 use crate::decode::{Decode, join};
 use crate::error::BuildError;
@@ -38,7 +38,7 @@ impl<'a> Plugin<'a> {
     }
 
     fn decode(&self) -> Decode<'a> {
-        Decode { path: &self.object.place.path }
+        Decode { path: &self.object.place.path, lenient: true }
     }
 
     fn unsupported(&self) -> BuildError {
@@ -49,7 +49,11 @@ impl<'a> Plugin<'a> {
     }
 
     fn field(&self, name: &str) -> Option<&'a Node> {
-        self.object.node.get(name).filter(|node| !node.is_null())
+        let entries = self.object.node.entries();
+        let named = |(key, _): &&(Node, Node)| {
+            key.text().is_some_and(|text| text.eq_ignore_ascii_case(name))
+        };
+        entries.iter().find(named).map(|(_, value)| value).filter(|node| !node.is_null())
     }
 
     fn text(&self, name: &str) -> Result<String, BuildError> {
@@ -71,8 +75,18 @@ impl<'a> Plugin<'a> {
             .collect()
     }
 
+    /// A mapping of strings; here numbers and booleans count as strings.
     fn pairs(&self, name: &str) -> Result<Vec<(String, Node)>, BuildError> {
-        self.field(name).map_or(Ok(Vec::new()), |node| self.decode().string_map(node, name))
+        let Some(node) = self.field(name) else { return Ok(Vec::new()) };
+        let mut node = node.clone();
+        for (_, value) in node.entries_mut().into_iter().flatten() {
+            if let Value::Scalar(scalar) = &mut value.value
+                && matches!(scalar.tag, Tag::Bool | Tag::Int | Tag::Float)
+            {
+                scalar.tag = Tag::Str;
+            }
+        }
+        self.decode().string_map(&node, name)
     }
 
     /// The object with these fields only.
@@ -82,7 +96,10 @@ impl<'a> Plugin<'a> {
             .node
             .entries()
             .iter()
-            .filter(|(key, _)| names.contains(&key.text().unwrap_or_default()))
+            .filter(|(key, _)| {
+                let text = key.text().unwrap_or_default();
+                names.iter().any(|name| name.eq_ignore_ascii_case(text))
+            })
             .cloned()
             .collect();
         Node { value: Value::Mapping(entries), mark: self.object.node.mark }
@@ -155,18 +172,21 @@ pub(crate) fn transform(
                 _ => Ok(()),
             }
         }
-        kind @ ("PrefixTransformer" | "SuffixTransformer") => {
-            let (field, which) = match kind {
-                "PrefixTransformer" => ("prefix", Affix::Prefix),
-                _ => ("suffix", Affix::Suffix),
-            };
+        kind @ ("PrefixTransformer" | "SuffixTransformer" | "PrefixSuffixTransformer") => {
             if plugin.field("fieldSpecs").is_none() {
                 return Err(BuildError::Invalid {
                     place: place.clone(),
                     message: format!("a {kind} needs `fieldSpecs`"),
                 });
             }
-            transform::affix(set, &plugin.text(field)?, which, &plugin.specs()?)
+            let specs = plugin.specs()?;
+            if kind != "SuffixTransformer" {
+                transform::affix(set, &plugin.text("prefix")?, Affix::Prefix, &specs)?;
+            }
+            if kind != "PrefixTransformer" {
+                transform::affix(set, &plugin.text("suffix")?, Affix::Suffix, &specs)?;
+            }
+            Ok(())
         }
         "LabelTransformer" => transform::pairs(set, &plugin.pairs("labels")?, &plugin.specs()?),
         "AnnotationsTransformer" => {

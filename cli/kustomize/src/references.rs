@@ -11,7 +11,7 @@ use crate::defaults::NameReference;
 use crate::error::BuildError;
 use crate::fieldspec::{Create, set_untyped};
 use crate::id::{Gvk, Id};
-use crate::resource::{Object, raw};
+use crate::resource::{FieldProblem, Object, raw};
 use crate::set::{Set, field_error};
 
 /// What a search for a referred object looks at.
@@ -61,7 +61,7 @@ fn fix_one(
     by_name: &HashMap<&str, Vec<usize>>,
 ) -> Result<(), BuildError> {
     let original = candidates[index].previous.first().unwrap_or(&candidates[index].now).gvk.clone();
-    let bound = bound_namespaces(object);
+    let bound = bound_namespaces(object).map_err(|problem| field_error(object, problem))?;
     let role = role_of(object);
     for reference in references {
         for field in &reference.fields {
@@ -106,19 +106,28 @@ fn fix_one(
 }
 
 /// The namespaces of the service accounts that a RoleBinding names.
-fn bound_namespaces(object: &Object) -> HashSet<String> {
+fn bound_namespaces(object: &Object) -> Result<HashSet<String>, FieldProblem> {
+    let mut found = HashSet::new();
     if object.kind() != "RoleBinding" {
-        return HashSet::new();
+        return Ok(found);
     }
-    object
-        .node
-        .get("subjects")
-        .map(Node::items)
-        .unwrap_or_default()
-        .iter()
-        .filter(|subject| subject.get("kind").and_then(Node::text) == Some("ServiceAccount"))
-        .filter_map(|subject| subject.get("namespace").and_then(Node::text).map(str::to_owned))
-        .collect()
+    for subject in object.node.get("subjects").map(Node::items).unwrap_or_default() {
+        let is_account = subject.get("kind").and_then(Node::text) == Some("ServiceAccount");
+        let Some(namespace) = subject.get("namespace").filter(|_| is_account) else { continue };
+        match namespace.as_str() {
+            Some(namespace) => {
+                found.insert(namespace.to_owned());
+            }
+            None => {
+                return Err(FieldProblem {
+                    field: "subjects/namespace".to_owned(),
+                    message: "a service account's namespace is blank; name it, or delete the field"
+                        .to_owned(),
+                });
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Group and kind of `roleRef`, where both are given.

@@ -53,7 +53,7 @@ pub(crate) fn read(
     let mut replacements = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let path = files.path_of(entry).unwrap_or(home.path).clone();
-        let decode = Decode { path: &path };
+        let decode = Decode { path: &path, lenient: false };
         let at = format!("replacements[{index}]");
         let fields = decode.fields(entry, &at, &["source", "sourceValue", "targets", "path"])?;
         let Some((_, _, named)) = fields.iter().find(|(name, ..)| *name == "path") else {
@@ -71,7 +71,7 @@ pub(crate) fn read(
         decode.string(named, &join(&at, "path"))?;
         let (file, bytes) = files.load(home.root, &files.reference(named, &path))?;
         let documents = files.documents(&file, &bytes)?;
-        let decode = Decode { path: &file };
+        let decode = Decode { path: &file, lenient: false };
         for document in &documents {
             match &document.value {
                 Value::Sequence(items) => {
@@ -278,7 +278,7 @@ fn take(set: &Set, source: &Source) -> Result<Node, String> {
     let parts = field_path::split(&source.field_path);
     let node = field_path::lookup(&object.node, &parts)?
         .filter(|node| match &node.value {
-            Value::Scalar(scalar) => scalar.tag != Tag::Null && !scalar.text.is_empty(),
+            Value::Scalar(scalar) => scalar.tag != Tag::Null,
             Value::Sequence(items) => !items.is_empty(),
             Value::Mapping(entries) => !entries.is_empty(),
         })

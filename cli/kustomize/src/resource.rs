@@ -9,6 +9,31 @@ use crate::error::Place;
 use crate::fieldspec::{self, Create, FieldSpec, Set};
 use crate::id::{Gvk, Id, split_api_version};
 
+/// Annotations that a build takes out of what it prints.
+const NOTES: &[&str] = &[
+    "internal.config.kubernetes.io/previousKinds",
+    "internal.config.kubernetes.io/previousNames",
+    "internal.config.kubernetes.io/prefixes",
+    "internal.config.kubernetes.io/suffixes",
+    "internal.config.kubernetes.io/previousNamespaces",
+    "internal.config.kubernetes.io/allowNameChange",
+    "internal.config.kubernetes.io/allowKindChange",
+    "internal.config.kubernetes.io/refBy",
+    "internal.config.kubernetes.io/generatorBehavior",
+    "internal.config.kubernetes.io/needsHashSuffix",
+    "internal.config.kubernetes.io/path",
+    "internal.config.kubernetes.io/index",
+    "internal.config.kubernetes.io/seqindent",
+    "internal.config.kubernetes.io/id",
+    "internal.config.kubernetes.io/annotations-migration-resource-id",
+    "internal.config.kubernetes.io/helm-generated",
+    "config.kubernetes.io/path",
+    "config.kubernetes.io/index",
+    "config.k8s.io/id",
+    "config.kubernetes.io/origin",
+    "alpha.config.kubernetes.io/transformations",
+];
+
 /// How a generated object meets one that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behavior {
@@ -183,6 +208,23 @@ impl Object {
                     .collect()
             })
             .unwrap_or_default()
+    }
+
+    /// Takes out the annotations in which kustomize keeps its notes, should an
+    /// input have come with them.
+    pub(crate) fn drop_notes(&mut self) {
+        let annotations =
+            self.node.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
+        if let Some(entries) = annotations.and_then(Node::entries_mut) {
+            entries.retain(|(key, _)| !NOTES.contains(&raw(key)));
+        }
+    }
+
+    /// Whether Helm made it, which keeps its namespace.
+    pub(crate) fn is_from_helm(&self) -> bool {
+        self.texts("annotations").iter().any(|(key, value)| {
+            key == "internal.config.kubernetes.io/helm-generated" && value == "true"
+        })
     }
 
     /// Makes all labels or annotations strings, and takes an empty mapping out.

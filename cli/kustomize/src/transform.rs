@@ -40,6 +40,9 @@ pub(crate) fn namespace(
         set_string(node, text, namespace)
     };
     for object in &mut set.objects {
+        if object.is_from_helm() {
+            continue;
+        }
         object.remember_id();
         put_namespace(object, specs, subjects, &mut put)
             .map_err(|problem| field_error(object, problem))?;
