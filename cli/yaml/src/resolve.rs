@@ -30,7 +30,7 @@ pub(crate) fn resolve(text: &str, version: Version) -> Tag {
         }
         b'.' => match text {
             _ if special_float(text).is_some() => Tag::Float,
-            _ if float(text).is_some() => Tag::Float,
+            _ if dotted(text).is_some() => Tag::Float,
             _ => Tag::Str,
         },
         b'+' | b'-' | b'0'..=b'9' => {
@@ -79,7 +79,7 @@ pub(crate) fn number(text: &str) -> Option<Number> {
         return Some(Number::Float(special));
     }
     match text.as_bytes().first()? {
-        b'.' => return float(text).map(Number::Float),
+        b'.' => return dotted(text).map(Number::Float),
         b'+' | b'-' | b'0'..=b'9' => {}
         _ => return None,
     }
@@ -173,6 +173,18 @@ fn float(text: &str) -> Option<f64> {
     text.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
+/// A float that begins with its point: Go's `ParseFloat` lets underscores stand
+/// between digits.
+fn dotted(text: &str) -> Option<f64> {
+    let bytes = text.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let placed = |at: usize| bytes[at] != b'_' || at > 0 && is_digit(at - 1) && is_digit(at + 1);
+    if !(0..bytes.len()).all(placed) {
+        return None;
+    }
+    float(&text.replace('_', ""))
+}
+
 /// The boolean that `text` is, once it is known to be one.
 pub(crate) fn boolean(text: &str) -> Option<bool> {
     match text {
@@ -251,6 +263,9 @@ mod tests {
             ("+.5", Tag::Float),
             ("1e999", Tag::Str),
             (".", Tag::Str),
+            (".1_000", Tag::Float),
+            (".1_", Tag::Str),
+            ("._1", Tag::Str),
             ("-", Tag::Str),
             ("+", Tag::Str),
             ("--1", Tag::Str),

@@ -75,6 +75,7 @@ fn is_string_everywhere(text: &str) -> bool {
             | "nan"
     );
     let in_flow = text.contains([',', '[', ']', '{', '}'])
+        || text.contains(":?")
         || text.starts_with(['?', ':'])
         || text.ends_with(':');
     !word

@@ -1,17 +1,25 @@
 //! Edits that change the bytes of their target and nothing else.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::spelling::string_like;
 use crate::{Document, FileId, Mark, Node, ReadError, Value, read};
 
 /// Bytes to put in place of others; an empty range inserts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Splice {
     /// What is replaced, in bytes from the start of the file.
     pub range: Range<usize>,
     /// What stands there afterwards.
     pub with: Vec<u8>,
+}
+
+/// Prints where and how much: the bytes may be a Secret's.
+impl fmt::Debug for Splice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} → {} bytes", self.range, self.with.len())
+    }
 }
 
 /// Why an edit was not made. Offsets are bytes from the start of the file.

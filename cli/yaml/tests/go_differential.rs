@@ -4,6 +4,7 @@
 //! `GITOPS_YAML_PEER` names the program built from `tests/go`; without it the
 //! tests say so and pass.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

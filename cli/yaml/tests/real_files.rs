@@ -1,5 +1,5 @@
 //! Real manifests and kustomize's own outputs.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::path::{Path, PathBuf};
 
