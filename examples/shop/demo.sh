@@ -10,7 +10,7 @@ server=
 trap 'exec 9>&- 2>/dev/null; [ -z "$server" ] || wait "$server" 2>/dev/null; rm -rf "$stage"' EXIT
 trap 'exit 130' INT TERM
 
-say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+say() { printf '\n# %s\n' "$*"; }
 run() { # run EXPECTED-STATUS COMMAND...: shows a command, and holds it to its status
     want=$1; shift
     printf '$ %s\n' "$*" | sed 's/^\$ kubectl-gitops/$ kubectl gitops/'
@@ -59,12 +59,12 @@ own)
         sleep 1
     done
     export KUBECONFIG="$stage/kubeconfig"
-    kubectl=$("$project/target/debug/gitops-test-cluster" assets --print kubectl)
-    say "Git is not applied yet: everything is created"
-    run 1 kubectl-gitops diff dev
-    say "Somebody applies it, and somebody else changes it by hand"
+    kubectl=$("$project/target/debug/gitops-test-cluster" assets | grep 'kubectl$')
     "$kubectl" create namespace shop-dev >/dev/null
     "$kubectl" apply -k overlays/dev --server-side >/dev/null
+    say "dev is applied: the cluster is what Git says"
+    run 0 kubectl-gitops diff dev
+    say "Somebody changes an image and a password by hand"
     "$kubectl" -n shop-dev set image deployment/web web=registry.example/shop/web:hotfix >/dev/null
     "$kubectl" -n shop-dev patch secret database -p '{"stringData":{"password":"changed by hand"}}' >/dev/null
     run 1 kubectl-gitops diff dev
@@ -86,7 +86,7 @@ run 1 kubectl-gitops promote web --to uat
 say "A pinned version passes"
 run 0 kubectl-gitops release web v1.5.0
 run 0 kubectl-gitops promote web --to uat
-git pull -q
+git pull -q origin main
 say "What a promotion to prod would change"
 run 0 kubectl-gitops promote web --to prod --dry-run
 say "Again: nothing is left to do"
