@@ -4,6 +4,8 @@
 //!
 //! - `shared`: a folder of `../shared` that `repo/` is laid over. Where
 //!   `../shared` is absent the case is skipped, visibly.
+//! - `needs`: a file that must be there, from the root of the project, such as
+//!   a policy that `make policies` builds; the case is skipped without it.
 //! - In `expected`, a line of stderr starts with `! `, and a status other than
 //!   0 stands in `[…]`. Commit ids, seals and the temporary folder are
 //!   replaced by words.
@@ -37,6 +39,11 @@ fn run(case: &Path) -> Result<String, String> {
             return Err(format!("../shared/{} is absent", shared.trim()));
         }
         stage.lay(&from);
+    }
+    if let Ok(needs) = fs::read_to_string(case.join("needs"))
+        && !project().join(needs.trim()).exists()
+    {
+        return Err(format!("{} is absent", needs.trim()));
     }
     if case.join("repo").is_dir() {
         stage.lay(&case.join("repo"));

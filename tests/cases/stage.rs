@@ -55,7 +55,10 @@ impl Stage {
         symlink(env!("CARGO_BIN_EXE_kubectl-gitops"), bin.join("flux-gitops")).unwrap();
         // How kubectl and flux start a plugin: by its name, with the rest of the words.
         for host in ["kubectl", "flux"] {
-            let script = format!("#!/bin/sh\nplugin=$1; shift\nexec {}/{host}-\"$plugin\" \"$@\"\n", bin.display());
+            let script = format!(
+                "#!/bin/sh\nplugin=$1; shift\nexec {}/{host}-\"$plugin\" \"$@\"\n",
+                bin.display()
+            );
             fs::write(bin.join(host), script).unwrap();
             fs::set_permissions(bin.join(host), fs::Permissions::from_mode(0o755)).unwrap();
         }
@@ -140,6 +143,13 @@ impl Stage {
                 64 => "<sha256>",
                 40 => "<commit>",
                 12 if normal.ends_with("(sealed ") => "…",
+                10 if [" at ", "pushed ", "--- ", "+++ ", "..", "commit ", "top of "]
+                    .iter()
+                    .any(|before| normal.ends_with(before))
+                    || (character == '.' && normal.ends_with('\n')) =>
+                {
+                    "<short>"
+                }
                 7 if normal.ends_with(" at ") || normal.ends_with("commit ") => "<short>",
                 _ => &word,
             });

@@ -558,3 +558,32 @@ fn what_moved_between_two_states() {
         ["gone Some(\"v1\") None 4", "new None Some(\"v1\") 5", "web Some(\"v1\") Some(\"v2\") 7"]
     );
 }
+
+#[test]
+fn a_value_that_others_share_is_not_edited() {
+    for entries in [
+        "- name: web\n  newTag: &v v1\n- name: api\n  newTag: *v\n",
+        "- &web\n  name: web\n  newTag: v1\n- <<: *web\n  name: api\n",
+    ] {
+        let world = World::new(&[(DEV, &images(entries))]);
+        let refused = error(world.release("web", "v2", &dev()));
+        assert!(matches!(refused, PlanError::NotEditable { .. }), "{refused}");
+        assert!(refused.to_string().contains("`newTag` cannot be set without"), "{refused}");
+    }
+}
+
+#[test]
+fn flow_entries_are_edited_in_place() {
+    let sum = format!("sha256:{}", "a".repeat(64));
+    let mut world = World::new(&[(
+        DEV,
+        &images(&format!(
+            "- {{name: web, newTag: v1, digest: \"{sum}\"}} # one\n- {{name: api}}\n"
+        )),
+    )]);
+    world.rules = Rules(vec![rule("*", "{app}", &[Moved::ImageTag, Moved::ImageDigest])]);
+    let planned = world.release("web", "v2", &dev()).unwrap();
+    assert_eq!(after(&planned, DEV), images("- {name: web, newTag: v2} # one\n- {name: api}\n"));
+    let planned = world.release("api", "v2", &dev()).unwrap();
+    assert!(after(&planned, DEV).contains("- {name: api, newTag: v2}\n"));
+}

@@ -10,7 +10,7 @@ use gitops_tree::TreePath;
 use gitops_yaml::Node;
 
 use super::file::{self, File, ImageField};
-use super::keys::{place, suggest};
+use super::keys::{near, place, suggest};
 use super::problem::{ConfigError, Place, Problem, ProblemKind};
 use super::{After, Config, Environment, FILE, Gate, Merge};
 
@@ -136,9 +136,7 @@ impl Checker<'_> {
             Ok(template) => Some(template),
             Err(error) => {
                 let hint = match &error {
-                    gitops_core::plan::TemplateError::Unknown { name, known } => {
-                        Some(suggest(name, known.iter().copied()))
-                    }
+                    gitops_core::plan::TemplateError::Unknown { name, known } => near(name, known),
                     gitops_core::plan::TemplateError::Brace { .. } => None,
                 };
                 self.problem(at, error.to_string(), hint);

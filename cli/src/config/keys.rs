@@ -132,7 +132,7 @@ fn walk(node: &Node, shape: &Shape, problems: &mut Vec<Problem>) {
                         place: Some(place(key)),
                         kind: ProblemKind::NotSupported,
                         message: format!("`{name}` is not supported yet by this version"),
-                        hint: Some("take it out: it would be ignored otherwise".to_owned()),
+                        hint: Some("take it out, since it would be ignored".to_owned()),
                     }),
                     None => problems.push(Problem {
                         place: Some(place(key)),
@@ -154,21 +154,19 @@ fn walk(node: &Node, shape: &Shape, problems: &mut Vec<Problem>) {
 /// `did you mean …?` where some name is near, and the list of them otherwise.
 pub(super) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let near = known
-        .iter()
-        .map(|other| {
-            (strsim::damerau_levenshtein(&other.to_lowercase(), &name.to_lowercase()), *other)
-        })
-        .filter(|(distance, other)| *distance <= 1 + other.len() / 4)
-        .min();
-    match near {
-        Some((_, other)) => format!("did you mean `{other}`?"),
-        None if known.is_empty() => "none are known".to_owned(),
-        None => {
-            let list: Vec<String> = known.iter().map(|other| format!("`{other}`")).collect();
-            format!("known are {}", list.join(", "))
-        }
-    }
+    near(name, &known).unwrap_or_else(|| {
+        let list: Vec<String> = known.iter().map(|other| format!("`{other}`")).collect();
+        format!("known are {}", list.join(", "))
+    })
+}
+
+/// `did you mean …?` where some name is near.
+pub(super) fn near(name: &str, known: &[&str]) -> Option<String> {
+    let name = name.to_lowercase();
+    let distance = |other: &str| strsim::damerau_levenshtein(&other.to_lowercase(), &name);
+    let all = known.iter().map(|other| (distance(other), *other));
+    let (_, other) = all.filter(|(distance, other)| *distance <= 1 + other.len() / 4).min()?;
+    Some(format!("did you mean `{other}`?"))
 }
 
 /// Where a node stands.

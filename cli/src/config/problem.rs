@@ -57,28 +57,30 @@ impl ConfigError {
         ConfigError { path: path.to_owned(), problems: vec![problem] }
     }
 
-    /// What to do, problem by problem.
+    /// What to do about problems without a place; the others say it beside
+    /// theirs.
     pub(crate) fn hints(&self) -> impl Iterator<Item = &str> {
-        self.problems.iter().filter_map(|problem| problem.hint.as_deref())
+        let nowhere = self.problems.iter().filter(|problem| problem.place.is_none());
+        nowhere.filter_map(|problem| problem.hint.as_deref())
     }
 }
 
-/// Prints `file:line:column: what`, one problem a line.
+/// Prints `file:line:column: what is wrong: what to do`, one problem a line.
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, problem) in self.problems.iter().enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
-            match problem.place {
-                Some(place) => {
-                    write!(
-                        f,
-                        "{}:{}:{}: {}",
-                        self.path, place.line, place.column, problem.message
-                    )?;
+            let Problem { place, message, hint, .. } = problem;
+            match (place, hint) {
+                (None, _) => write!(f, "{}: {message}", self.path)?,
+                (Some(Place { line, column }), None) => {
+                    write!(f, "{}:{line}:{column}: {message}", self.path)?;
                 }
-                None => write!(f, "{}: {}", self.path, problem.message)?,
+                (Some(Place { line, column }), Some(hint)) => {
+                    write!(f, "{}:{line}:{column}: {message}: {hint}", self.path)?;
+                }
             }
         }
         Ok(())

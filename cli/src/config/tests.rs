@@ -171,7 +171,7 @@ fn keys_of_later_versions_are_refused_not_ignored() {
         let message = format!("{at} is not supported yet by this version");
         refused(
             &format!("{THREE}{text}"),
-            &[(&message, Some("take it out: it would be ignored otherwise"))],
+            &[(&message, Some("take it out, since it would be ignored"))],
         );
     }
     let error = with("environments: [{name: a, path: a, gateTimeout: 7d}]\n").unwrap_err();
@@ -331,7 +331,7 @@ fn another_kind_of_file() {
     let error = read(&tree).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "gitops.yaml:1:13: `apiVersion: v1` is not known\ngitops.yaml:2:7: `kind: ConfigMap` is not known"
+        "gitops.yaml:1:13: `apiVersion: v1` is not known: write `kubectl-gitops.dev/v1alpha1`\ngitops.yaml:2:7: `kind: ConfigMap` is not known: write `GitOps`"
     );
 }
 
