@@ -22,8 +22,8 @@ use crate::set::Set;
 use crate::transform::{self, Affix, Subjects};
 use crate::variables::{self, Variable};
 use crate::{
-    Options, Rendered, Reorder, Warning, configuration, objects, order, plugins, references,
-    replacements,
+    Options, Rendered, Reorder, Warning, configuration, folded, objects, order, plugins,
+    references, replacements,
 };
 
 /// Builds the kustomization in `dir`.
@@ -63,6 +63,7 @@ pub(crate) fn build(
     for object in &mut set.objects {
         object.drop_notes();
         object.normalise_texts("annotations");
+        folded::rewrite(&mut object.node);
     }
     Ok(Rendered::new(set.objects, build.files.paths, build.warnings))
 }

@@ -18,6 +18,7 @@ mod error;
 mod field_path;
 mod fieldspec;
 mod files;
+mod folded;
 mod generate;
 mod go_json;
 mod id;

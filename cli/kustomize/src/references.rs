@@ -26,6 +26,9 @@ struct Candidate {
 
 /// Brings every reference up to date.
 pub(crate) fn fix(set: &mut Set, references: &[NameReference]) -> Result<(), BuildError> {
+    for object in &set.objects {
+        bound_namespaces(object).map_err(|problem| field_error(object, problem))?;
+    }
     let candidates: Vec<Candidate> = set
         .objects
         .iter()

@@ -9,7 +9,7 @@ use gitops_tree::TreePath;
 use sha2::{Digest as _, Sha256};
 
 /// Builds that must be byte-equal. Raise it with every gain.
-const EQUAL: usize = 1047;
+const EQUAL: usize = 1049;
 /// Folders that must fail as they do for kustomize without a network.
 const REFUSED: usize = 140;
 

@@ -1,0 +1,75 @@
+//! What kustomize makes of folded scalars (`>`).
+//!
+//! It writes an object as YAML and reads it again before it prints it, and
+//! go-yaml v3 does not write folded scalars faithfully: `emitterc.go` looks at
+//! the first character of the whole text where it should look at the one after
+//! the line break. The objects that Flux and `kustomize build` apply have these
+//! line breaks, so they belong to the result.
+
+use gitops_yaml::{Node, Style, Value};
+
+/// Gives every folded scalar of an object the text that kustomize gives it.
+pub(crate) fn rewrite(node: &mut Node) {
+    match &mut node.value {
+        Value::Scalar(scalar) => {
+            if scalar.style == Style::Folded && scalar.text.contains('\n') {
+                scalar.text = reread(&scalar.text).into();
+                scalar.style = Style::Literal;
+            }
+        }
+        Value::Sequence(items) => items.iter_mut().for_each(rewrite),
+        Value::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| rewrite(value)),
+    }
+}
+
+/// The text after it was written folded and read again.
+fn reread(text: &str) -> String {
+    let body = text.trim_start_matches('\n');
+    // Whether an extra break is written after each line that is not indented.
+    let doubled = !body.is_empty() && !body.starts_with([' ', '\t']);
+    let mut out = String::with_capacity(text.len() + 8);
+    out.push_str(&text[..text.len() - body.len()]);
+    let mut rest = body;
+    while !rest.is_empty() {
+        let (line, tail) = rest.split_at(rest.find('\n').unwrap_or(rest.len()));
+        out.push_str(line);
+        rest = tail.trim_start_matches('\n');
+        let breaks = tail.len() - rest.len();
+        let indented = line.starts_with([' ', '\t']);
+        let next_indented = rest.starts_with([' ', '\t']);
+        let written = if doubled && !indented { breaks + 1 } else { breaks };
+        let is_last = rest.is_empty();
+        if is_last && breaks <= 1 {
+            out.push_str(tail);
+        } else if is_last || indented || next_indented {
+            out.push_str(&"\n".repeat(written));
+        } else if written == 1 {
+            out.push(' ');
+        } else {
+            out.push_str(&"\n".repeat(written - 1));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pairs taken from kyaml v0.21.1: text of a folded scalar, and what
+    /// `MarshalJSON` makes of it.
+    #[test]
+    fn texts_change_as_they_do_in_kyaml() {
+        for (text, expected) in [
+            ("x\n\n y\n\nz\n", "x\n\n\n y\n\nz\n"),
+            ("x\n\n", "x\n\n\n"),
+            ("x\n", "x\n"),
+            (" x\n\ny\nz\n", " x\n\ny z\n"),
+            ("x\ny w", "x\ny w"),
+            ("\nx\ny\n", "\nx\ny\n"),
+            ("x\n y\nz\n", "x\n\n y\nz\n"),
+        ] {
+            assert_eq!(reread(text), expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! What a build refuses, and how it says so.
+#![allow(clippy::unwrap_used)]
+
+use gitops_kustomize::{BuildError, LoadRestrictor, Need, Options, build};
+use gitops_tree::{Memory, TreePath};
+
+fn tree(files: &[(&str, &str)]) -> Memory {
+    let mut tree = Memory::new();
+    for (path, text) in files {
+        tree.insert(TreePath::new(path).unwrap(), text.as_bytes().to_vec());
+    }
+    tree
+}
+
+fn error_of(files: &[(&str, &str)], dir: &str) -> BuildError {
+    match build(&tree(files), &TreePath::new(dir).unwrap(), &Options::default()) {
+        Ok(_) => panic!("it builds, and should not"),
+        Err(error) => error,
+    }
+}
+
+fn message(kustomization: &str) -> String {
+    error_of(
+        &[("app/kustomization.yaml", kustomization), ("app/a.yaml", CONFIG), ("b.yaml", CONFIG)],
+        "app",
+    )
+    .to_string()
+}
+
+const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n";
+
+#[test]
+fn an_unknown_field_names_its_place_and_the_nearest_one() {
+    assert_eq!(
+        message("resources: [a.yaml]\nnamspace: x\n"),
+        "app/kustomization.yaml:2:1: unknown field `namspace`; did you mean `namespace`?"
+    );
+    assert_eq!(
+        message("resources: [a.yaml]\nimages:\n- name: x\n  newtags: v1\n"),
+        "app/kustomization.yaml:4:3: unknown field `images[0].newtags`; did you mean `newTag`?"
+    );
+    assert!(
+        message("resources: [a.yaml]\nfrobnicate: 1\n")
+            .contains("unknown field `frobnicate`; delete it")
+    );
+}
+
+#[test]
+fn a_known_field_that_is_not_done_yet_is_another_error() {
+    for field in ["crds: [a.yaml]", "validators: [a.yaml]", "openapi: {path: a.json}"] {
+        let error = error_of(
+            &[
+                ("app/kustomization.yaml", &format!("resources: [a.yaml]\n{field}\n")),
+                ("app/a.yaml", CONFIG),
+            ],
+            "app",
+        );
+        assert!(matches!(error, BuildError::Unsupported { .. }), "{error}");
+        let name = field.split(':').next().unwrap();
+        assert!(
+            error.to_string().starts_with(&format!(
+                "app/kustomization.yaml:2:1: field `{name}` is not supported yet"
+            )),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_fetched_is_needed() {
+    for address in
+        ["https://example.com/a.yaml", "github.com/a/b?ref=v1", "git@example.com:a/b.git"]
+    {
+        let text = format!("resources:\n- {address}\n");
+        let error = error_of(&[("app/kustomization.yaml", &text)], "app");
+        let need = Need::Remote { address: address.to_owned() };
+        match error {
+            BuildError::Needs { place, need: found } => {
+                assert_eq!(found, need);
+                assert_eq!(place.to_string(), "app/kustomization.yaml:2:3");
+            }
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(
+        message("helmCharts:\n- name: redis\n"),
+        "app/kustomization.yaml:2:3: needs the rendered Helm chart `redis`"
+    );
+}
+
+#[test]
+fn types_are_checked() {
+    assert_eq!(
+        message("resources: [a.yaml]\nnamePrefix: 1\n"),
+        "app/kustomization.yaml:2:13: `namePrefix` must be a string; put it in quotes"
+    );
+    assert_eq!(
+        message("resources: [a.yaml]\nimages:\n- name: x\n  newTag: 1.0\n"),
+        "app/kustomization.yaml:4:11: `images[0].newTag` must be a string; put it in quotes"
+    );
+    assert_eq!(
+        message("resources: a.yaml\n"),
+        "app/kustomization.yaml:1:12: `resources` must be a list"
+    );
+}
+
+#[test]
+fn kustomization_files_are_found_by_three_names_and_only_one_may_be_there() {
+    for name in ["kustomization.yaml", "kustomization.yml", "Kustomization"] {
+        let path = format!("app/{name}");
+        let tree = tree(&[(&path, "resources: [a.yaml]\n"), ("app/a.yaml", CONFIG)]);
+        let built = build(&tree, &TreePath::new("app").unwrap(), &Options::default()).unwrap();
+        assert_eq!(built.to_yaml(), CONFIG);
+    }
+    assert_eq!(
+        error_of(&[("app/kustomization.yaml", ""), ("app/kustomization.yml", "")], "app")
+            .to_string(),
+        "`app` holds `kustomization.yaml` and `kustomization.yml`; keep one of them"
+    );
+    assert!(
+        error_of(&[("app/a.yaml", CONFIG)], "app")
+            .to_string()
+            .starts_with("`app` holds no kustomization file")
+    );
+    assert_eq!(
+        message("kind: Kustomization\n"),
+        "app/kustomization.yaml: the kustomization is empty; add `resources`, or delete the file"
+    );
+    assert_eq!(
+        message("kind: Deployment\nresources: [a.yaml]\n"),
+        "app/kustomization.yaml:1:7: `kind` is `Deployment`, expected `Kustomization` or `Component`"
+    );
+}
+
+#[test]
+fn references_are_checked() {
+    assert_eq!(
+        message("resources:\n- c.yaml\n"),
+        "app/kustomization.yaml:2:3: `c.yaml` does not exist (looked for `app/c.yaml`); correct the path or delete the entry"
+    );
+    assert!(message("resources:\n- ../b.yaml\n").contains("`../b.yaml` is not in or below `app`"));
+    assert!(message("resources:\n- ../../b.yaml\n").contains("leads out of the repository"));
+    let files = [("app/kustomization.yaml", "resources: [../b.yaml]\n"), ("b.yaml", CONFIG)];
+    let options = Options { load_restrictor: LoadRestrictor::None, ..Options::default() };
+    assert!(build(&tree(&files), &TreePath::new("app").unwrap(), &options).is_ok());
+    assert_eq!(
+        error_of(
+            &[
+                ("app/kustomization.yaml", "resources: [../base]\n"),
+                ("base/kustomization.yaml", "resources:\n- ../app\n"),
+            ],
+            "app"
+        )
+        .to_string(),
+        "base/kustomization.yaml:2:3: `../app` closes a cycle: `app` contains `app`, which is being built"
+    );
+    assert!(
+        error_of(
+            &[
+                ("app/kustomization.yaml", "resources: [../part]\n"),
+                ("part/kustomization.yaml", "kind: Component\nnamePrefix: x-\n"),
+            ],
+            "app"
+        )
+        .to_string()
+        .contains("is a Component, expected a Kustomization; list it under `components`")
+    );
+}
+
+#[test]
+fn objects_are_checked() {
+    let twice = error_of(
+        &[
+            ("app/kustomization.yaml", "resources: [a.yaml, c.yaml]\n"),
+            ("app/a.yaml", CONFIG),
+            ("app/c.yaml", &format!("# again\n{CONFIG}")),
+        ],
+        "app",
+    );
+    assert_eq!(
+        twice.to_string(),
+        "app/c.yaml:2: `ConfigMap/a` is already defined at app/a.yaml:1; delete or rename one of them"
+    );
+    let broken = error_of(
+        &[("app/kustomization.yaml", "resources: [a.yaml]\n"), ("app/a.yaml", "a: [\n")],
+        "app",
+    );
+    assert!(matches!(broken, BuildError::Yaml { .. }), "{broken}");
+    assert!(broken.to_string().starts_with("app/a.yaml:"), "{broken}");
+}
+
+#[test]
+fn patches_are_checked() {
+    assert_eq!(
+        message("resources: [a.yaml]\npatches:\n- path: x.yaml\n  patch: 'a: 1'\n"),
+        "app/kustomization.yaml:3:3: a patch cannot have both `path` and `patch`; delete one of them"
+    );
+    let missing = message(
+        "resources: [a.yaml]\npatches:\n- patch: |\n    apiVersion: v1\n    kind: ConfigMap\n    metadata:\n      name: other\n",
+    );
+    assert!(
+        missing.starts_with("app/kustomization.yaml:4: the patch is for `ConfigMap/other` (v1), which does not exist"),
+        "{missing}"
+    );
+    let test = message(
+        "resources: [a.yaml]\npatches:\n- target: {kind: ConfigMap}\n  patch: |\n    - op: test\n      path: /data/k\n      value: v\n",
+    );
+    assert!(test.contains("the patch does not apply to `ConfigMap/a`"), "{test}");
+}
+
+#[test]
+fn literals_are_not_repeated_in_errors() {
+    let error = message("secretGenerator:\n- name: s\n  literals:\n  - hunter2\n");
+    assert_eq!(error, "app/kustomization.yaml:4:5: a literal must be written `key=value`");
+}
+
+#[test]
+fn deprecated_fields_and_idle_patches_are_warned_of() {
+    let files = [
+        (
+            "app/kustomization.yaml",
+            "resources: [a.yaml]\ncommonLabels: {x: y}\npatches:\n- target: {kind: Nothing}\n  patch: '[{op: remove, path: /x}]'\n",
+        ),
+        ("app/a.yaml", CONFIG),
+    ];
+    let built = build(&tree(&files), &TreePath::new("app").unwrap(), &Options::default()).unwrap();
+    let warnings: Vec<String> = built
+        .warnings
+        .iter()
+        .map(|warning| format!("{}:{} {}", warning.path, warning.line.unwrap(), warning.message))
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "app/kustomization.yaml:2 `commonLabels` is deprecated; use `labels`",
+            "app/kustomization.yaml:4 the target of this patch matches no object",
+        ]
+    );
+}
+
+#[test]
+fn links_are_followed_inside_the_tree() {
+    let mut tree = tree(&[
+        ("app/kustomization.yaml", "resources: [link/a.yaml]\n"),
+        ("app/real/a.yaml", CONFIG),
+    ]);
+    tree.insert_link(TreePath::new("app/link").unwrap(), "real");
+    let app = TreePath::new("app").unwrap();
+    assert_eq!(build(&tree, &app, &Options::default()).unwrap().to_yaml(), CONFIG);
+    tree.insert_link(TreePath::new("app/link").unwrap(), "../outside");
+    tree.insert(TreePath::new("outside/a.yaml").unwrap(), CONFIG.as_bytes().to_vec());
+    let error = build(&tree, &app, &Options::default()).err().unwrap();
+    assert!(matches!(error, BuildError::OutsideRoot { .. }), "{error}");
+    tree.insert_link(TreePath::new("app/link").unwrap(), "link");
+    let error = build(&tree, &app, &Options::default()).err().unwrap();
+    assert!(matches!(error, BuildError::LinkLoop { .. }), "{error}");
+}
