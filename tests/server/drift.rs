@@ -21,7 +21,10 @@ spec:
       - name: web
         image: registry.example/web:1
         ports: [{containerPort: 80}, {containerPort: 53, protocol: UDP}]
-        env: [{name: A, value: x}]
+        env:
+        - {name: A, value: x}
+        - {name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
+        - {name: CPU, valueFrom: {resourceFieldRef: {resource: requests.cpu}}}
         resources: {requests: {cpu: 100m}}
 ---
 apiVersion: v1
@@ -73,7 +76,15 @@ fn each_kind_of_drift_is_found_at_its_line() {
     field.write("app.yaml", APP);
     field.apply("kubectl", APP);
     field.kubectl(&["-n", "drift", "set", "image", "deployment/web", "web=registry.example/web:2"]);
-    field.kubectl(&["-n", "drift", "patch", "configmap", "settings", "-p", r#"{"data":{"a":"9"}}"#]);
+    field.kubectl(&[
+        "-n",
+        "drift",
+        "patch",
+        "configmap",
+        "settings",
+        "-p",
+        r#"{"data":{"a":"9"}}"#,
+    ]);
     let said = field.run("diff -f app.yaml");
     assert_eq!(said.status, 1);
     for line in [
@@ -84,7 +95,11 @@ fn each_kind_of_drift_is_found_at_its_line() {
         "-      - image: registry.example/web:2",
     ] {
         let near = line.trim_start_matches(['-', '+', ' ']);
-        assert!(said.stdout.contains(line) || said.stdout.contains(near), "{line}: {}", said.stdout);
+        assert!(
+            said.stdout.contains(line) || said.stdout.contains(near),
+            "{line}: {}",
+            said.stdout
+        );
     }
     assert!(said.stderr.contains("2 configured, 3 unchanged"), "{}", said.stderr);
     let json = field.run("diff -f app.yaml -o json").stdout;

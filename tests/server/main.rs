@@ -20,9 +20,7 @@ use stage::{Said, Stage};
 /// One server for all tests; each test has a namespace of its own.
 fn server() -> Option<&'static Cluster> {
     static SERVER: OnceLock<Option<Cluster>> = OnceLock::new();
-    SERVER
-        .get_or_init(|| start_or_skip(&Options { audit: true, ..Options::default() }))
-        .as_ref()
+    SERVER.get_or_init(|| start_or_skip(&Options { audit: true, ..Options::default() })).as_ref()
 }
 
 /// A server, a namespace on it, and a folder to work in.

@@ -32,7 +32,15 @@ fn flux_takes_over_what_kubectl_users_added() {
     let said = field.run("diff -f owned.yaml");
     assert_eq!((said.status, said.stdout.as_str()), (0, ""), "{}", said.stderr);
 
-    field.kubectl(&["-n", "takeover", "patch", "configmap", "owned", "-p", r#"{"data":{"b":"2"}}"#]);
+    field.kubectl(&[
+        "-n",
+        "takeover",
+        "patch",
+        "configmap",
+        "owned",
+        "-p",
+        r#"{"data":{"b":"2"}}"#,
+    ]);
     let said = field.run("diff -f owned.yaml");
     assert_eq!(said.status, 1, "kubectl diff and flux diff miss this: {}", said.stderr);
     assert!(said.stdout.contains("applied as kustomize-controller"), "{}", said.stdout);
@@ -73,7 +81,8 @@ spec:
     field.kubectl(&["-n", "defaults", "patch", "deployment", "web", "-p", patch]);
     let said = field.run("diff -f web.yaml");
     assert_eq!(said.status, 1, "{}", said.stderr);
-    for line in ["-  minReadySeconds: 2", "-  revisionHistoryLimit: 3", "+  revisionHistoryLimit: 10"]
+    for line in
+        ["-  minReadySeconds: 2", "-  revisionHistoryLimit: 3", "+  revisionHistoryLimit: 10"]
     {
         assert!(said.stdout.contains(line), "{line}: {}", said.stdout);
     }

@@ -10,9 +10,9 @@ use gitops_core::change::{Action, Change, ChangeSet};
 use gitops_core::diff::{Shown, compare};
 use gitops_core::key::ObjectKey;
 use gitops_core::object::Raw;
+use gitops_core::predict::no_op;
 use gitops_core::predict::owner::{self, Controller, Owner};
 use gitops_core::predict::takeover::{self, Removal};
-use gitops_core::predict::no_op;
 use gitops_core::seal::Sealer;
 use serde_json::Value;
 
@@ -202,7 +202,8 @@ impl Connection {
             );
             let target = target.map_err(|error| error.to_string()).and_then(|target| {
                 raw.key.namespace.clone_from(&target.namespace);
-                let place = raw.source.as_ref().map_or("another file".to_owned(), ToString::to_string);
+                let place =
+                    raw.source.as_ref().map_or("another file".to_owned(), ToString::to_string);
                 match seen.insert(raw.key.clone(), place) {
                     Some(first) => Err(format!("it stands twice: the first is at {first}")),
                     None => Ok(target),

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::fields::{entries, item_key, item_matches};
 use super::takeover::LAST_APPLIED;
+use crate::key::group_of;
 
 /// Whether applying `desired` as `manager` over `live` is proved to change
 /// nothing. `false` means "not proved".
@@ -27,7 +28,8 @@ pub fn is_no_op(desired: &Value, live: &Value, manager: &str) -> bool {
         return false;
     }
     // kubectl keeps such an annotation up to date in its own server-side apply.
-    let copied = live.pointer("/metadata/annotations").is_some_and(|a| a.get(LAST_APPLIED).is_some());
+    let copied =
+        live.pointer("/metadata/annotations").is_some_and(|a| a.get(LAST_APPLIED).is_some());
     if copied && manager == "kubectl" {
         return false;
     }
@@ -37,8 +39,10 @@ pub fn is_no_op(desired: &Value, live: &Value, manager: &str) -> bool {
         // Stating only a name owns nothing, and then the server keeps no entry.
         (None, None) => root_steps(wanted).is_some_and(|steps| steps.is_empty()),
         (Some(entry), None) => {
+            // The group of a custom resource has a dot.
+            let walk = Walk { built_in: !group_of(entry.api_version).contains('.') };
             Some(entry.api_version) == desired.get("apiVersion").and_then(Value::as_str)
-                && entry.fields.is_some_and(|fields| root_is_owned(wanted, fields, found))
+                && entry.fields.is_some_and(|fields| walk.root(wanted, fields, found))
         }
         _ => false,
     }
@@ -68,26 +72,109 @@ fn metadata_steps(metadata: &Value) -> Option<impl Iterator<Item = (&String, &Va
     Some(metadata.as_object()?.iter().filter(move |(name, _)| !identity(name)))
 }
 
-fn root_is_owned(
-    desired: &Map<String, Value>,
-    fields: &Map<String, Value>,
-    live: &Map<String, Value>,
-) -> bool {
-    let Some(steps) = root_steps(desired) else { return false };
-    steps.len() == count(fields)
-        && steps.iter().all(|(name, value)| {
-            let Some(owned) = fields.get(&format!("f:{name}")) else { return false };
-            let Some(found) = live.get(name.as_str()) else { return false };
-            if name.as_str() != "metadata" {
-                return is_owned(value, owned, found);
-            }
-            let (Some(owned), Some(found), Some(steps)) =
-                (owned.as_object(), found.as_object(), metadata_steps(value))
+/// A walk over an object, the fields that its manager owns, and the live one.
+struct Walk {
+    /// Whether the kind is Kubernetes' own.
+    built_in: bool,
+}
+
+impl Walk {
+    fn root(
+        &self,
+        desired: &Map<String, Value>,
+        fields: &Map<String, Value>,
+        live: &Map<String, Value>,
+    ) -> bool {
+        let Some(steps) = root_steps(desired) else { return false };
+        steps.len() == count(fields)
+            && steps.iter().all(|(name, value)| {
+                let Some(owned) = fields.get(&format!("f:{name}")) else { return false };
+                let Some(found) = live.get(name.as_str()) else { return false };
+                if name.as_str() != "metadata" {
+                    return self.value(name, value, owned, found);
+                }
+                let (Some(owned), Some(found), Some(steps)) =
+                    (owned.as_object(), found.as_object(), metadata_steps(value))
+                else {
+                    return false;
+                };
+                self.map(steps, owned, found)
+            })
+    }
+
+    fn map<'a>(
+        &self,
+        desired: impl Iterator<Item = (&'a String, &'a Value)>,
+        fields: &Map<String, Value>,
+        live: &Map<String, Value>,
+    ) -> bool {
+        let mut seen = 0;
+        for (name, value) in desired {
+            seen += 1;
+            let (Some(owned), Some(found)) = (fields.get(&format!("f:{name}")), live.get(name))
             else {
                 return false;
             };
-            map_is_owned(steps, owned, found)
-        })
+            if !self.value(name, value, owned, found) {
+                return false;
+            }
+        }
+        seen == count(fields)
+    }
+
+    fn value(&self, step: &str, desired: &Value, owned: &Value, live: &Value) -> bool {
+        let Some(owned) = owned.as_object() else { return false };
+        if count(owned) == 0 {
+            // A leaf, or an atomic value: owned as a whole, so equal as a whole.
+            return !holds_null(desired)
+                && (desired == live || (self.built_in && is_defaulted(step, desired, live)));
+        }
+        match (desired, live) {
+            (Value::Object(desired), Value::Object(live)) => self.map(desired.iter(), owned, live),
+            (Value::Array(desired), Value::Array(live)) => self.list(desired, owned, live),
+            _ => false,
+        }
+    }
+
+    /// A keyed list or a set: the same items in the same order on both sides, and
+    /// no item of anyone else, whose place the merge might change.
+    fn list(&self, desired: &[Value], owned: &Map<String, Value>, live: &[Value]) -> bool {
+        if desired.len() != live.len() || desired.len() != count(owned) {
+            return false;
+        }
+        let mut used = vec![false; desired.len()];
+        for (step, fields) in owned {
+            if step == "." {
+                continue;
+            }
+            let index = if let Some(key) = item_key(step) {
+                let index = desired.iter().position(|item| item_matches(item, &key));
+                index.filter(|&index| {
+                    item_matches(&live[index], &key)
+                        && match (&desired[index], fields, &live[index]) {
+                            (
+                                Value::Object(desired),
+                                Value::Object(fields),
+                                Value::Object(live),
+                            ) => self.map(desired.iter(), fields, live),
+                            _ => false,
+                        }
+                })
+            } else if let Some(member) = step.strip_prefix("v:") {
+                let member: Option<Value> = serde_json::from_str(member).ok();
+                let index =
+                    member.and_then(|member| desired.iter().position(|item| *item == member));
+                index.filter(|&index| desired[index] == live[index])
+            } else {
+                None
+            };
+            match index {
+                Some(index) if !used[index] => used[index] = true,
+                _ => return false,
+            }
+        }
+        true
+    }
 }
 
 /// How many children a node of the field tree has.
@@ -95,72 +182,25 @@ fn count(fields: &Map<String, Value>) -> usize {
     fields.keys().filter(|step| step.as_str() != ".").count()
 }
 
-fn map_is_owned<'a>(
-    desired: impl Iterator<Item = (&'a String, &'a Value)>,
-    fields: &Map<String, Value>,
-    live: &Map<String, Value>,
-) -> bool {
-    let mut seen = 0;
-    for (name, value) in desired {
-        seen += 1;
-        let (Some(owned), Some(found)) = (fields.get(&format!("f:{name}")), live.get(name)) else {
-            return false;
-        };
-        if !is_owned(value, owned, found) {
-            return false;
-        }
-    }
-    seen == count(fields)
-}
-
-fn is_owned(desired: &Value, owned: &Value, live: &Value) -> bool {
-    let Some(owned) = owned.as_object() else { return false };
-    if count(owned) == 0 {
-        // A leaf, or an atomic value: owned as a whole, so equal as a whole.
-        return !holds_null(desired) && desired == live;
-    }
-    match (desired, live) {
-        (Value::Object(desired), Value::Object(live)) => map_is_owned(desired.iter(), owned, live),
-        (Value::Array(desired), Value::Array(live)) => list_is_owned(desired, owned, live),
-        _ => false,
-    }
-}
-
-/// A keyed list or a set: the same items in the same order on both sides, and
-/// no item of anyone else, whose place the merge might change.
-fn list_is_owned(desired: &[Value], owned: &Map<String, Value>, live: &[Value]) -> bool {
-    if desired.len() != live.len() || desired.len() != count(owned) {
+/// The two atomic values of a pod template that the server fills in:
+/// `fieldRef` gets `apiVersion: v1`, `resourceFieldRef` gets `divisor: "0"`
+/// (Kubernetes 1.36: `pkg/apis/core/v1/zz_generated.defaults.go`). An apply
+/// replaces the value as a whole and the server fills it in again. A
+/// custom resource may lack such a default, so only built-in kinds are held to
+/// have it.
+fn is_defaulted(step: &str, desired: &Value, live: &Value) -> bool {
+    let (name, default) = match step {
+        "fieldRef" => ("apiVersion", "v1"),
+        "resourceFieldRef" => ("divisor", "0"),
+        _ => return false,
+    };
+    let (Some(desired), Some(live)) = (desired.as_object(), live.as_object()) else {
         return false;
-    }
-    let mut used = vec![false; desired.len()];
-    for (step, fields) in owned {
-        if step == "." {
-            continue;
-        }
-        let index = if let Some(key) = item_key(step) {
-            let index = desired.iter().position(|item| item_matches(item, &key));
-            index.filter(|&index| {
-                item_matches(&live[index], &key)
-                    && match (&desired[index], fields, &live[index]) {
-                        (Value::Object(desired), Value::Object(fields), Value::Object(live)) => {
-                            map_is_owned(desired.iter(), fields, live)
-                        }
-                        _ => false,
-                    }
-            })
-        } else if let Some(member) = step.strip_prefix("v:") {
-            let member: Option<Value> = serde_json::from_str(member).ok();
-            let index = member.and_then(|member| desired.iter().position(|item| *item == member));
-            index.filter(|&index| desired[index] == live[index])
-        } else {
-            None
-        };
-        match index {
-            Some(index) if !used[index] => used[index] = true,
-            _ => return false,
-        }
-    }
-    true
+    };
+    !desired.contains_key(name)
+        && live.len() == desired.len() + 1
+        && live.get(name).and_then(Value::as_str) == Some(default)
+        && desired.iter().all(|(name, value)| live.get(name) == Some(value))
 }
 
 /// A null in the desired object means "not stated" to some and "absent" to
@@ -280,6 +320,25 @@ mod tests {
             assert!(!is_no_op(&desired(), &live, "m"), "{name}");
         }
         assert!(!is_no_op(&desired(), &live(), "someone else"));
+    }
+
+    #[test]
+    fn a_field_reference_gets_its_version_in_built_in_kinds_only() {
+        let with_reference = |reference: Value, api_version: &str| {
+            json!({"apiVersion": api_version, "kind": "Thing", "metadata": {"name": "a",
+                "managedFields": [{"manager": "m", "operation": "Apply", "apiVersion": api_version,
+                    "fieldsV1": {"f:spec": {"f:valueFrom": {"f:fieldRef": {}}}}}]},
+                "spec": {"valueFrom": {"fieldRef": reference}}})
+        };
+        for (api_version, proved) in [("apps/v1", true), ("v1", true), ("example.dev/v1", false)] {
+            let mut desired = with_reference(json!({"fieldPath": "metadata.name"}), api_version);
+            desired["metadata"] = json!({"name": "a"});
+            let full = json!({"fieldPath": "metadata.name", "apiVersion": "v1"});
+            let live = with_reference(full, api_version);
+            assert_eq!(is_no_op(&desired, &live, "m"), proved, "{api_version}");
+            let other = json!({"fieldPath": "metadata.uid", "apiVersion": "v1"});
+            assert!(!is_no_op(&desired, &with_reference(other, api_version), "m"));
+        }
     }
 
     #[test]

@@ -54,11 +54,8 @@ pub fn find(live: Option<&Value>, default: Option<Controller>) -> Owner {
     let has = |pointer: &str, name: &str| {
         live.and_then(|live| live.pointer(pointer)).is_some_and(|map| map.get(name).is_some())
     };
-    let plain = |manager: &str| Owner {
-        manager: manager.to_owned(),
-        force: true,
-        removal: Removal::None,
-    };
+    let plain =
+        |manager: &str| Owner { manager: manager.to_owned(), force: true, removal: Removal::None };
     let flux = || Owner { removal: Removal::TakeOver, ..plain("kustomize-controller") };
     if FLUX_LABELS.iter().all(|label| has("/metadata/labels", label)) {
         return flux();
@@ -89,10 +86,8 @@ pub fn find(live: Option<&Value>, default: Option<Controller>) -> Owner {
 pub fn tracked(desired: &Raw, live: Option<&Value>) -> Value {
     let mut body = desired.json.clone();
     let Some(live) = live else { return body };
-    let marks = FLUX_LABELS
-        .iter()
-        .map(|label| ("labels", *label))
-        .chain([("annotations", ARGO_TRACKING)]);
+    let marks =
+        FLUX_LABELS.iter().map(|label| ("labels", *label)).chain([("annotations", ARGO_TRACKING)]);
     for (map, name) in marks {
         let found = live.pointer(&format!("/metadata/{map}")).and_then(|map| map.get(name));
         let (Some(value), Some(metadata)) =
@@ -128,7 +123,11 @@ mod tests {
                 "kustomize-controller",
                 Removal::TakeOver,
             ),
-            (json!({"annotations": {ARGO_TRACKING: "a"}}), "argocd-controller", Removal::LastApplied),
+            (
+                json!({"annotations": {ARGO_TRACKING: "a"}}),
+                "argocd-controller",
+                Removal::LastApplied,
+            ),
             (
                 json!({"annotations": {ARGO_TRACKING: "a"},
                        "managedFields": apply("argocd-controller")}),

@@ -64,7 +64,9 @@ pub fn without_removed(
             let before = entries(live);
             let keep: Vec<_> = after
                 .iter()
-                .filter(|entry| !is_taken_over(entry) || (entry.manager == manager && entry.is_apply()))
+                .filter(|entry| {
+                    !is_taken_over(entry) || (entry.manager == manager && entry.is_apply())
+                })
                 .filter_map(|entry| entry.fields)
                 .collect();
             for fields in before.iter().filter(|e| is_taken_over(e)).filter_map(|e| e.fields) {
@@ -228,9 +230,12 @@ mod tests {
     fn client_side_apply_removes_what_it_stated_before() {
         let applied =
             json!({"metadata": {"name": "n"}, "data": {"a": "1", "gone": "2"}}).to_string();
-        let csa = entry("kubectl-client-side-apply", "Update",
+        let csa = entry(
+            "kubectl-client-side-apply",
+            "Update",
             &json!({"f:data": {"f:a": {}, "f:gone": {}, "f:edited": {}},
-                    "f:metadata": {"f:annotations": {".": {}, "f:x": {}}}}));
+                    "f:metadata": {"f:annotations": {".": {}, "f:x": {}}}}),
+        );
         let ours = entry("kubectl", "Apply", &json!({"f:data": {"f:a": {}}}));
         let live = json!({"metadata": {"name": "n", "annotations": {LAST_APPLIED: applied},
                                        "managedFields": [csa]},
