@@ -587,3 +587,76 @@ fn flow_entries_are_edited_in_place() {
     let planned = world.release("api", "v2", &dev()).unwrap();
     assert!(after(&planned, DEV).contains("- {name: api, newTag: v2}\n"));
 }
+
+mod edits {
+    //! Whatever a kustomization looks like, a release changes one line of it.
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An entry of `images:` as people write it, and whether it has a tag.
+    fn entry(name: &'static str) -> impl Strategy<Value = (String, bool)> {
+        let quote = prop::sample::select(vec!["", "'", "\""]);
+        let comment = prop::sample::select(vec!["", " # a: b", "   # 'x"]);
+        let tag = prop::option::of("v[0-9]{1,3}");
+        let other =
+            prop::option::of(prop::sample::select(vec!["newName: r.io:5000/x", "newName: \"y\""]));
+        (quote, comment, tag, other, any::<bool>(), any::<bool>()).prop_map(
+            move |(quote, comment, tag, other, first, flow)| {
+                let name = format!("name: {quote}{name}{quote}");
+                let tag_line = tag.as_ref().map(|tag| format!("newTag: {quote}{tag}{quote}"));
+                let mut pairs: Vec<String> = other.map(str::to_owned).into_iter().collect();
+                pairs.insert(if first { 0 } else { pairs.len() }, name);
+                pairs.extend(tag_line);
+                let text = if flow {
+                    format!("  - {{{}}}{comment}\n", pairs.join(", "))
+                } else {
+                    let lines: Vec<String> =
+                        pairs.iter().map(|pair| format!("{pair}{comment}\n")).collect();
+                    format!("  - {}", lines.join("    "))
+                };
+                (text, tag.is_some())
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn one_line_changes(
+            (web, tagged) in entry("web"),
+            (api, _) in entry("api"),
+            web_first in any::<bool>(),
+            windows in any::<bool>(),
+            version in "[A-Za-z0-9_][A-Za-z0-9_.-]{0,12}",
+        ) {
+            let entries = if web_first { format!("{web}{api}") } else { format!("{api}{web}") };
+            let mut before =
+                format!("# head\nnamespace: x # y\n{}replicas:\n- {{name: web, count: 3}}\n", images(&entries));
+            if windows {
+                before = before.replace('\n', "\r\n");
+            }
+            let world = World::new(&[(DEV, &before)]);
+            let planned = world.release("web", &version, &dev()).unwrap();
+            let (plan, contents) = &planned.plans[0];
+            let Some(bytes) = contents.get(&path(DEV)) else {
+                prop_assert!(plan.nothing_to_do() && tagged);
+                return Ok(());
+            };
+            let after = String::from_utf8(bytes.after.to_vec()).unwrap();
+            let old: Vec<&str> = before.split('\n').collect();
+            let new: Vec<&str> = after.split('\n').collect();
+            // A flow entry gets its tag in its own line, a block entry a new one.
+            let added = new.len() - old.len();
+            prop_assert!(added == 0 || (added == 1 && !tagged));
+            let same_head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+            let same_tail = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
+            prop_assert!(same_head + same_tail >= old.len() - 1, "{before:?}\n{after:?}");
+            // What comes out holds the version as a string, and nothing moves twice.
+            let mut tree = Memory::new();
+            tree.insert(path(DEV), after.as_bytes());
+            let again = World { tree, ..world };
+            prop_assert!(again.release("web", &version, &dev()).unwrap().plans[0].0.nothing_to_do());
+        }
+    }
+}

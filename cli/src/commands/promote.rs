@@ -22,7 +22,7 @@ use crate::output::promotion as output;
 ///   kubectl gitops promote web --to prod
 ///   kubectl gitops promote web --to prod --version v1.4.0
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment, after_help = crate::args::EXIT_STATUS)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct PromoteArgs {
     /// The apps; all of them without any
     #[arg(value_name = "APP")]
@@ -87,6 +87,7 @@ pub(super) fn carry_out(
     let mut answer = Exit::Yes;
     let author = Author { trust: &trust, seconds: now.as_second(), terminal };
     let mut done = Vec::new();
+    let mut broken = None;
     for (index, step) in proposal.steps.iter().enumerate() {
         let decided = step.preview.as_ref().map_or(Exit::Yes, |preview| exit(preview.decision));
         if format == Format::Text {
@@ -98,7 +99,14 @@ pub(super) fn carry_out(
             answer = answer.and(decided);
             continue;
         }
-        let outcome = promote::perform(&author, &proposal, step)?;
+        let outcome = match promote::perform(&author, &proposal, step) {
+            Ok(outcome) => outcome,
+            // What was done before is told all the same.
+            Err(failure) => {
+                broken = Some(failure);
+                break;
+            }
+        };
         if format == Format::Text {
             terminal.answer(&output::outcome(&step.plan, &outcome, terminal))?;
         }
@@ -121,7 +129,10 @@ pub(super) fn carry_out(
         };
         terminal.answer(&document)?;
     }
-    Ok(answer)
+    match broken {
+        Some(failure) => Err(failure),
+        None => Ok(answer),
+    }
 }
 
 /// The time of judgement, to the second.

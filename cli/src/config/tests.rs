@@ -269,7 +269,7 @@ fn templates_name_what_is_known() {
     );
     refused(
         "environments:\n- {name: a, path: 'k/{env}'}\n",
-        &[("2:19: unknown template variable `{env}`; known are `{app}`", Some("known are `app`"))],
+        &[("2:19: unknown template variable `{env}`; known are `{app}`", None)],
     );
     refused(
         &format!("{THREE}pullRequest: {{branch: 'x y/{{env}}'}}\n"),

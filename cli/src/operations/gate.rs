@@ -1,8 +1,10 @@
 //! A change between two revisions, judged environment by environment.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use gitops_core::judge::{Commit, Decision, FileAction, FileChange, Move, Operation, Request};
 use gitops_core::plan::{App, PlanError, discover_apps, outside_target};
-use gitops_git::{Changed, CommitId, RevisionTree, trailers};
+use gitops_git::{Changed, CommitId, Repository, RevisionTree, trailers};
 use gitops_tree::{Recorded, Tree, TreePath};
 
 use super::desired::{config_failure, git_failure};
@@ -138,11 +140,7 @@ fn difference(
     let changed = repository.changed(Some(&meet), &head_commit).map_err(failed)?;
     let mut commits = Vec::new();
     let mut claims = false;
-    for commit in repository.first_parent(&head_commit, &[]) {
-        let commit = commit.map_err(failed)?;
-        if commit.id == meet {
-            break;
-        }
+    for commit in since(repository, &meet, &head_commit).map_err(failed)? {
         claims |= !trailers::values(&commit.trailers(), "Plan-Digest").is_empty();
         let paths = repository.changed(commit.parents.first(), &commit.id).map_err(failed)?;
         commits.push(told(commit, &paths));
@@ -156,6 +154,27 @@ fn difference(
         commits,
         claims,
     })
+}
+
+/// The commits of the change, newest first: what the head was made from and
+/// the base was not, on every line of history.
+fn since(
+    repository: &Repository,
+    base: &CommitId,
+    head: &CommitId,
+) -> Result<Vec<gitops_git::Commit>, gitops_git::GitError> {
+    let mut found = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut next = VecDeque::from([*head]);
+    while let Some(id) = next.pop_front() {
+        if !seen.insert(id) || repository.is_ancestor(&id, base)? {
+            continue;
+        }
+        let commit = repository.read_commit(&id)?;
+        next.extend(commit.parents.iter().copied());
+        found.push(commit);
+    }
+    Ok(found)
 }
 
 fn file(changed: &Changed) -> FileChange {

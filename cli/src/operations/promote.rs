@@ -93,6 +93,7 @@ pub(crate) fn propose<'a>(
         config.environments.iter().filter(|other| trust.branch_of(other) == base).collect();
     let mut steps = Vec::new();
     for (mut plan, contents) in planned.plans {
+        refuse_kept_branch(trust, &plan)?;
         let preview = if plan.nothing_to_do() {
             None
         } else {
@@ -104,6 +105,20 @@ pub(crate) fn propose<'a>(
         steps.push(Judged { plan, contents, preview });
     }
     Ok(Proposal { target, source, steps, skipped: planned.skipped })
+}
+
+/// A request's branch is replaced by every promotion, so it cannot be one that
+/// something is read from.
+fn refuse_kept_branch(trust: &Trust, plan: &Plan) -> Result<(), Failure> {
+    let Some(branch) = &plan.branch else { return Ok(()) };
+    let mut kept = trust.config.environments.iter().map(|environment| trust.branch_of(environment));
+    if *branch != trust.branch && !kept.any(|kept| kept == branch) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "`pullRequest.branch` gives `{branch}`, which environments are read from"
+    ))
+    .hint("give requests a branch of their own, such as `release/{app}/{env}`"))
 }
 
 /// The environment that a promotion starts from.
