@@ -3,18 +3,23 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory as _, Parser};
+use clap::{Arg, ArgAction, Args, CommandFactory as _, Parser};
 
 use crate::commands::Command;
 use crate::output::Color;
 
 /// Diff clusters against Git, and promote changes through it
 ///
-/// How does my cluster differ from Git, what would this promotion change, and
-/// may it happen? Reads clusters, never writes to one; moves changes between
-/// environments through Git, and lets policies of the repository decide.
+/// How does my cluster differ from Git, what would this promotion change,
+/// and may it happen? Reads clusters, never writes to one. Moves changes
+/// between environments through Git, and lets the repository's policies decide.
 #[derive(Parser, Debug)]
-#[command(version, propagate_version = false, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    version,
+    propagate_version = false,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 #[command(after_help = EXIT_STATUS, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -24,7 +29,7 @@ pub(crate) struct Cli {
 }
 
 /// One table for every verb.
-pub(crate) const EXIT_STATUS: &str = "\
+const EXIT_STATUS: &str = "\
 Exit status:
   0  yes, done, no difference
   1  the answer is no: differences, or a closed gate
@@ -33,13 +38,21 @@ Exit status:
   4  a policy did not answer
   5  pending, ask again later";
 
+/// One page, whether asked for by `-h`, `--help` or `help`: an option a line.
+const PAGE: &str = "\
+{about}
+
+{before-help}{usage-heading} {usage}
+
+{all-args}{after-help}";
+
 /// Flags of every verb.
 #[derive(Args, Debug)]
 pub(crate) struct Common {
     /// Work in the repository that holds DIR
     #[arg(short = 'C', value_name = "DIR", global = true, help_heading = "Common options")]
     pub(crate) directory: Option<PathBuf>,
-    /// When to use colour
+    /// When to use colour; `auto` heeds `NO_COLOR`
     #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true)]
     #[arg(help_heading = "Common options")]
     pub(crate) color: Color,
@@ -105,7 +118,31 @@ pub(crate) fn command() -> clap::Command {
 
 /// The command line under the name `name`.
 pub(crate) fn named(name: &str) -> clap::Command {
-    Cli::command().bin_name(name.to_owned()).display_name(name.to_owned())
+    page(Cli::command(), name).bin_name(name.to_owned()).display_name(name.to_owned())
+}
+
+/// Lays out the help of a command and of those below it. What the doc comment
+/// says after its first line stands before the usage.
+fn page(command: clap::Command, name: &str) -> clap::Command {
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+    let more = long.strip_prefix(&about).unwrap_or(&long).trim();
+    let more = more.replace("kubectl gitops", name);
+    let help = Arg::new("help")
+        .short('h')
+        .long("help")
+        .action(ArgAction::HelpShort)
+        .help("Print this page")
+        .help_heading("Common options")
+        .display_order(1000);
+    let command = command
+        .long_about(None)
+        .help_template(PAGE)
+        .disable_help_flag(true)
+        .arg(help)
+        .after_help(EXIT_STATUS)
+        .mut_subcommands(|command| page(command, name));
+    if more.is_empty() { command } else { command.before_help(more) }
 }
 
 /// What to call ourselves: a plugin of the program whose prefix we have.
@@ -133,6 +170,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+        named("kubectl gitops").debug_assert();
     }
 }

@@ -11,6 +11,7 @@ mod failure;
 mod operations;
 mod output;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
@@ -19,6 +20,15 @@ fn main() -> ExitCode {
     // A policy is compiled by a child of this program, which gets only this word.
     if std::env::args_os().nth(1).is_some_and(|word| word == operations::policies::COMPILE_WORD) {
         return gitops_policy::compile_child_main(std::env::args_os().skip(2));
+    }
+    let called = std::env::args_os().next().unwrap_or_default();
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some(candidates) = commands::completion::asked(Path::new(&called), &words) {
+        let terminal = output::Terminal::new(output::Color::Never, false, false);
+        return match terminal.answer(&candidates) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => terminal.fail(&failure),
+        };
     }
     let matches = match args::command().try_get_matches() {
         Ok(matches) => matches,

@@ -30,7 +30,7 @@ use crate::output::diff::{self as output, Comparison};
 ///   kubectl gitops diff uat prod
 ///   kubectl gitops diff --rev v1.2..main prod
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment, after_help = crate::args::EXIT_STATUS)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct DiffArgs {
     /// One environment against its cluster, or two against each other
     #[arg(value_name = "ENV", num_args = 0..=2, conflicts_with_all = ["filename", "kustomize", "all"])]
@@ -173,7 +173,12 @@ impl DiffArgs {
     }
 
     /// The same environments at two revisions.
-    fn revisions(&self, context: &Context, from: &str, to: &str) -> Result<Vec<Comparison>, Failure> {
+    fn revisions(
+        &self,
+        context: &Context,
+        from: &str,
+        to: &str,
+    ) -> Result<Vec<Comparison>, Failure> {
         let head = |rev: &str| if rev.is_empty() { "HEAD".to_owned() } else { rev.to_owned() };
         let before = Workspace::open(context, Some(&head(from)))?;
         let after = Workspace::open(context, Some(&head(to)))?;

@@ -19,7 +19,7 @@ use crate::output::gate as output;
 ///   kubectl gitops gate --base origin/main --head HEAD
 ///   kubectl gitops gate --base "$BASE_SHA" --head "$HEAD_SHA" -o json
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment, after_help = crate::args::EXIT_STATUS)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct GateArgs {
     /// The branch or commit that the request is to be merged into
     #[arg(long, value_name = "REV")]

@@ -14,7 +14,7 @@ use crate::output::list::{self as output, Row};
 ///   kubectl gitops list
 ///   kubectl gitops list --rev v1.2 -o json
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment, after_help = crate::args::EXIT_STATUS)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ListArgs {
     /// List this revision instead of the work tree
     #[arg(long, value_name = "REV")]
@@ -39,9 +39,9 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Exit, Failure> {
     for environment in &config.environments {
         let apps = discover_apps(workspace.tree(), &environment.reference(&trust), &config.rules)
             .map_err(|error| {
-                Failure::usage(format!("could not list environment `{}`", environment.name))
-                    .because(&error)
-            })?;
+            Failure::usage(format!("could not list environment `{}`", environment.name))
+                .because(&error)
+        })?;
         rows.push(Row { environment, apps });
     }
     let text = match args.output {

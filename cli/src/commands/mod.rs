@@ -1,6 +1,6 @@
 //! One file a verb: its arguments and its run function.
 
-mod completion;
+pub(crate) mod completion;
 mod diff;
 mod gate;
 mod list;

@@ -8,7 +8,6 @@ use crate::operations::policies;
 
 /// Manage the policies of the repository
 #[derive(Args, Debug)]
-#[command(after_help = crate::args::EXIT_STATUS)]
 pub(crate) struct PolicyArgs {
     #[command(subcommand)]
     action: Action,
@@ -29,7 +28,7 @@ enum Action {
 ///   kubectl gitops policy lock
 ///   kubectl gitops policy lock --check
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment, after_help = crate::args::EXIT_STATUS)]
+#[command(verbatim_doc_comment)]
 struct LockArgs {
     /// Write nothing; exit 1 where the lock is out of date
     #[arg(long)]
@@ -66,8 +65,9 @@ fn lock(context: &Context, args: &LockArgs) -> Result<Exit, Failure> {
         return Ok(Exit::No);
     }
     let file = Workspace::root_of(&folder)?.join(path.as_str());
-    std::fs::write(&file, text)
-        .map_err(|error| Failure::world(format!("could not write `{}`", file.display())).because(&error))?;
+    std::fs::write(&file, text).map_err(|error| {
+        Failure::world(format!("could not write `{}`", file.display())).because(&error)
+    })?;
     context.terminal.answer(&format!("wrote {path}\n"))?;
     Ok(Exit::Yes)
 }

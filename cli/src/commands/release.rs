@@ -15,7 +15,7 @@ use crate::operations::promote::Wish;
 ///   kubectl gitops release web v1.4.0
 ///   kubectl gitops release web v1.4.0 --to uat --dry-run
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment, after_help = crate::args::EXIT_STATUS)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct ReleaseArgs {
     /// The app
     #[arg(value_name = "APP")]

@@ -16,7 +16,7 @@ use crate::operations::desired::{self, Workspace};
 ///   kubectl gitops render prod --rev v1.2
 ///   kubectl gitops render -k overlays/prod | kubectl apply --dry-run=server -f -
 #[derive(Args, Debug)]
-#[command(verbatim_doc_comment, after_help = crate::args::EXIT_STATUS)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct RenderArgs {
     /// The environment
     #[arg(value_name = "ENV", required_unless_present = "kustomize", conflicts_with = "kustomize")]
@@ -27,7 +27,7 @@ pub(crate) struct RenderArgs {
     /// Render this revision instead of the work tree
     #[arg(long, value_name = "REV", conflicts_with = "kustomize")]
     rev: Option<String>,
-    /// Which files outside a kustomization's own folder it may read
+    /// Whether a kustomization may read files outside its folder
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
     load_restrictor: LoadRestrictor,
 }
@@ -35,11 +35,11 @@ pub(crate) struct RenderArgs {
 /// kustomize's names for it.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum LoadRestrictor {
-    /// None: kustomize's default
+    // None, as kustomize by default.
     #[default]
     #[value(name = "LoadRestrictionsRootOnly")]
     RootOnly,
-    /// All of the tree, as Flux does
+    // All of the tree, as Flux does.
     #[value(name = "LoadRestrictionsNone")]
     None,
 }

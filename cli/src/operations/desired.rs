@@ -66,7 +66,10 @@ pub(crate) fn unknown_environment(error: UnknownEnvironment) -> Failure {
 }
 
 /// Words for objects that do not render.
-pub(crate) fn render_failure(what: &TreePath, error: &(dyn std::error::Error + 'static)) -> Failure {
+pub(crate) fn render_failure(
+    what: &TreePath,
+    error: &(dyn std::error::Error + 'static),
+) -> Failure {
     Failure::usage(format!("could not render `{what}`")).because(error)
 }
 
@@ -84,15 +87,22 @@ impl Workspace {
             let tree = repository
                 .work_tree()
                 .map_err(|error| git_failure("could not read the work tree", &error))?;
-            return Ok(Workspace { tree: Box::new(tree), label: "work tree".to_owned(), repository });
+            return Ok(Workspace {
+                tree: Box::new(tree),
+                label: "work tree".to_owned(),
+                repository,
+            });
         };
         let attempt = || format!("could not read revision `{rev}`");
         let commit = repository.resolve(rev).map_err(|error| git_failure(attempt(), &error))?;
         let tree = repository.tree(&commit).map_err(|error| git_failure(attempt(), &error))?;
         let id = commit.to_string();
         let short = &id[..7.min(id.len())];
-        let label =
-            if id.starts_with(rev) { format!("commit {short}") } else { format!("{rev} at {short}") };
+        let label = if id.starts_with(rev) {
+            format!("commit {short}")
+        } else {
+            format!("{rev} at {short}")
+        };
         Ok(Workspace { repository, tree: Box::new(tree), label })
     }
 
@@ -205,8 +215,7 @@ fn expand(tree: &dyn Tree, environment: &Environment) -> Result<Vec<TreePath>, F
     let entries = tree.list(&parent).map_err(|error| render_failure(&parent, &error))?;
     let mut found = Vec::new();
     for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Directory) {
-        let Some(app) =
-            entry.name.strip_prefix(prefix).and_then(|name| name.strip_suffix(suffix))
+        let Some(app) = entry.name.strip_prefix(prefix).and_then(|name| name.strip_suffix(suffix))
         else {
             continue;
         };
@@ -315,7 +324,11 @@ impl Files {
     }
 
     /// As `kustomize build` prints it.
-    pub(crate) fn rendered(&self, options: &Options, terminal: Terminal) -> Result<String, Failure> {
+    pub(crate) fn rendered(
+        &self,
+        options: &Options,
+        terminal: Terminal,
+    ) -> Result<String, Failure> {
         let mut text = String::new();
         for (tree, path, _) in &self.parts {
             let built = gitops_kustomize::build(tree.as_ref(), path, options)
@@ -326,7 +339,12 @@ impl Files {
         Ok(text)
     }
 
-    fn render(&self, tree: &dyn Tree, path: &TreePath, part: &Part) -> Result<Desired, DesiredError> {
+    fn render(
+        &self,
+        tree: &dyn Tree,
+        path: &TreePath,
+        part: &Part,
+    ) -> Result<Desired, DesiredError> {
         match part {
             Part::Kustomization => {
                 gitops_desired::render_kustomization(tree, path, &Options::default())
@@ -375,10 +393,9 @@ fn here() -> Result<PathBuf, Failure> {
 /// may name bases anywhere.
 fn on_disk(path: &Path) -> Result<(Box<dyn Tree>, TreePath), Failure> {
     let attempt = || format!("could not read `{}`", path.display());
-    let real = std::fs::canonicalize(path)
-        .map_err(|error| Failure::usage(attempt()).because(&error))?;
-    let root =
-        Directory::open(Path::new("/")).map_err(|error| git_failure(attempt(), &error))?;
+    let real =
+        std::fs::canonicalize(path).map_err(|error| Failure::usage(attempt()).because(&error))?;
+    let root = Directory::open(Path::new("/")).map_err(|error| git_failure(attempt(), &error))?;
     let text = real.to_str().map(|text| text.trim_start_matches('/'));
     let path = text
         .and_then(|text| TreePath::new(text).ok())

@@ -17,8 +17,8 @@ pub(crate) fn host(terminal: Terminal) -> Result<Host, Failure> {
         std::env::current_exe().map_err(|error| Failure::fault(attempt).because(&error))?;
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let (cache_home, home) = (variable("XDG_CACHE_HOME"), variable("HOME"));
-    let cache = gitops_policy::cache_folder(cache_home.as_deref(), home.as_deref())
-        .ok_or_else(|| {
+    let cache =
+        gitops_policy::cache_folder(cache_home.as_deref(), home.as_deref()).ok_or_else(|| {
             Failure::fault("could not find a folder for compiled policies")
                 .hint("set HOME or XDG_CACHE_HOME")
         })?;

@@ -74,7 +74,10 @@ pub(crate) fn text(comparison: &Comparison, terminal: Terminal) -> String {
         }
         head(&mut text, change, terminal);
         if change.action.is_difference() {
-            let sides = [(Paint::Removed, "---", &comparison.before), (Paint::Added, "+++", &comparison.after)];
+            let sides = [
+                (Paint::Removed, "---", &comparison.before),
+                (Paint::Added, "+++", &comparison.after),
+            ];
             for (paint, mark, side) in sides {
                 text.push_str(&terminal.paint(paint, &format!("{mark} {side}")));
                 text.push('\n');

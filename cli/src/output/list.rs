@@ -31,7 +31,11 @@ pub(crate) fn text(rows: &[Row<'_>], terminal: Terminal) -> String {
         let order =
             if after.is_empty() { String::new() } else { format!(", after {}", after.join(", ")) };
         text.push_str(&terminal.paint(Paint::Bold, &environment.name));
-        text.push_str(&format!("  {}, merge {}{order}\n", environment.path, strategy(environment.merge)));
+        text.push_str(&format!(
+            "  {}, merge {}{order}\n",
+            environment.path,
+            strategy(environment.merge)
+        ));
         for app in &row.apps {
             let version = app.version().unwrap_or_else(|| "no version".to_owned());
             text.push_str(&format!("  {:width$}  {version}\n", app.name));

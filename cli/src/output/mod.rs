@@ -18,12 +18,10 @@ use crate::failure::{Exit, Failure};
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
-    /// Where stdout is a terminal and `NO_COLOR` is not set
+    // Where stdout is a terminal and `NO_COLOR` is not set.
     #[default]
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 
