@@ -62,8 +62,6 @@ pub(crate) struct Environment {
     pub(crate) controller: Option<Controller>,
     /// What happens to a change whose gate is open.
     pub(crate) merge: Merge,
-    /// How a request is merged.
-    pub(crate) method: Method,
     /// The environments right before it.
     pub(crate) after: After,
     /// Gates that the file names.
@@ -97,12 +95,12 @@ pub(crate) enum Merge {
     Direct,
 }
 
-/// How a request is merged.
-#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How a request is merged. Held for the version that merges: `merge: auto` is
+/// refused until then.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Method {
     /// One commit.
-    #[default]
     Squash,
     /// A merge commit.
     Merge,

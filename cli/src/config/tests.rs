@@ -53,7 +53,6 @@ fn defaults() {
     assert_eq!(uat.after, After::All(vec!["dev".to_owned()]));
     assert_eq!(prod.after, After::All(vec!["uat".to_owned()]));
     assert_eq!((dev.merge, uat.merge), (Merge::Direct, Merge::Manual));
-    assert_eq!(uat.method, Method::Squash);
     assert_eq!(config.trust_branch, None);
     assert_eq!(config.policies, None);
     let values = Values { app: "web", env: "uat", version: "v1", from: "dev" };
@@ -106,7 +105,7 @@ seal: [{kind: MyCredential, pointer: /spec/token}, {path: '**/.env'}]
     assert_eq!(prod.after, After::All(vec!["uat".to_owned(), "perf".to_owned()]));
     assert_eq!(config.environment("perf").unwrap().after, After::Any(vec!["dev".to_owned()]));
     let dev = config.environment("dev").unwrap();
-    assert_eq!((dev.merge, dev.method), (Merge::Auto, Method::Rebase));
+    assert_eq!(dev.merge, Merge::Auto);
     assert_eq!(dev.controller, Some(Controller::Flux));
     assert_eq!(dev.clusters[0].context.as_deref(), Some("ace"));
     assert_eq!(dev.reference("main").git_ref, "env/dev");
