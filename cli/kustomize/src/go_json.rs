@@ -22,7 +22,7 @@ fn write(out: &mut String, value: &Value, level: Option<usize>) {
     match value {
         Value::String(text) => string(out, text),
         Value::Array(items) => {
-            list(out, '[', ']', items.iter(), level, |out, item, level| write(out, item, level));
+            list(out, '[', ']', items.iter(), level, write);
         }
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();

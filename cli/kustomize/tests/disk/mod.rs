@@ -79,3 +79,21 @@ pub fn first_difference(expected: &str, found: &str) -> String {
     }
     "equal but for line ends".to_owned()
 }
+
+/// `KUBECTL`, else the one of the test assets, else the one on the PATH.
+pub fn kubectl() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("KUBECTL") {
+        return Some(PathBuf::from(path));
+    }
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
+    let asset = cache
+        .map(|cache| cache.join("kubectl-gitops/test-assets/kubernetes-1.36.3-etcd-3.6.5/kubectl"));
+    if let Some(asset) = asset.filter(|asset| asset.is_file()) {
+        return Some(asset);
+    }
+    std::env::split_paths(&std::env::var_os("PATH")?)
+        .map(|folder| folder.join("kubectl"))
+        .find(|path| path.is_file())
+}
