@@ -5,6 +5,7 @@
 mod bad_input;
 mod drift;
 mod owners;
+mod readme;
 mod wire;
 
 #[path = "../cases/stage.rs"]
