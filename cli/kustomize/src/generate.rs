@@ -167,7 +167,7 @@ fn read_entries(
             Some(_) => {
                 return Err(BuildError::Generator {
                     place: reference.place,
-                    message: format!("`{text}` must be written `path` or `key=path`"),
+                    message: "a file must be written `path` or `key=path`".to_owned(),
                 });
             }
         };
