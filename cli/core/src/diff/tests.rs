@@ -25,11 +25,7 @@ fn what_the_server_adds_is_no_difference() {
     live["metadata"]["managedFields"] = json!([{"manager": "x"}]);
     live["metadata"]["annotations"] = json!({COPIES[0]: "{}"});
     live["status"] = json!({"ready": true});
-    let set = compare_sets(
-        &[raw(live)],
-        &[raw(config_map("a", &json!({"k": "v"})))],
-        &sealer(),
-    );
+    let set = compare_sets(&[raw(live)], &[raw(config_map("a", &json!({"k": "v"})))], &sealer());
     assert_eq!(set.count(Action::Unchanged), 1);
 }
 
@@ -68,7 +64,7 @@ fn any_tree() -> impl Strategy<Value = Value> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
             prop::collection::btree_map("[a-c/~]", inner, 0..3)
-                .prop_map(|map| Value::from_iter(map)),
+                .prop_map(Value::from_iter),
         ]
     })
 }
