@@ -6,11 +6,13 @@
 //!   `../shared` is absent the case is skipped, visibly.
 //! - `needs`: a file that must be there, from the root of the project, such as
 //!   a policy that `make policies` builds; the case is skipped without it.
+//! - `example`: the same with a folder of `examples`.
+//! - `bare`: `repo/` stays a folder, and becomes no repository.
 //! - In `expected`, a line of stderr starts with `! `, and a status other than
 //!   0 stands in `[…]`. Commit ids, seals and the temporary folder are
 //!   replaced by words.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
 
 mod stage;
 
@@ -44,6 +46,9 @@ fn run(case: &Path) -> Result<String, String> {
         && !project().join(needs.trim()).exists()
     {
         return Err(format!("{} is absent", needs.trim()));
+    }
+    if let Ok(example) = fs::read_to_string(case.join("example")) {
+        stage.lay(&project().join("examples").join(example.trim()));
     }
     if case.join("repo").is_dir() {
         stage.lay(&case.join("repo"));

@@ -1,6 +1,6 @@
 //! The real binary against a real API server, and against `kubectl diff`.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, unreachable_pub)]
 
 mod bad_input;
 mod drift;

@@ -17,6 +17,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Terminal;
 
 #[derive(Subcommand, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a run")]
 pub(crate) enum Command {
     Diff(diff::DiffArgs),
     Render(render::RenderArgs),

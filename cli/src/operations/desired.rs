@@ -9,7 +9,7 @@ use gitops_core::object::Raw;
 use gitops_core::seal::{SealRule, Sealer};
 use gitops_desired::{Desired, DesiredError};
 use gitops_git::{Directory, GitError, Repository};
-use gitops_kustomize::{BuildError, LoadRestrictor, Options, PlainOptions, Warning};
+use gitops_kustomize::{LoadRestrictor, Options, Warning};
 use gitops_tree::{EntryKind, Memory, Tree, TreePath};
 
 use crate::commands::Context;
@@ -18,9 +18,8 @@ use crate::failure::Failure;
 use crate::operations::live::Expected;
 use crate::output::Terminal;
 
-/// A repository, and the tree of it that is looked at.
+/// A tree of the repository, and what to call it.
 pub(crate) struct Workspace {
-    pub(crate) repository: Repository,
     tree: Box<dyn Tree>,
     /// The tree in words.
     label: String,
@@ -90,7 +89,6 @@ impl Workspace {
             return Ok(Workspace {
                 tree: Box::new(tree),
                 label: "work tree".to_owned(),
-                repository,
             });
         };
         let attempt = || format!("could not read revision `{rev}`");
@@ -103,7 +101,7 @@ impl Workspace {
         } else {
             format!("{rev} at {short}")
         };
-        Ok(Workspace { repository, tree: Box::new(tree), label })
+        Ok(Workspace { tree: Box::new(tree), label })
     }
 
     /// The folder of gitops.yaml: the root of the repository that `dir` is in,
@@ -263,16 +261,10 @@ fn printed(
     options: &Options,
     terminal: Terminal,
 ) -> Result<String, Failure> {
-    let rendered = match gitops_kustomize::build(tree, folder, options) {
-        // A folder of plain manifests is applied file by file.
-        Err(BuildError::NoKustomization { .. }) => {
-            gitops_kustomize::read_plain(tree, folder, &PlainOptions { recursive: true })
-        }
-        built => built,
-    };
-    let rendered = rendered.map_err(|error| render_failure(folder, &error))?;
-    warn(&rendered.warnings, terminal);
-    Ok(rendered.to_yaml())
+    let printed = gitops_desired::print(tree, folder, options)
+        .map_err(|error| render_failure(folder, &error))?;
+    warn(&printed.warnings, terminal);
+    Ok(printed.text)
 }
 
 /// Files named on the command line, outside of any configuration. Their paths
@@ -310,6 +302,18 @@ impl Files {
         for (tree, path, part) in &self.parts {
             let desired = self.render(tree.as_ref(), path, part);
             let desired = desired.map_err(|error| self.failure(path, &error))?;
+            if desired.objects.is_empty() {
+                let failure =
+                    Failure::usage(format!("`{}` holds no object", self.shown(path.as_str())));
+                return Err(match part {
+                    Part::Manifests { recursive: false }
+                        if matches!(tree.kind(path), Ok(Some(EntryKind::Directory))) =>
+                    {
+                        failure.hint("manifests end in .yaml, .yml or .json; `-R` reads the folders below, too")
+                    }
+                    _ => failure,
+                });
+            }
             warn(&desired.warnings, terminal);
             objects.extend(desired.objects);
         }
@@ -358,10 +362,10 @@ impl Files {
     fn failure(&self, path: &TreePath, error: &(dyn std::error::Error + 'static)) -> Failure {
         let shown = self.shown(path.as_str());
         let mut failure = Failure::usage(format!("could not render `{shown}`")).because(error);
-        let here = self.here.to_string_lossy();
-        let prefix = format!("{}/", here.trim_start_matches('/'));
-        for cause in &mut failure.causes {
-            *cause = cause.replace(&prefix, "");
+        if let Some(top) = path.names().next().filter(|_| path.as_str() != STDIN) {
+            for cause in &mut failure.causes {
+                *cause = seen_from(&self.here.to_string_lossy(), top, cause);
+            }
         }
         failure
     }
@@ -378,6 +382,22 @@ impl Files {
             Err(_) => path.display().to_string(),
         }
     }
+}
+
+/// A text with the paths below `top`, a folder of the root of the disk, as they
+/// are seen from `here`.
+fn seen_from(here: &str, top: &str, text: &str) -> String {
+    let mut seen = text.to_owned();
+    for before in ["`", " ", "\n"] {
+        seen = seen.replace(&format!("{before}{top}/"), &format!("{before}/{top}/"));
+    }
+    if seen.starts_with(&format!("{top}/")) {
+        seen.insert(0, '/');
+    }
+    if here == "/" {
+        return seen;
+    }
+    seen.replace(&format!("`{here}`"), "`.`").replace(&format!("{here}/"), "")
 }
 
 /// What the objects on stdin are said to stand in.
@@ -439,4 +459,18 @@ fn rand_key() -> [u8; 32] {
     let mut key = [0; 32];
     getrandom::fill(&mut key).expect("the operating system gives random bytes");
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_as_the_user_sees_them() {
+        let seen = |text| seen_from("/home/ada/shop", "home", text);
+        assert_eq!(seen("home/ada/shop/a.yaml:1: bad"), "a.yaml:1: bad");
+        assert_eq!(seen("`home/ada/shop` holds none"), "`.` holds none");
+        assert_eq!(seen("x: `home/ada/base/b.yaml` is none"), "x: `/home/ada/base/b.yaml` is none");
+        assert_eq!(seen_from("/", "home", "home/a.yaml: bad"), "/home/a.yaml: bad");
+    }
 }
