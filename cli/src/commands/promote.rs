@@ -112,11 +112,14 @@ pub(super) fn carry_out(
         }
         match &outcome {
             Outcome::Held => answer = answer.and(decided),
-            Outcome::Done(receipt) => {
-                if let Some(url) = &receipt.request {
-                    terminal.hint(format!("open the request: {url}"));
-                }
-            }
+            Outcome::Done(receipt) => match (&receipt.request, &step.plan.branch) {
+                (Some(url), _) => terminal.hint(format!("open the request: {url}")),
+                (None, Some(branch)) => terminal.hint(format!(
+                    "open a request of `{branch}` into `{}`, titled: {}",
+                    step.plan.base, step.plan.title
+                )),
+                (None, None) => {}
+            },
             Outcome::NothingToDo => {}
         }
         done.push((step, outcome));

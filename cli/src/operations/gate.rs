@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use gitops_core::judge::{Commit, Decision, FileAction, FileChange, Move, Operation, Request};
 use gitops_core::plan::{App, PlanError, discover_apps, outside_target};
 use gitops_git::{Changed, CommitId, Repository, RevisionTree, trailers};
-use gitops_tree::{Recorded, Tree, TreePath};
+use gitops_tree::{Reading, Recorded, Tree, TreePath};
 
 use super::desired::{config_failure, git_failure};
 use super::preview::{Change, Judge, Preview, Refusal, exit, meets, objects};
@@ -75,10 +75,8 @@ pub(crate) fn inspect<'a>(
     warn_about_trusted_files(trust, &difference, terminal);
     let mut environments = Vec::new();
     let mut targets: Vec<&Environment> = Vec::new();
-    for environment in &trust.config.environments {
-        if !belongs(trust, environment, &difference.base)?
-            || !touched(environment, &difference, terminal)?
-        {
+    for environment in concerned(trust, &base_commit)? {
+        if !touched(judge, environment, &difference, terminal)? {
             continue;
         }
         environment.refuse_unevaluated_gates().map_err(|error| config_failure(&error))?;
@@ -227,35 +225,49 @@ fn warn_about_trusted_files(trust: &Trust, difference: &Difference, terminal: Te
     }
 }
 
-/// Whether the change was made on the environment's branch.
-fn belongs(trust: &Trust, environment: &Environment, base: &CommitId) -> Result<bool, Failure> {
-    let branch = trust.branch_of(environment);
-    if branch == trust.branch {
-        return Ok(true);
+/// The environments whose branch the change is made for: the base belongs to
+/// it. A base that belongs to no branch known says nothing, so that all count.
+fn concerned<'a>(trust: &'a Trust, base: &CommitId) -> Result<Vec<&'a Environment>, Failure> {
+    let mut concerned = Vec::new();
+    for environment in &trust.config.environments {
+        let branch = trust.branch_of(environment);
+        let Some(tip) = trust.tip(branch)? else { continue };
+        let belongs = trust
+            .repository
+            .is_ancestor(base, &tip)
+            .map_err(|error| git_failure(format!("could not read `{branch}`"), &error))?;
+        if belongs {
+            concerned.push(environment);
+        }
     }
-    let Some(tip) = trust.tip(branch)? else { return Ok(false) };
-    trust
-        .repository
-        .is_ancestor(base, &tip)
-        .map_err(|error| git_failure(format!("could not read `{branch}`"), &error))
+    if concerned.is_empty() {
+        concerned.extend(&trust.config.environments);
+    }
+    Ok(concerned)
 }
 
-/// Whether rendering the environment reads a file that changes.
+/// Whether rendering the environment reads a file that changes, or gives
+/// other objects.
 fn touched(
+    judge: &Judge<'_>,
     environment: &Environment,
     difference: &Difference,
     terminal: Terminal,
 ) -> Result<bool, Failure> {
+    let mut sides = Vec::new();
     for tree in [&difference.before, &difference.after] {
         let recorded = Recorded::new(tree);
         let rendered = objects(&recorded, environment, terminal);
-        if meets(&recorded.into_readings(), &difference.paths) {
+        let mut readings = recorded.into_readings();
+        // A folder that was listed may have got something that does not matter.
+        readings.retain(|reading| matches!(reading, Reading::Path(_)));
+        if meets(&readings, &difference.paths) {
             return Ok(true);
         }
         // What could not be rendered may have gone on to read a changed file.
-        rendered?;
+        sides.push(rendered?);
     }
-    Ok(false)
+    Ok(matches!(sides.as_slice(), [before, after] if judge.differ(before, after)))
 }
 
 /// The promoted values that differ.

@@ -193,6 +193,11 @@ impl<'a> Judge<'a> {
         Ok(refusals)
     }
 
+    /// Whether two sets of objects differ.
+    pub(crate) fn differ(&self, before: &[Raw], after: &[Raw]) -> bool {
+        compare_sets(before, after, &self.sealer).differences().next().is_some()
+    }
+
     fn difference(&self, other: &Environment, before: &[Raw], after: &[Raw]) -> Option<String> {
         let changes = compare_sets(before, after, &self.sealer);
         let first = changes.differences().next()?;

@@ -1,8 +1,10 @@
 //! Releases and promotions: from what is asked to plans that are judged, and
 //! from open ones to the remote.
 
-use gitops_core::judge::{EnvironmentRef, FileAction, FileChange, Request};
-use gitops_core::plan::{self, Contents, Plan, PlanError, Planned, Side, Skipped, Step};
+use gitops_core::judge::{FileAction, FileChange, Request};
+use gitops_core::plan::{
+    self, App, Contents, Plan, PlanError, Planned, Rules, Side, Skipped, Step,
+};
 use gitops_tree::Overlay;
 
 use super::desired::{config_failure, unknown_environment};
@@ -173,29 +175,29 @@ fn promoted(
     apps: &[String],
     version: Option<&str>,
 ) -> Result<Planned, Failure> {
-    let from = |environment: &Environment| -> Result<Planned, Failure> {
-        let Revision { commit, tree } = trust.revision(trust.branch_of(environment))?;
-        let reference: EnvironmentRef = environment.reference(&trust.branch);
-        let revision = commit.to_string();
-        let side = Side { environment: &reference, tree: &tree, revision: &revision };
-        let attempt = format!("could not promote from `{}` to `{}`", environment.name, target.name);
-        plan::promote(step, side, apps, version).map_err(|error| plan_failure(&attempt, &error))
-    };
-    let planned = from(source)?;
+    let attempt = format!("could not promote from `{}` to `{}`", source.name, target.name);
+    let Revision { commit, tree } = trust.revision(trust.branch_of(source))?;
+    let reference = source.reference(&trust.branch);
+    let revision = commit.to_string();
+    let side = Side { environment: &reference, tree: &tree, revision: &revision };
+    let planned =
+        plan::promote(step, side, apps, version).map_err(|error| plan_failure(&attempt, &error))?;
     let After::All(names) = &target.after else { return Ok(planned) };
+    let held = |environment: &Environment| -> Result<Vec<App>, Failure> {
+        let there = trust.revision(trust.branch_of(environment))?;
+        let reference = environment.reference(&trust.branch);
+        plan::discover_apps(&there.tree, &reference, &trust.config.rules)
+            .map_err(|error| plan_failure(&attempt, &error))
+    };
     for name in names.iter().filter(|name| **name != source.name) {
         let other = trust.config.environment(name).map_err(unknown_environment)?;
-        let theirs = from(other)?;
-        for (plan, _) in &planned.plans {
-            let same = theirs.plans.iter().any(|(other, _)| {
-                other.apps == plan.apps && other.change_digest() == plan.change_digest()
-            });
-            if !same {
+        let (ours, theirs) = (held(source)?, held(other)?);
+        for app in planned.plans.iter().flat_map(|(plan, _)| &plan.apps) {
+            let of = |apps: &[App]| apps.iter().find(|held| held.name == *app).cloned();
+            if differ(&trust.config.rules, app, name, of(&ours), of(&theirs)) {
                 let mut failure = Failure::usage(format!(
-                    "`{}` holds another version of {} than `{name}`, and `{}` comes after both",
-                    source.name,
-                    plan.apps.join(", "),
-                    target.name
+                    "`{}` holds another version of {app} than `{name}`, and `{}` comes after both",
+                    source.name, target.name
                 ))
                 .hint(format!("promote to `{name}` first"));
                 failure.exit = Exit::No;
@@ -204,6 +206,23 @@ fn promoted(
         }
     }
     Ok(planned)
+}
+
+/// Whether the promoted fields of an app differ in an environment that it
+/// enters.
+fn differ(rules: &Rules, app: &str, there: &str, ours: Option<App>, theirs: Option<App>) -> bool {
+    let Some(rule) = rules.of(app) else { return false };
+    if rule.environments.as_ref().is_some_and(|allowed| !allowed.iter().any(|name| name == there)) {
+        return false;
+    }
+    let moves =
+        plan::moves(&theirs.into_iter().collect::<Vec<_>>(), &ours.into_iter().collect::<Vec<_>>());
+    moves.iter().any(|moved| {
+        rule.images.iter().any(|image| {
+            image.name.with_app(app).as_deref() == Some(&moved.name)
+                && image.fields.contains(&moved.what)
+        })
+    })
 }
 
 fn preview(
