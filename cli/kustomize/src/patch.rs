@@ -200,7 +200,8 @@ fn read_inline(
                 column: None,
                 ..place
             },
-            message,
+            // Lines that the message itself names are those of the text.
+            message: format!("in the text here: {message}"),
         },
         other => other,
     })?;

@@ -38,7 +38,11 @@ pub fn read_plain(
     for file in &found {
         let reference =
             Reference { text: file.as_str().to_owned(), place: Place::file(file.clone()) };
-        let Target::File(target) = files.locate(&TreePath::root(), &reference)? else { continue };
+        let target = match files.locate(&TreePath::root(), &reference)? {
+            Target::File(target) => target,
+            Target::Directory(_) => continue,
+            Target::Nothing(at) => return Err(files.not_found(&reference, at)),
+        };
         let bytes = files.read(&target, &reference)?;
         let documents = files.documents(file, &bytes)?;
         read.extend(objects::from_documents(documents, file)?);

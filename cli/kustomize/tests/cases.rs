@@ -3,6 +3,7 @@
 //!
 //! `tests/cases/<name>/{input,expected.yaml}`; the folder of `input` to build
 //! stands in `build`, or is `input` itself.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // tests over real files
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod disk;

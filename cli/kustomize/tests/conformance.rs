@@ -1,4 +1,5 @@
 //! kustomize's own test cases, as data: how many come out byte-equal.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // tests over real files
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod disk;

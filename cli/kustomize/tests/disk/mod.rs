@@ -1,4 +1,5 @@
 //! Folders of the disk as trees in memory, for tests over real files.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // tests over real files
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
 
 use std::path::{Path, PathBuf};
