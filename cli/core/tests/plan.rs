@@ -387,6 +387,17 @@ fn hostile_versions_reach_no_file_and_no_message() {
 }
 
 #[test]
+fn hostile_names_and_tags_do_not_reach_the_terminal() {
+    let world = World::new(&[(DEV, &images("- name: web\n  newTag: \"\\e[2J\"\n"))]);
+    let apps = discover_apps(&world.tree, &dev(), &world.rules).unwrap();
+    assert_eq!(apps[0].version().as_deref(), Some("\\u{1b}[2J"));
+    let world = World::new(&[(DEV, &images("- name: \"w\\neb\"\n  newTag: v1\n"))]);
+    let refused = discover_apps(&world.tree, &dev(), &world.rules).unwrap_err();
+    assert!(matches!(refused, PlanError::BadApp { .. }), "{refused}");
+    assert!(!refused.to_string().contains('\n'));
+}
+
+#[test]
 fn digests_move_with_tags_or_not_at_all() {
     let sum = format!("sha256:{}", "a".repeat(64));
     let other = format!("sha256:{}", "b".repeat(64));

@@ -1,5 +1,5 @@
 use clap::{Args, ValueEnum};
-use gitops_core::plan::Pattern;
+use gitops_core::plan::{Pattern, printable};
 
 use super::Context;
 use crate::config::Config;
@@ -74,8 +74,9 @@ pub(super) fn carry_out(
     let now = jiff::Timestamp::now();
     let judge = Judge::new(&trust, terminal, moment(now), dry_run);
     let proposal = promote::propose(&trust, &judge, wish, terminal)?;
-    if !dry_run {
-        promote::refuse_auto(proposal.target)?;
+    match promote::refuse_auto(proposal.target) {
+        Err(failure) if dry_run => terminal.warn(failure.error),
+        refused => refused?,
     }
     for skipped in &proposal.skipped {
         terminal.warn(format!("`{}` is left out: {}", skipped.app, skipped.reason));
@@ -116,7 +117,8 @@ pub(super) fn carry_out(
                 (Some(url), _) => terminal.hint(format!("open the request: {url}")),
                 (None, Some(branch)) => terminal.hint(format!(
                     "open a request of `{branch}` into `{}`, titled: {}",
-                    step.plan.base, step.plan.title
+                    step.plan.base,
+                    printable(&step.plan.title)
                 )),
                 (None, None) => {}
             },

@@ -9,6 +9,7 @@ use crate::judge::{EnvironmentRef, Move, Moved};
 use crate::object::Source;
 
 use super::error::PlanError;
+use super::hunk::printable;
 use super::rules::{Rules, key_of};
 use super::template::Template;
 
@@ -61,7 +62,8 @@ impl Image {
 }
 
 impl App {
-    /// The version in words: the tags of its images, else their digests.
+    /// The version in words, fit for a terminal: the tags of its images, else
+    /// their digests.
     pub fn version(&self) -> Option<String> {
         let mut versions: Vec<String> = self.images.iter().filter_map(version_of).collect();
         versions.dedup();
@@ -69,12 +71,13 @@ impl App {
     }
 }
 
-/// The version of one image in words: its tag, else its digest.
+/// The version of one image in words, fit for a terminal: its tag, else its
+/// digest.
 pub(super) fn version_of(image: &Image) -> Option<String> {
     image
         .field(Moved::ImageTag)
         .or_else(|| image.field(Moved::ImageDigest))
-        .map(|field| field.value.clone())
+        .map(|field| printable(&field.value))
 }
 
 /// The apps of an environment, sorted by name. Where the environment's path
@@ -117,6 +120,12 @@ pub fn discover_apps(
                 .images
                 .push(image);
         }
+    }
+    // The names go into branches, messages and onto terminals.
+    if let Some(bad) =
+        apps.keys().find(|name| name.chars().any(|c| c.is_control() || c.is_whitespace()))
+    {
+        return Err(PlanError::BadApp { app: bad.escape_debug().to_string() });
     }
     Ok(apps.into_values().collect())
 }

@@ -247,9 +247,6 @@ fn plans(
     let source_name = from.map_or("", |from| from.environment.name.as_str());
     let mut groups: BTreeMap<Option<String>, Vec<AppMoves>> = BTreeMap::new();
     for (app, (version, wanted)) in moves {
-        if app.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(PlanError::BadApp { app: app.escape_debug().to_string() });
-        }
         let values = Values { app: &app, env, version: &version, from: source_name };
         let branch = (!step.direct).then(|| step.texts.branch.render(values));
         if let Some(branch) = &branch
