@@ -20,7 +20,7 @@ use crate::output::Color;
     subcommand_required = true,
     arg_required_else_help = true
 )]
-#[command(after_help = EXIT_STATUS, max_term_width = 100)]
+#[command(after_help = EXIT_STATUS, max_term_width = 80)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,

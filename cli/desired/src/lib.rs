@@ -2,8 +2,9 @@
 //! where the folder has one, and every manifest below it where it has none, as
 //! Flux' kustomize-controller decides it (fluxcd/pkg/kustomize, generator).
 //!
-//! [`render`] decides; [`render_kustomization`] and [`render_plain`] are told.
-//! All give [`Desired`]: objects with their places in Git.
+//! [`render`] and [`print`] decide; [`render_kustomization`] and
+//! [`render_plain`] are told. All but [`print`] give [`Desired`]: objects with
+//! their places in Git.
 
 mod folder;
 
@@ -91,6 +92,32 @@ pub fn render(tree: &dyn Tree, dir: &TreePath, options: &Options) -> Result<Desi
         Some(_) => render_kustomization(tree, dir, options),
         None => collect(folder::read(tree, dir, options)?, Method::Plain),
     }
+}
+
+/// The text of a folder.
+pub struct Printed {
+    /// The objects, as `kustomize build` prints them.
+    pub text: String,
+    /// What the renderer says beside.
+    pub warnings: Vec<Warning>,
+}
+
+/// Prints what [`render`] gives of `dir`. A kustomization is printed as
+/// kustomize would, without a look at what it does not look at.
+///
+/// # Errors
+///
+/// As [`render`].
+pub fn print(tree: &dyn Tree, dir: &TreePath, options: &Options) -> Result<Printed, DesiredError> {
+    if gitops_kustomize::find_kustomization(tree, dir)?.is_some() {
+        let built = gitops_kustomize::build(tree, dir, options)?;
+        return Ok(Printed { text: built.to_yaml(), warnings: built.warnings });
+    }
+    let parts = folder::read(tree, dir, options)?;
+    let texts = parts.iter().map(Rendered::to_yaml).filter(|text| !text.is_empty());
+    let text = texts.collect::<Vec<_>>().join("---\n");
+    let desired = collect(parts, Method::Plain)?;
+    Ok(Printed { text, warnings: desired.warnings })
 }
 
 /// Renders the kustomization in `dir`.

@@ -231,7 +231,7 @@ pub enum BuildError {
         reference: String,
     },
     /// The build needs something that it cannot fetch.
-    #[error("{place}: needs {need}")]
+    #[error("{place}: needs {need}, which is not fetched; copy it into the repository")]
     Needs {
         /// Where it is named.
         place: Place,

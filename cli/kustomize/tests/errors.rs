@@ -84,7 +84,7 @@ fn what_cannot_be_fetched_is_needed() {
     }
     assert_eq!(
         message("helmCharts:\n- name: redis\n"),
-        "app/kustomization.yaml:2:3: needs the rendered Helm chart `redis`"
+        "app/kustomization.yaml:2:3: needs the rendered Helm chart `redis`, which is not fetched; copy it into the repository"
     );
 }
 

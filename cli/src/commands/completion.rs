@@ -46,8 +46,7 @@ const FLUX_WORD: &str = "__complete";
 /// this program as `kubectl_complete-gitops`, flux by a first word. Both pass
 /// the words so far, the last of them unfinished.
 pub(crate) fn asked(called: &Path, words: &[OsString]) -> Option<String> {
-    let words: Vec<String> =
-        words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let by_kubectl = called.file_stem().is_some_and(|stem| stem == "kubectl_complete-gitops");
     let (host, words) = match words.as_slice() {
         words if by_kubectl => ("kubectl", words),

@@ -105,6 +105,10 @@ impl DiffArgs {
     /// Everything that gitops.yaml is needed for.
     fn repository(&self, context: &Context) -> Result<Vec<Comparison>, Failure> {
         if let Some((from, to)) = self.rev.as_deref().and_then(|rev| rev.split_once("..")) {
+            if to.starts_with('.') {
+                return Err(Failure::usage("`A...B` is no pair of revisions")
+                    .hint("take `A..B`, or `$(git merge-base A B)..B` for what B changed"));
+            }
             return self.revisions(context, from, to);
         }
         let workspace = Workspace::open(context, self.rev.as_deref())?;

@@ -1,5 +1,6 @@
 use clap::{Args, ValueEnum};
-use gitops_core::plan::discover_apps;
+use gitops_core::plan::{PlanError, discover_apps};
+use gitops_tree::EntryKind;
 
 use super::Context;
 use crate::failure::{Exit, Failure};
@@ -37,11 +38,24 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Exit, Failure> {
     let trust = config.trust_branch.clone().unwrap_or_default();
     let mut rows = Vec::new();
     for environment in &config.environments {
-        let apps = discover_apps(workspace.tree(), &environment.reference(&trust), &config.rules)
-            .map_err(|error| {
-            Failure::usage(format!("could not list environment `{}`", environment.name))
-                .because(&error)
-        })?;
+        let reference = environment.reference(&trust);
+        let apps = match discover_apps(workspace.tree(), &reference, &config.rules) {
+            Ok(apps) => apps,
+            // A folder of plain manifests: nothing in it can be promoted.
+            Err(PlanError::NoKustomization { ref folder, .. })
+                if matches!(workspace.tree().kind(folder), Ok(Some(EntryKind::Directory))) =>
+            {
+                Vec::new()
+            }
+            Err(error) => {
+                let attempt = format!("could not list environment `{}`", environment.name);
+                let failure = Failure::usage(attempt).because(&error);
+                return Err(match error.hint() {
+                    Some(hint) => failure.hint(hint),
+                    None => failure,
+                });
+            }
+        };
         rows.push(Row { environment, apps });
     }
     let text = match args.output {

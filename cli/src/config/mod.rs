@@ -207,7 +207,11 @@ pub(crate) struct UnknownEnvironment {
 impl UnknownEnvironment {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<String> {
-        self.known.first().map(|known| format!("did you mean `{known}`?"))
+        // Further away than a slip of the hand or two, it is another word.
+        let near = |known: &&String| {
+            strsim::damerau_levenshtein(known, &self.name) <= 1 + self.name.chars().count() / 4
+        };
+        self.known.first().filter(near).map(|known| format!("did you mean `{known}`?"))
     }
 }
 

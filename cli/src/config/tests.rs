@@ -342,6 +342,7 @@ fn an_unknown_environment_names_the_nearest_first() {
     assert!(
         error.to_string().starts_with("no environment `pord` in gitops.yaml; known are prod, ")
     );
+    assert_eq!(config.environment("staging").unwrap_err().hint(), None);
 }
 
 #[test]

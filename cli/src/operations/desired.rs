@@ -45,6 +45,9 @@ pub(crate) fn git_failure(attempt: impl Into<String>, error: &GitError) -> Failu
         GitError::UnknownRevision { shallow: true, .. } => {
             failure.hint("fetch the rest of the history: `git fetch --unshallow`")
         }
+        GitError::UnknownRevision { .. } => failure.hint(
+            "name a branch, tag or commit that is here; `git fetch` brings those of the remote",
+        ),
         _ => failure,
     }
 }
@@ -86,10 +89,7 @@ impl Workspace {
             let tree = repository
                 .work_tree()
                 .map_err(|error| git_failure("could not read the work tree", &error))?;
-            return Ok(Workspace {
-                tree: Box::new(tree),
-                label: "work tree".to_owned(),
-            });
+            return Ok(Workspace { tree: Box::new(tree), label: "work tree".to_owned() });
         };
         let attempt = || format!("could not read revision `{rev}`");
         let commit = repository.resolve(rev).map_err(|error| git_failure(attempt(), &error))?;

@@ -133,7 +133,13 @@ fn say(text: &str) {
 
 /// What clap has to say: help and version are answers, the rest is usage.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    // A closed stream leaves nobody to tell.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage.code() } else { Exit::Yes.code() }
+    match error.print() {
+        Err(lost) if !error.use_stderr() && lost.kind() != io::ErrorKind::BrokenPipe => {
+            say(&format!("error: could not write to stdout\ncaused by: {lost}"));
+            Exit::World.code()
+        }
+        // A closed stream leaves nobody to tell.
+        _ if error.use_stderr() => Exit::Usage.code(),
+        _ => Exit::Yes.code(),
+    }
 }

@@ -237,7 +237,8 @@ impl Source<'_> {
                 EventData::DocumentEnd { .. } => return Ok(steps),
                 EventData::Alias { anchor } => {
                     let Some(&target) = anchors.get(&anchor) else {
-                        return Err(start.error(format!("unknown anchor `{anchor}` referenced")));
+                        // Without its name: an unquoted password may start with `*`.
+                        return Err(start.error("unknown anchor referenced".to_owned()));
                     };
                     if open.contains(&target) {
                         let reason = format!("anchor `{anchor}` value contains itself");

@@ -92,7 +92,7 @@ fn documents_are_counted() {
 fn refusals() {
     let cases: &[(&[u8], &str)] = &[
         (b"a: b\na: c\n", "line 2, column 1: mapping key \"a\" already defined at line 1"),
-        (b"a: *x\n", "line 1, column 4: unknown anchor `x` referenced"),
+        (b"a: *x\n", "line 1, column 4: unknown anchor referenced"),
         (b"a: &x [*x]\n", "line 1, column 8: anchor `x` value contains itself"),
         (
             b"a: {<<: 1}\n",
