@@ -5,6 +5,7 @@ CARGO ?= cargo
 XDG_CACHE_HOME ?= $(HOME)/.cache
 PEERS := $(XDG_CACHE_HOME)/kubectl-gitops/peers
 KUSTOMIZE := $(PEERS)/kustomize-5.8.1/kustomize
+GO_YAML := $(PEERS)/go-yaml/go-yaml
 
 .PHONY: build target policies assets demo test test-peers lint fmt peers bench
 
@@ -28,14 +29,15 @@ demo: policies ## the main job, end to end, on an example
 
 test: policies ## unit tests, cases, and tests against a real API server
 	$(CARGO) test
-	$(CARGO) test -p no-floating-tag
+	$(CARGO) test -p no-floating-tag -p gitops-policy-sdk -p gitops-policy-build -p gitops-bench
 
-test-peers: policies $(KUSTOMIZE) ## long runs against the peers
-	PEERS=$(PEERS) PROPTEST_CASES=5000 $(CARGO) test -p gitops-yaml -p gitops-tree -p gitops-core -p gitops-kustomize
+test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) ## long property runs, and differential ones against the peers
+	GITOPS_YAML_PEER=$(GO_YAML) PROPTEST_CASES=5000 $(CARGO) test \
+	  -p gitops-yaml -p gitops-tree -p gitops-core -p gitops-kustomize -p gitops-desired
 
 lint: ## formatting and lints, as CI has them
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --exclude no-floating-tag --exclude gitops-policy-sdk -- -D warnings
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
 fmt:
 	$(CARGO) fmt --all
@@ -45,6 +47,10 @@ peers: assets $(KUSTOMIZE) ## what the benchmark compares with
 $(KUSTOMIZE):
 	mkdir -p $(@D)
 	GOBIN=$(@D) go install -trimpath -ldflags='-s -w' sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
+
+$(GO_YAML): cli/yaml/tests/go/main.go cli/yaml/tests/go/go.mod
+	mkdir -p $(@D)
+	cd cli/yaml/tests/go && go build -trimpath -o $@ .
 
 bench: peers ## ratios against the peers, in one run
 	$(CARGO) build --release -p kubectl-gitops
