@@ -12,7 +12,13 @@
 //!   0 stands in `[…]`. Commit ids, seals and the temporary folder are
 //!   replaced by words.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    missing_docs,
+    unreachable_pub
+)]
 
 mod stage;
 
