@@ -73,6 +73,9 @@ impl Cluster {
             name: name.clone(),
             cause,
         };
+        if !matches!(config.cluster_url.scheme_str(), Some("http" | "https")) {
+            return Err(unusable("its address must start with `https://` or `http://`".to_owned()));
+        }
         // Retries hidden from the limit on concurrency would defeat it.
         config.default_retry = false;
         if let Some(token) = &options.token {
@@ -214,12 +217,15 @@ async fn choose(options: &Options) -> Result<Chosen, ClusterError> {
         context.cluster = cluster;
     }
     if let Some(user) = given(&options.user) {
+        context.user = Some(user);
+    }
+    // As client-go: a user that is named and not there is no anonymous one.
+    if let Some(user) = given(&context.user).filter(|_| options.token.is_none()) {
         let known: Vec<String> =
             kubeconfig.auth_infos.iter().map(|named| named.name.clone()).collect();
         if !known.contains(&user) {
             return Err(ClusterError::Unknown { files, what: "user", name: user, known });
         }
-        context.user = Some(user);
     }
     let cluster = kubeconfig
         .clusters

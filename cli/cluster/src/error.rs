@@ -43,7 +43,7 @@ pub enum ClusterError {
         known: Vec<String>,
     },
     /// The kubeconfig does not make a usable client.
-    #[error("cannot use {name} of {files}: {cause}")]
+    #[error("cannot use `{name}` of {files}: {cause}")]
     Unusable {
         /// The kubeconfig files.
         files: String,
@@ -115,6 +115,13 @@ pub enum ClusterError {
         what: String,
         /// Its answer.
         refusal: Box<Refusal>,
+    },
+    /// A request that is neither a read nor a dry run, which a fault in this
+    /// program built. It was not sent.
+    #[error("not sent, since it would write to the cluster: {what}; please report this")]
+    WouldStore {
+        /// The request.
+        what: String,
     },
     /// An answer that is not what was asked for.
     #[error("{what}: unexpected answer: {cause}")]

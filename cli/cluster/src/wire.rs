@@ -15,6 +15,8 @@ use crate::error::{ClusterError, Refusal};
 use crate::limit::Limit;
 
 const JSON: &str = "application/json";
+/// A question in the form of a POST: the server answers and stores nothing.
+const REVIEW: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 /// How often an overloaded server is asked again; client-go does it ten times.
 const PATIENCE: u32 = 10;
 /// How often a broken connection or a 5xx that may pass is tried again.
@@ -108,7 +110,7 @@ impl Wire {
     pub(crate) async fn review(&self, body: Vec<u8>) -> Result<Answer, ClusterError> {
         self.send(Plain {
             method: Method::POST,
-            uri: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews".to_owned(),
+            uri: REVIEW.to_owned(),
             accept: JSON,
             content_type: Some(JSON),
             body: body.into(),
@@ -159,6 +161,11 @@ impl Wire {
     }
 
     async fn attempt(&self, plain: &Plain) -> Result<(u16, HeaderMap, Bytes), ClusterError> {
+        // The builders above let nothing else through; this is the last gate,
+        // for the day when one of them is wrong.
+        if !plain.is_harmless() {
+            return Err(ClusterError::WouldStore { what: plain.what() });
+        }
         let mut request =
             Request::builder().method(&plain.method).uri(&plain.uri).header(ACCEPT, plain.accept);
         if let Some(content_type) = plain.content_type {
@@ -186,7 +193,9 @@ impl Wire {
     }
 
     fn broken(&self, error: &(dyn std::error::Error + 'static)) -> ClusterError {
-        ClusterError::Unreachable { server: self.server.clone(), cause: chain(error) }
+        let cause = chain(error);
+        let cause = cause.strip_prefix("ServiceError: ").unwrap_or(&cause).to_owned();
+        ClusterError::Unreachable { server: self.server.clone(), cause }
     }
 }
 
@@ -194,6 +203,19 @@ impl Plain {
     fn what(&self) -> String {
         let path = self.uri.split('?').next().unwrap_or_default();
         format!("{} {path}", self.method)
+    }
+
+    /// Whether the server stores nothing: it is read, asked by a dry run, or
+    /// asked what we may do.
+    fn is_harmless(&self) -> bool {
+        if self.method == Method::GET || (self.method == Method::POST && self.uri == REVIEW) {
+            return true;
+        }
+        let query = self.uri.split_once('?').map_or("", |(_, query)| query);
+        let mut asked = query
+            .split('&')
+            .filter(|part| part.split('=').next().is_some_and(|name| name == "dryRun"));
+        asked.next() == Some("dryRun=All") && asked.next().is_none()
     }
 }
 
@@ -284,6 +306,54 @@ mod tests {
             uri("/api", &[("dryRun", "All"), ("fieldManager", "a&dryRun=x y")]),
             "/api?dryRun=All&fieldManager=a%26dryRun%3Dx%20y"
         );
+    }
+
+    #[test]
+    fn only_what_stores_nothing_is_harmless() {
+        let harmless = |method: Method, uri: &str| {
+            let (accept, content_type, body) = (JSON, None, Bytes::new());
+            Plain { method, uri: uri.to_owned(), accept, content_type, body }.is_harmless()
+        };
+        let object = "/api/v1/namespaces/a/configmaps/b";
+        assert!(harmless(Method::GET, object));
+        assert!(harmless(Method::PATCH, &format!("{object}?dryRun=All&force=true")));
+        assert!(harmless(Method::PUT, &format!("{object}?fieldManager=x&dryRun=All")));
+        assert!(harmless(Method::POST, REVIEW));
+        for method in [Method::PATCH, Method::PUT, Method::POST, Method::DELETE] {
+            for query in ["", "?force=true", "?dryRun=", "?dryRun=None", "?fieldManager=dryRun%3DAll",
+                "?dryRun=All&dryRun=", "?xdryRun=All", "?dryRun=AllX"]
+            {
+                assert!(!harmless(method.clone(), &format!("{object}{query}")), "{method} {query}");
+            }
+        }
+        assert!(!harmless(Method::PUT, REVIEW));
+        assert!(!harmless(Method::POST, "/apis/authorization.k8s.io/v1/subjectaccessreviews"));
+        assert!(!harmless(Method::POST, "/dryRun=All"));
+    }
+
+    /// The gate is on the way of every request: a builder that forgets the
+    /// parameter gets an error, and nothing leaves.
+    #[tokio::test]
+    async fn what_would_store_is_not_sent() {
+        let sent = std::sync::Arc::new(AtomicBool::new(false));
+        let seen = std::sync::Arc::clone(&sent);
+        let service = tower::service_fn(move |_: Request<Body>| {
+            seen.store(true, Ordering::Relaxed);
+            async { Ok::<_, std::convert::Infallible>(http::Response::new(Body::empty())) }
+        });
+        let wire = Wire::new(Client::new(service, "default"), "https://s".to_owned(), None);
+        let plain = Plain {
+            method: Method::PATCH,
+            uri: "/api/v1/namespaces/a/configmaps/b?force=true".to_owned(),
+            accept: JSON,
+            content_type: Some(JSON),
+            body: Bytes::new(),
+        };
+        let refused = wire.send(plain).await.err();
+        assert!(matches!(refused, Some(ClusterError::WouldStore { .. })), "{refused:?}");
+        assert!(!sent.load(Ordering::Relaxed));
+        wire.get("/version", &[], None).await.unwrap();
+        assert!(sent.load(Ordering::Relaxed));
     }
 
     #[test]

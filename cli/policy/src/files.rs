@@ -201,7 +201,15 @@ pub(crate) fn lock(tree: &dyn Tree) -> Result<Option<LockFile>, PolicyError> {
     };
     let malformed = |reason: String| PolicyError::Lock { path: lock_path(), reason };
     let text = std::str::from_utf8(&bytes).map_err(|error| malformed(error.to_string()))?;
-    toml::from_str(text).map(Some).map_err(|error| malformed(error.to_string()))
+    toml::from_str(text).map(Some).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let (line, column) = (before.lines().count().max(1), before.lines().last().map_or(0, str::len));
+        let reason = error.message().replace('\n', " ");
+        malformed(format!(
+            "line {line}, column {}: {reason}; take the file of the trust branch, or delete it and lock again",
+            column + 1
+        ))
+    })
 }
 
 /// `policies.lock` at the root.

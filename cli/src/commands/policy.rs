@@ -51,6 +51,13 @@ fn lock(context: &Context, args: &LockArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("gitops.yaml binds no policies")
             .hint("name the bindings: `policies: policies/bindings.yaml`"));
     };
+    if !matches!(tree.kind(bindings), Ok(Some(_))) {
+        return Err(Failure::usage(format!("could not read the bindings `{bindings}`"))
+            .hint("`policies` in gitops.yaml names the file; write it, or correct the name"));
+    }
+    // What is bound must be there: a name that is mistyped is found here, not by a closed gate.
+    gitops_policy::load(tree.as_ref(), bindings)
+        .map_err(|error| policies::policy_failure(&error))?;
     let host = policies::host(context.terminal)?;
     let text = gitops_policy::write_lock(&host, tree.as_ref(), bindings)
         .map_err(|error| policies::policy_failure(&error))?;

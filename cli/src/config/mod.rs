@@ -284,8 +284,16 @@ fn parse(bytes: &[u8]) -> Result<Config, ConfigError> {
     if !problems.is_empty() {
         return Err(ConfigError { path: FILE.to_owned(), problems });
     }
-    let file: file::File = gitops_yaml::decode(root)
-        .map_err(|error| shape(error.line, error.column, error.to_string()))?;
+    if !root.is_mapping() {
+        return Err(shape(root.mark.line, root.mark.column, "the file is no mapping".to_owned()));
+    }
+    let file: file::File = gitops_yaml::decode(root).map_err(|error| {
+        let message = match error.path.as_str() {
+            "" => error.message,
+            path => format!("`{path}`: {}", error.message),
+        };
+        shape(error.line, error.column, message)
+    })?;
     check::check(file, root)
 }
 

@@ -376,6 +376,9 @@ impl Files {
             return path.to_owned();
         }
         let path = Path::new("/").join(path);
+        if self.here == Path::new("/") {
+            return path.display().to_string();
+        }
         match path.strip_prefix(&self.here) {
             Ok(below) if below.as_os_str().is_empty() => ".".to_owned(),
             Ok(below) => below.display().to_string(),

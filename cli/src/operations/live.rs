@@ -75,7 +75,8 @@ pub(crate) fn cluster_failure(attempt: &str, error: &ClusterError) -> Failure {
         ClusterError::Kubeconfig { .. }
         | ClusterError::NoKubeconfig { .. }
         | ClusterError::NoContext { .. }
-        | ClusterError::Unknown { .. } => Failure::usage(attempt),
+        | ClusterError::Unknown { .. }
+        | ClusterError::Unusable { .. } => Failure::usage(attempt),
         _ => Failure::world(attempt),
     };
     let failure = failure.because(error);

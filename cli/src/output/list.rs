@@ -33,7 +33,10 @@ pub(crate) fn text(rows: &[Row<'_>], terminal: Terminal) -> String {
         text.push_str(&terminal.paint(Paint::Bold, &environment.name));
         text.push_str(&format!(
             "  {}, merge {}{order}\n",
-            environment.path,
+            match environment.path.as_str() {
+                "" => ".",
+                path => path,
+            },
             strategy(environment.merge)
         ));
         for app in &row.apps {

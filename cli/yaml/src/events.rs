@@ -241,7 +241,7 @@ impl Source<'_> {
                         return Err(start.error("unknown anchor referenced".to_owned()));
                     };
                     if open.contains(&target) {
-                        let reason = format!("anchor `{anchor}` value contains itself");
+                        let reason = "the value of an anchor contains itself".to_owned();
                         return Err(start.error(reason));
                     }
                     (Kind::Alias { target }, None, None)

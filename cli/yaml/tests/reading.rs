@@ -93,7 +93,7 @@ fn refusals() {
     let cases: &[(&[u8], &str)] = &[
         (b"a: b\na: c\n", "line 2, column 1: mapping key \"a\" already defined at line 1"),
         (b"a: *x\n", "line 1, column 4: unknown anchor referenced"),
-        (b"a: &x [*x]\n", "line 1, column 8: anchor `x` value contains itself"),
+        (b"a: &x [*x]\n", "line 1, column 8: the value of an anchor contains itself"),
         (
             b"a: {<<: 1}\n",
             "line 1, column 9: map merge requires map or sequence of maps as the value",
