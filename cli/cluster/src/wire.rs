@@ -320,9 +320,16 @@ mod tests {
         assert!(harmless(Method::PUT, &format!("{object}?fieldManager=x&dryRun=All")));
         assert!(harmless(Method::POST, REVIEW));
         for method in [Method::PATCH, Method::PUT, Method::POST, Method::DELETE] {
-            for query in ["", "?force=true", "?dryRun=", "?dryRun=None", "?fieldManager=dryRun%3DAll",
-                "?dryRun=All&dryRun=", "?xdryRun=All", "?dryRun=AllX"]
-            {
+            for query in [
+                "",
+                "?force=true",
+                "?dryRun=",
+                "?dryRun=None",
+                "?fieldManager=dryRun%3DAll",
+                "?dryRun=All&dryRun=",
+                "?xdryRun=All",
+                "?dryRun=AllX",
+            ] {
                 assert!(!harmless(method.clone(), &format!("{object}{query}")), "{method} {query}");
             }
         }

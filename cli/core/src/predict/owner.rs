@@ -14,6 +14,13 @@ pub const FLUX_LABELS: [&str; 2] =
 /// The annotation by which Argo CD tracks an object.
 pub const ARGO_TRACKING: &str = "argocd.argoproj.io/tracking-id";
 
+/// The label by which it tracks one where it is set up that way.
+const ARGO_INSTANCE: &str = "app.kubernetes.io/instance";
+const ARGO_MANAGER: &str = "argocd-controller";
+/// What Flux' users say about a single object, as label or annotation.
+const FLUX_RECONCILE: &str = "kustomize.toolkit.fluxcd.io/reconcile";
+const FLUX_APPLY: &str = "kustomize.toolkit.fluxcd.io/ssa";
+
 /// What applies the objects of an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Controller {
@@ -60,14 +67,17 @@ pub fn find(live: Option<&Value>, default: Option<Controller>) -> Owner {
     if FLUX_LABELS.iter().all(|label| has("/metadata/labels", label)) {
         return flux();
     }
-    if has("/metadata/annotations", ARGO_TRACKING) {
-        let applies = seen.iter().any(|e| e.manager == "argocd-controller" && e.is_apply());
+    // Argo CD that tracks by label leaves no other mark than its name.
+    if has("/metadata/annotations", ARGO_TRACKING)
+        || seen.iter().any(|e| e.manager == ARGO_MANAGER && e.subresource.is_empty())
+    {
+        let applies = seen.iter().any(|e| e.manager == ARGO_MANAGER && e.is_apply());
         let removal = if applies { Removal::None } else { Removal::LastApplied };
-        return Owner { removal, ..plain("argocd-controller") };
+        return Owner { removal, ..plain(ARGO_MANAGER) };
     }
     match default {
         Some(Controller::Flux) => return flux(),
-        Some(Controller::ArgoCd) => return plain("argocd-controller"),
+        Some(Controller::ArgoCd) => return plain(ARGO_MANAGER),
         _ => {}
     }
     let mut appliers = seen.iter().filter(|entry| entry.is_apply());
@@ -80,14 +90,64 @@ pub fn find(live: Option<&Value>, default: Option<Controller>) -> Owner {
     }
 }
 
+impl Owner {
+    /// This owner as the marks on an object bid it. Only Flux heeds marks; the
+    /// rules are those of kustomize-controller 1.9 (`ApplyOptions` of
+    /// `fluxcd/pkg/ssa`): case does not matter, and a mark may stand on either
+    /// side, but `IfNotPresent` only on the desired one.
+    #[must_use]
+    pub fn heeding(mut self, desired: &Value, live: Option<&Value>) -> Owner {
+        let marked = is_marked(desired, FLUX_APPLY, "Merge")
+            || live.is_some_and(|live| is_marked(live, FLUX_APPLY, "Merge"));
+        if self.removal == Removal::TakeOver && marked {
+            self.removal = Removal::None;
+        }
+        self
+    }
+
+    /// Why this owner leaves the object alone; `None` where it applies it.
+    pub fn skips(&self, desired: &Value, live: Option<&Value>) -> Option<String> {
+        if self.removal != Removal::TakeOver {
+            return None;
+        }
+        let sides = [Some((desired, "Git")), live.map(|live| (live, "the cluster"))];
+        for (name, value) in [(FLUX_RECONCILE, "disabled"), (FLUX_APPLY, "Ignore")] {
+            for (object, side) in sides.into_iter().flatten() {
+                if is_marked(object, name, value) {
+                    return Some(format!("Flux leaves it alone: {side} has {name}: {value}"));
+                }
+            }
+        }
+        (live.is_some() && is_marked(desired, FLUX_APPLY, "IfNotPresent")).then(|| {
+            format!("Flux leaves it alone: it is there, and Git has {FLUX_APPLY}: IfNotPresent")
+        })
+    }
+}
+
+fn is_marked(object: &Value, name: &str, value: &str) -> bool {
+    ["labels", "annotations"].iter().any(|map| {
+        object
+            .pointer(&format!("/metadata/{map}"))
+            .and_then(|map| map.get(name)?.as_str())
+            .is_some_and(|found| found.eq_ignore_ascii_case(value))
+    })
+}
+
 /// What is sent for a desired object: the file's own fields, with the labels
 /// or the annotation by which the live object's owner tracks it. A file that
 /// sets them itself keeps its own.
 pub fn tracked(desired: &Raw, live: Option<&Value>) -> Value {
     let mut body = desired.json.clone();
     let Some(live) = live else { return body };
-    let marks =
-        FLUX_LABELS.iter().map(|label| ("labels", *label)).chain([("annotations", ARGO_TRACKING)]);
+    let by_label = live
+        .pointer("/metadata/annotations")
+        .is_none_or(|annotations| annotations.get(ARGO_TRACKING).is_none())
+        && owns_label(live, ARGO_MANAGER, ARGO_INSTANCE);
+    let marks = FLUX_LABELS
+        .iter()
+        .map(|label| ("labels", *label))
+        .chain([("annotations", ARGO_TRACKING)])
+        .chain(by_label.then_some(("labels", ARGO_INSTANCE)));
     for (map, name) in marks {
         let found = live.pointer(&format!("/metadata/{map}")).and_then(|map| map.get(name));
         let (Some(value), Some(metadata)) =
@@ -104,6 +164,14 @@ pub fn tracked(desired: &Raw, live: Option<&Value>) -> Value {
         }
     }
     body
+}
+
+fn owns_label(live: &Value, manager: &str, label: &str) -> bool {
+    let step = format!("f:{label}");
+    entries(live).iter().filter(|entry| entry.manager == manager).any(|entry| {
+        let labels = entry.fields.and_then(|fields| fields.get("f:metadata")?.get("f:labels"));
+        labels.is_some_and(|labels| labels.get(&step).is_some())
+    })
 }
 
 #[cfg(test)]
@@ -134,6 +202,12 @@ mod tests {
                 "argocd-controller",
                 Removal::None,
             ),
+            (
+                json!({"annotations": {LAST_APPLIED: "{}"},
+                       "managedFields": [{"manager": "argocd-controller", "operation": "Update"}]}),
+                "argocd-controller",
+                Removal::LastApplied,
+            ),
             (json!({"managedFields": apply("deployer")}), "deployer", Removal::None),
             (json!({"annotations": {LAST_APPLIED: "{}"}}), "kubectl", Removal::LastApplied),
         ];
@@ -156,5 +230,52 @@ mod tests {
             body["metadata"]["labels"],
             json!({FLUX_LABELS[0]: "mine", FLUX_LABELS[1]: "y"})
         );
+    }
+
+    #[test]
+    fn the_label_by_which_argo_tracks_is_carried_over() {
+        let desired = Raw::live(json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "a"}}))
+        .unwrap();
+        let fields = json!({"f:metadata": {"f:labels": {"f:app.kubernetes.io/instance": {}}}});
+        let live = |manager: &str| {
+            json!({"metadata": {"labels": {ARGO_INSTANCE: "shop"}, "managedFields": [
+                {"manager": manager, "operation": "Update", "fieldsV1": fields}]}})
+        };
+        let body = tracked(&desired, Some(&live("argocd-controller")));
+        assert_eq!(body["metadata"]["labels"], json!({ARGO_INSTANCE: "shop"}));
+        let body = tracked(&desired, Some(&live("kubectl-edit")));
+        assert!(body["metadata"].get("labels").is_none());
+    }
+
+    #[test]
+    fn flux_heeds_the_marks_on_an_object() {
+        let flux = || find(None, Some(Controller::Flux));
+        let plain = json!({"metadata": {"name": "a"}});
+        let marked = |map: &str, name: &str, value: &str| json!({"metadata": {map: {name: value}}});
+        for (name, value, says) in [
+            (FLUX_RECONCILE, "disabled", "reconcile: disabled"),
+            (FLUX_APPLY, "ignore", "ssa: Ignore"),
+        ] {
+            for map in ["labels", "annotations"] {
+                let mark = marked(map, name, value);
+                for (desired, live) in [(&mark, None), (&mark, Some(&plain)), (&plain, Some(&mark))]
+                {
+                    let reason = flux().skips(desired, live).unwrap();
+                    assert!(reason.ends_with(says), "{reason}");
+                }
+            }
+        }
+        let once = marked("annotations", FLUX_APPLY, "IfNotPresent");
+        assert_eq!(flux().skips(&once, None), None, "it is created");
+        assert!(flux().skips(&once, Some(&plain)).is_some());
+        assert_eq!(flux().skips(&plain, Some(&once)), None, "only Git's mark counts");
+        let merge = marked("annotations", FLUX_APPLY, "Merge");
+        assert_eq!(flux().skips(&merge, Some(&merge)), None);
+        assert_eq!(flux().heeding(&plain, Some(&merge)).removal, Removal::None);
+        assert_eq!(flux().heeding(&merge, None).removal, Removal::None);
+        assert_eq!(flux().heeding(&plain, Some(&plain)).removal, Removal::TakeOver);
+        let other = find(None, None);
+        assert_eq!(other.skips(&once, Some(&once)), None, "others know no such marks");
     }
 }

@@ -27,24 +27,43 @@ pub enum Removal {
     LastApplied,
 }
 
-/// Managers that kustomize-controller takes over: every name that starts with
-/// `kubectl`, and the one the server gives to fields older than tracking.
+/// Entries that kustomize-controller takes over, all by the beginning of their
+/// name: those of kubectl, the one the server gives to fields older than
+/// tracking, and its own from before it applied server-side. Those of a
+/// subresource stay (`fluxcd/pkg/ssa: matchFieldManager`).
 fn is_taken_over(entry: &Entry<'_>) -> bool {
-    entry.manager.starts_with("kubectl") || entry.manager == "before-first-apply"
+    let updates = ["kubectl", "before-first-apply", "kustomize-controller"];
+    entry.subresource.is_empty()
+        && match entry.operation {
+            "Apply" => entry.manager.starts_with("kubectl"),
+            "Update" => updates.iter().any(|name| entry.manager.starts_with(name)),
+            _ => false,
+        }
 }
 
-/// Annotations and labels that the takeover removes by name.
-const REMOVED_ANNOTATIONS: [&str; 3] =
-    [LAST_APPLIED, "kustomize.toolkit.fluxcd.io/checksum", "fluxcd.io/sync-checksum"];
+/// What the takeover removes by name.
+const REMOVED: [(&str, &str); 4] = [
+    ("annotations", LAST_APPLIED),
+    ("annotations", "kustomize.toolkit.fluxcd.io/checksum"),
+    ("annotations", "fluxcd.io/sync-checksum"),
+    ("labels", "fluxcd.io/sync-gc-mark"),
+];
 
 /// Whether `removal` could concern the live object, so that its apply cannot
 /// be proved to change nothing.
 pub fn concerns(live: &Value, removal: Removal) -> bool {
     match removal {
         Removal::None => false,
-        Removal::TakeOver => entries(live).iter().any(is_taken_over),
+        Removal::TakeOver => {
+            entries(live).iter().any(is_taken_over)
+                || REMOVED.iter().any(|(map, name)| metadata_has(live, map, name))
+        }
         Removal::LastApplied => true,
     }
+}
+
+fn metadata_has(object: &Value, map: &str, name: &str) -> bool {
+    object.pointer(&format!("/metadata/{map}")).is_some_and(|map| map.get(name).is_some())
 }
 
 /// What is left of `predicted`, the server's answer to the dry-run apply by
@@ -74,8 +93,20 @@ pub fn without_removed(
                 let own = fields.iter().filter(|(step, _)| step.as_str() != "f:status");
                 remove(&mut left, &own.map(|(k, v)| (k.clone(), v.clone())).collect(), &keep);
             }
-            for name in REMOVED_ANNOTATIONS {
-                remove_annotation(&mut left, name);
+            // The apply comes after the removal, and puts back what it states.
+            let own: Vec<_> = after
+                .iter()
+                .filter(|entry| entry.manager == manager && entry.is_apply())
+                .filter_map(|entry| entry.fields)
+                .collect();
+            for (map, name) in REMOVED {
+                let (map_step, step) = (format!("f:{map}"), format!("f:{name}"));
+                let stated = own
+                    .iter()
+                    .any(|own| step_down(own, &["f:metadata", &map_step, &step]).is_some());
+                if !stated && metadata_has(live, map, name) {
+                    remove_mark(&mut left, map, name);
+                }
             }
         }
         Removal::LastApplied => {
@@ -96,14 +127,18 @@ pub fn without_removed(
     (left != *predicted).then_some(left)
 }
 
-fn remove_annotation(object: &mut Value, name: &str) {
+fn step_down<'a>(fields: &'a Map<String, Value>, steps: &[&str]) -> Option<&'a Value> {
+    let (first, rest) = steps.split_first()?;
+    let below = fields.get(*first)?;
+    if rest.is_empty() { Some(below) } else { step_down(below.as_object()?, rest) }
+}
+
+fn remove_mark(object: &mut Value, map: &str, name: &str) {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-    let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else {
-        return;
-    };
-    annotations.remove(name);
-    if annotations.is_empty() {
-        metadata.remove("annotations");
+    let Some(marks) = metadata.get_mut(map).and_then(Value::as_object_mut) else { return };
+    marks.remove(name);
+    if marks.is_empty() {
+        metadata.remove(map);
     }
 }
 
@@ -246,6 +281,49 @@ mod tests {
         let left = left.expect("a key goes");
         assert_eq!(left["data"], json!({"a": "1", "edited": "3"}));
         assert_eq!(left["metadata"]["name"], "n", "what it does not state stays");
+    }
+
+    #[test]
+    fn a_subresource_and_another_controller_are_not_taken_over() {
+        let mut scaled = entry("kubectl", "Update", &json!({"f:spec": {"f:replicas": {}}}));
+        scaled["subresource"] = json!("scale");
+        let kept = entry("helm", "Update", &json!({"f:spec": {"f:paused": {}}}));
+        let live = json!({"metadata": {"managedFields": [scaled, kept]},
+                          "spec": {"replicas": 5, "paused": true}});
+        assert!(!concerns(&live, Removal::TakeOver));
+        assert_eq!(without_removed(&live, &live, "kustomize-controller", Removal::TakeOver), None);
+    }
+
+    #[test]
+    fn what_the_controller_wrote_before_it_applied_is_taken_over() {
+        let before =
+            entry("kustomize-controller", "Update", &json!({"f:data": {"f:a": {}, "f:b": {}}}));
+        let ours = entry("kustomize-controller", "Apply", &json!({"f:data": {"f:a": {}}}));
+        let live = json!({"metadata": {"managedFields": [before, ours]},
+                          "data": {"a": "1", "b": "2"}});
+        assert!(concerns(&live, Removal::TakeOver));
+        let left = without_removed(&live, &live, "kustomize-controller", Removal::TakeOver);
+        assert_eq!(left.expect("b goes")["data"], json!({"a": "1"}));
+    }
+
+    #[test]
+    fn old_marks_go_whoever_owns_them_unless_they_are_stated() {
+        let ours = |fields: Value| entry("kustomize-controller", "Apply", &fields);
+        let live = |fields: Value| {
+            json!({"metadata": {"managedFields": [ours(fields)],
+                "labels": {"fluxcd.io/sync-gc-mark": "x", "app": "web"},
+                "annotations": {"fluxcd.io/sync-checksum": "x"}}})
+        };
+        let owned = live(json!({"f:metadata": {"f:labels": {"f:app": {}}}}));
+        assert!(concerns(&owned, Removal::TakeOver));
+        let left = without_removed(&owned, &owned, "kustomize-controller", Removal::TakeOver);
+        let left = left.expect("the marks go");
+        assert_eq!(left["metadata"]["labels"], json!({"app": "web"}));
+        assert!(left["metadata"].get("annotations").is_none());
+        let stated = live(json!({"f:metadata": {"f:labels": {"f:fluxcd.io/sync-gc-mark": {}},
+            "f:annotations": {"f:fluxcd.io/sync-checksum": {}}}}));
+        let left = without_removed(&stated, &stated, "kustomize-controller", Removal::TakeOver);
+        assert_eq!(left, None);
     }
 
     #[test]
