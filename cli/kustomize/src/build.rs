@@ -159,11 +159,10 @@ impl Build<'_> {
             }
         };
         let bytes = self.files.read(&path, &reference)?;
-        let documents = self.files.documents(&path, &bytes)?;
-        let Some(document) = documents.first() else {
+        let Some(document) = self.files.configuration(&path, &bytes)? else {
             return Err(BuildError::EmptyKustomization { place: Place::file(path) });
         };
-        let kustomization = Kustomization::read(&path, document)?;
+        let kustomization = Kustomization::read(&path, &document)?;
         for (field, instead, mark) in &kustomization.deprecated {
             self.warnings.push(Warning {
                 path: path.clone(),
@@ -221,8 +220,8 @@ impl Build<'_> {
         let mut own = Config::default();
         for entry in &kustomization.configurations {
             let (file, bytes) = self.files.load(root, &self.files.reference(entry, path))?;
-            if let Some(document) = self.files.documents(&file, &bytes)?.first() {
-                own.merge(&configuration::read(&file, document)?).map_err(fail(&file))?;
+            if let Some(document) = self.files.configuration(&file, &bytes)? {
+                own.merge(&configuration::read(&file, &document)?).map_err(fail(&file))?;
             }
         }
         let mut more = Known::Builtin;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gitops_tree::{EntryKind, PathError, Tree, TreeError, TreePath};
-use gitops_yaml::{FileId, Node};
+use gitops_yaml::{Dialect, FileId, Node};
 
 use crate::LoadRestrictor;
 use crate::error::{BuildError, Need, Place};
@@ -228,7 +228,18 @@ impl<'t> Files<'t> {
         bytes: &[u8],
     ) -> Result<Vec<Node>, BuildError> {
         let file = self.id(path);
-        parse(path, file, bytes)
+        parse(path, file, bytes, Dialect::Manifest)
+    }
+
+    /// The first document of a file that configures kustomize itself, which
+    /// reads it with sigs.k8s.io/yaml; `None` where there is none.
+    pub(crate) fn configuration(
+        &mut self,
+        path: &TreePath,
+        bytes: &[u8],
+    ) -> Result<Option<Node>, BuildError> {
+        let file = self.id(path);
+        Ok(parse(path, file, bytes, Dialect::Kustomization)?.into_iter().next())
     }
 
     /// Resolves a path name by name, following links.
@@ -257,8 +268,13 @@ impl<'t> Files<'t> {
 }
 
 /// Parses YAML; complaints name `path`.
-pub(crate) fn parse(path: &TreePath, file: FileId, bytes: &[u8]) -> Result<Vec<Node>, BuildError> {
-    gitops_yaml::read(file, bytes)
+pub(crate) fn parse(
+    path: &TreePath,
+    file: FileId,
+    bytes: &[u8],
+    dialect: Dialect,
+) -> Result<Vec<Node>, BuildError> {
+    gitops_yaml::read_as(file, bytes, dialect)
         .map(|documents| {
             let nothing = || Node::scalar("", gitops_yaml::Tag::Null);
             documents.into_iter().map(|document| document.root.unwrap_or_else(nothing)).collect()

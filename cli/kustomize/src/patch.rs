@@ -6,7 +6,7 @@ mod json;
 mod strategic;
 
 use gitops_tree::TreePath;
-use gitops_yaml::{Mark, Node, Style, Value};
+use gitops_yaml::{Dialect, Mark, Node, Style, Value};
 
 use crate::Warning;
 use crate::error::{BuildError, Place};
@@ -193,18 +193,19 @@ fn read_inline(
     };
     let path = files.path_of(node).unwrap_or(home.path).clone();
     let file = files.id(&path);
-    let mut documents = parse(&path, file, text.as_bytes()).map_err(|error| match error {
-        BuildError::Yaml { place, message } => BuildError::Yaml {
-            place: Place {
-                line: place.line.map(|line| shift(line, node.mark, style)),
-                column: None,
-                ..place
+    let mut documents =
+        parse(&path, file, text.as_bytes(), Dialect::Manifest).map_err(|error| match error {
+            BuildError::Yaml { place, message } => BuildError::Yaml {
+                place: Place {
+                    line: place.line.map(|line| shift(line, node.mark, style)),
+                    column: None,
+                    ..place
+                },
+                // Lines that the message itself names are those of the text.
+                message: format!("in the text here: {message}"),
             },
-            // Lines that the message itself names are those of the text.
-            message: format!("in the text here: {message}"),
-        },
-        other => other,
-    })?;
+            other => other,
+        })?;
     for document in &mut documents {
         remark(document, node.mark, style);
     }
