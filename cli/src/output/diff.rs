@@ -2,6 +2,7 @@
 
 use gitops_core::change::{Action, Change, ChangeSet};
 use gitops_core::diff::unified;
+use gitops_core::plan::printable;
 use serde::Serialize;
 
 use super::json::{self, ChangeDoc};
@@ -91,37 +92,39 @@ pub(crate) fn text(comparison: &Comparison, terminal: Terminal) -> String {
 /// `configured Deployment/shop/web`, and below it where it stands and as whom
 /// it is applied, or why it could not be compared.
 fn head(text: &mut String, change: &Change, terminal: Terminal) {
-    let title = format!("{} {}", change.action.word(), change.key);
+    let title = printable(&format!("{} {}", change.action.word(), change.key));
     let paint = if change.action == Action::Error { Paint::Error } else { Paint::Bold };
     text.push_str(&terminal.paint(paint, &title));
     text.push('\n');
     let mut facts = Vec::new();
     if let Some(source) = &change.source {
-        facts.push(terminal.paint(Paint::Place, &source.to_string()));
+        facts.push(terminal.paint(Paint::Place, &printable(&source.to_string())));
     }
     if let Some(manager) = &change.manager {
-        facts.push(format!("applied as {manager}"));
+        facts.push(format!("applied as {}", printable(manager)));
     }
     if !facts.is_empty() {
         text.push_str(&format!("  {}\n", facts.join(", ")));
     }
     if let Some(reason) = &change.reason {
         for line in reason.lines() {
-            text.push_str(&format!("  {line}\n"));
+            text.push_str(&format!("  {}\n", printable(line)));
         }
     }
     for warning in &change.warnings {
-        text.push_str(&format!("  {} {warning}\n", terminal.paint(Paint::Warning, "warning:")));
+        let word = terminal.paint(Paint::Warning, "warning:");
+        text.push_str(&format!("  {word} {}\n", printable(warning)));
     }
 }
 
 fn body(text: &mut String, unified: &str, terminal: Terminal) {
     for line in unified.lines() {
+        let line = printable(line);
         let painted = match line.as_bytes().first() {
-            Some(b'+') => terminal.paint(Paint::Added, line),
-            Some(b'-') => terminal.paint(Paint::Removed, line),
-            Some(b'@') => terminal.paint(Paint::Place, line),
-            _ => line.to_owned(),
+            Some(b'+') => terminal.paint(Paint::Added, &line),
+            Some(b'-') => terminal.paint(Paint::Removed, &line),
+            Some(b'@') => terminal.paint(Paint::Place, &line),
+            _ => line,
         };
         text.push_str(&painted);
         text.push('\n');

@@ -1,6 +1,7 @@
 //! What policies said, and the decision over it.
 
 use gitops_core::judge::{Decision, Effect, Finding, Judgement, Mode, Outcome, Severity};
+use gitops_core::plan::printable;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -105,13 +106,16 @@ fn finding(text: &mut String, policy: &str, finding: &Finding, terminal: Termina
     let effect = terminal.paint(paint, effect_word(finding.effect));
     text.push_str(&format!("  {effect} {policy}/{}", finding.code));
     if let Some((_, key)) = &finding.object {
-        text.push_str(&format!("  {key}"));
+        text.push_str(&format!("  {}", printable(&key.to_string())));
     }
     if let Some(pointer) = &finding.pointer {
         text.push_str(&format!("  {pointer}"));
     }
     if let Some(source) = &finding.source {
-        text.push_str(&format!("  {}", terminal.paint(Paint::Place, &source.to_string())));
+        text.push_str(&format!(
+            "  {}",
+            terminal.paint(Paint::Place, &printable(&source.to_string()))
+        ));
     }
     text.push('\n');
     for line in finding.message.lines() {
