@@ -250,6 +250,28 @@ pub struct Judgement {
     pub result: Result<Outcome, Fault>,
 }
 
+impl Judgement {
+    /// The answer in one word, as commit trailers claim it:
+    /// `NAME@sha256:…=open`.
+    pub fn claim(&self) -> String {
+        let word = match &self.result {
+            Ok(Outcome::Evaluated(findings)) => {
+                if findings.iter().any(|finding| finding.effect == Effect::Deny) {
+                    "denied"
+                } else {
+                    "open"
+                }
+            }
+            Ok(Outcome::NotApplicable(_)) => "not-applicable",
+            Ok(Outcome::Pending { .. }) => "pending",
+            Err(_) => "fault",
+        };
+        // A trailer is one line.
+        let name: Vec<&str> = self.policy.name.split_whitespace().collect();
+        format!("{}@{}={word}", name.join(" "), self.policy.digest)
+    }
+}
+
 /// Whether a change may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {

@@ -2,9 +2,8 @@
 //! where that differs from what is wanted, and reads back; running it again
 //! changes nothing.
 
-use gitops_core::judge::{Judgement, Outcome};
 use gitops_core::plan::{BlobId, Contents, Edit, Plan, ReadFrom, change_digest};
-use gitops_git::trailers::{self, Trailer};
+use gitops_git::trailers;
 use gitops_git::{
     Changed, CommitId, FileEdit, Lease, PushOutcome, Refusal, Signature, Time, Update, Why,
 };
@@ -46,10 +45,8 @@ impl Author<'_> {
         &self,
         plan: &Plan,
         contents: &Contents,
-        judgements: &[Judgement],
         source: Option<&Environment>,
     ) -> Result<Receipt, Failure> {
-        let message = message(plan, judgements);
         let edits: Vec<FileEdit> = contents
             .files()
             .map(|(path, bytes)| FileEdit {
@@ -63,7 +60,7 @@ impl Author<'_> {
             .identity()
             .map_err(|error| hinted("could not make a commit", &error))?;
         let when = Time { seconds: self.seconds, offset_minutes: 0 };
-        let job = Job { author: self, plan, edits, message, who: who.at(when), source };
+        let job = Job { author: self, plan, edits, who: who.at(when), source };
         match &plan.branch {
             None => job.direct(),
             Some(branch) => job.request(branch),
@@ -75,7 +72,6 @@ struct Job<'a> {
     author: &'a Author<'a>,
     plan: &'a Plan,
     edits: Vec<FileEdit>,
-    message: String,
     who: Signature,
     source: Option<&'a Environment>,
 }
@@ -88,7 +84,7 @@ impl Job<'_> {
     fn commit(&self, parent: &CommitId) -> Result<CommitId, Failure> {
         self.trust()
             .repository
-            .commit(parent, &self.edits, &self.message, &self.who)
+            .commit(parent, &self.edits, &self.plan.message(), &self.who)
             .map_err(|error| hinted("could not make a commit", &error))
     }
 
@@ -246,29 +242,6 @@ impl Job<'_> {
         }
         Ok(())
     }
-}
-
-/// The commit message: the plan's, and what each policy said.
-fn message(plan: &Plan, judgements: &[Judgement]) -> String {
-    let verdicts: Vec<Trailer> = judgements
-        .iter()
-        .map(|judgement| {
-            let word = match &judgement.result {
-                Ok(Outcome::Evaluated(findings)) => {
-                    let deny = |finding: &gitops_core::judge::Finding| {
-                        finding.effect == gitops_core::judge::Effect::Deny
-                    };
-                    if findings.iter().any(deny) { "denied" } else { "open" }
-                }
-                Ok(Outcome::NotApplicable(_)) => "not-applicable",
-                Ok(Outcome::Pending { .. }) => "pending",
-                Err(_) => "fault",
-            };
-            let policy = &judgement.policy;
-            Trailer::new("Policy", &format!("{}@{}={word}", policy.name, policy.digest))
-        })
-        .collect();
-    trailers::append(&plan.message(), &verdicts)
 }
 
 /// What a commit did to a path, as plans say it; `None` where that is more

@@ -101,6 +101,7 @@ pub(crate) fn propose<'a>(
         } else {
             let preview = preview(judge, target, &there, &plan, &contents, &others)?;
             plan.reads.extend(preview.reads.iter().cloned());
+            plan.judged(&preview.judgements);
             Some(preview)
         };
         plan.reads.extend(trust.reads.iter().cloned());
@@ -302,7 +303,5 @@ pub(crate) fn perform(
         Decision::Pending if step.plan.branch.is_some() => {}
         Decision::Pending | Decision::Closed | Decision::Faulty => return Ok(Outcome::Held),
     }
-    author
-        .perform(&step.plan, &step.contents, &preview.judgements, proposal.source)
-        .map(Outcome::Done)
+    author.perform(&step.plan, &step.contents, proposal.source).map(Outcome::Done)
 }

@@ -298,6 +298,7 @@ fn plans(
                 title: step.texts.title.render(values),
                 body: step.texts.body.render(values),
                 labels: step.texts.labels.clone(),
+                claims: Vec::new(),
                 version,
             },
             contents,

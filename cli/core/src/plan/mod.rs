@@ -35,7 +35,7 @@ pub use rules::{AppRule, FieldPattern, ImageRule, Pattern, Rules, key_of};
 pub use show::show;
 pub use template::{Template, TemplateError, VARIABLES, Values, branch_problem};
 
-use crate::judge::{EnvironmentRef, Move, Operation};
+use crate::judge::{EnvironmentRef, Judgement, Move, Operation};
 
 /// The texts of a promotion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,9 +215,17 @@ pub struct Plan {
     pub body: String,
     /// Labels of the request.
     pub labels: Vec<String>,
+    /// What each policy said, as [`Judgement::claim`] words it; empty until the
+    /// plan is judged. No digest covers it.
+    pub claims: Vec<String>,
 }
 
 impl Plan {
+    /// Notes what the policies said, so that it is shown and committed.
+    pub fn judged(&mut self, judgements: &[Judgement]) {
+        self.claims = judgements.iter().map(Judgement::claim).collect();
+    }
+
     /// Whether the target already holds every value.
     pub fn nothing_to_do(&self) -> bool {
         self.edits.is_empty()
@@ -252,6 +260,7 @@ impl Plan {
             trailers.push(("Source-Commit", revision.clone()));
         }
         trailers.push(("Plan-Digest", self.plan_digest()));
+        trailers.extend(self.claims.iter().map(|claim| ("Policy", claim.clone())));
         trailers
     }
 
