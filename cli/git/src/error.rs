@@ -182,11 +182,18 @@ impl GitError {
             GitError::UnknownRevision { .. } => {
                 "`git fetch` may bring it; `git branch -a` lists what is known".into()
             }
+            GitError::AmbiguousRevision { .. } => {
+                "write the whole name, such as `refs/remotes/origin/main`, or the commit's".into()
+            }
             GitError::NoIdentity { .. } => {
                 "git config --global user.name NAME, and user.email ADDRESS".into()
             }
-            GitError::NoRemote { known } if known.is_empty() => {
-                "add one with `git remote add origin URL`".into()
+            GitError::NoRemote { known } => match known.first() {
+                Some(first) => format!("call one of them so: `git remote rename {first} origin`"),
+                None => "add one with `git remote add origin URL`".into(),
+            },
+            GitError::NoDefaultBranch { branches, .. } if branches.is_empty() => {
+                "push the first branch: `git push origin main`".into()
             }
             GitError::NoDefaultBranch { .. } => "set `trust.branch` in gitops.yaml".into(),
             GitError::Remote { remote, reason, .. } if needs_login(reason) => format!(

@@ -60,21 +60,16 @@ impl Repository {
         })
     }
 
-    /// The default branch. With a remote: the one its `HEAD` names, as noted when
-    /// it was cloned, else as it answers now; else the only branch, `main` or
-    /// `master` of it. Without one: the same among local branches.
+    /// The default branch. With a remote: the one its `HEAD` names as it answers
+    /// now, whatever is noted here (what decides on trust is not for a clone to
+    /// say); else the only branch, `main` or `master` of it. Without one: the
+    /// same among local branches.
     pub fn default_branch(&self, remote: Option<&str>) -> Result<String, GitError> {
         let Some(name) = remote else {
             let of = format!("`{}`", self.location().display());
             return only_branch(self.local_branches()?, of);
         };
         let remote = self.remote(Some(name))?;
-        let noted = self.inner.find_reference(&format!("refs/remotes/{name}/HEAD")).ok();
-        let noted = noted.and_then(|head| head.symbolic_target().ok().flatten().map(str::to_owned));
-        let prefix = format!("refs/remotes/{name}/");
-        if let Some(branch) = noted.as_deref().and_then(|target| target.strip_prefix(&prefix)) {
-            return Ok(branch.to_owned());
-        }
         let answer = self.ask(&remote, "read", &["ls-remote", "--symref", "--", name, "HEAD"])?;
         let head = answer.stdout.lines().find_map(|line| {
             line.strip_prefix("ref: refs/heads/")?.strip_suffix("\tHEAD").map(str::to_owned)

@@ -60,8 +60,13 @@ impl Repository {
     }
 
     /// The commit that `rev` names, in any form `git rev-parse` takes: a branch,
-    /// a tag, `origin/main`, `HEAD~2`, an abbreviated id.
+    /// a tag, `origin/main`, `HEAD~2`, an abbreviated id. A name that a branch, a
+    /// tag and a remote-tracking branch have for different commits is an error:
+    /// Git would take one of them and go on.
     pub fn resolve(&self, rev: &str) -> Result<CommitId, GitError> {
+        if self.names_several(rev) {
+            return Err(GitError::AmbiguousRevision { rev: rev.to_owned() });
+        }
         let object = self.inner.revparse_single(rev).map_err(|error| match error.code() {
             ErrorCode::Ambiguous => GitError::AmbiguousRevision { rev: rev.to_owned() },
             _ => self.unknown(rev),
@@ -106,6 +111,16 @@ impl Repository {
     pub(crate) fn find_commit(&self, id: &CommitId) -> Result<git2::Commit<'_>, GitError> {
         let commit = self.inner.find_commit(id.0);
         commit.map_err(|error| GitError::object(format!("commit {id}"), &error))
+    }
+
+    fn names_several(&self, rev: &str) -> bool {
+        let name = rev.split(['~', '^', ':']).next().unwrap_or(rev);
+        let name = name.split_once("@{").map_or(name, |(name, _)| name);
+        let mut found = ["heads", "tags", "remotes"].iter().filter_map(|kind| {
+            let reference = self.inner.find_reference(&format!("refs/{kind}/{name}")).ok()?;
+            reference.peel(ObjectType::Commit).ok().map(|commit| commit.id())
+        });
+        found.next().is_some_and(|first| found.any(|other| other != first))
     }
 
     fn unknown(&self, rev: &str) -> GitError {

@@ -10,7 +10,7 @@ use gitops_tree::{Reading, Recorded, Tree, TreePath};
 use super::desired::{config_failure, git_failure};
 use super::preview::{Change, Judge, Preview, Refusal, exit, meets, objects};
 use super::promote::plan_failure;
-use super::trust::Trust;
+use super::trust::{Trust, hinted};
 use crate::config::{self, Environment};
 use crate::failure::{Exit, Failure};
 use crate::output::Terminal;
@@ -68,7 +68,7 @@ pub(crate) fn inspect<'a>(
         trust
             .repository
             .resolve(rev)
-            .map_err(|error| git_failure(format!("could not read revision `{rev}`"), &error))
+            .map_err(|error| hinted(&format!("could not read revision `{rev}`"), &error))
     };
     let (base_commit, head_commit) = (resolve(base)?, resolve(head)?);
     let difference = difference(trust, base_commit, head_commit, base, head)?;

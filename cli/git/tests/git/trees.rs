@@ -119,6 +119,27 @@ fn a_revision_is_named_as_git_names_it() {
 }
 
 #[test]
+fn a_name_of_two_commits_is_ambiguous() {
+    let sandbox = Sandbox::with_repository();
+    let first = sandbox.commit("repo", "first");
+    let second = sandbox.commit("repo", "second");
+    sandbox.git("repo", &["update-ref", "refs/remotes/origin/main", "HEAD~1"]);
+    sandbox.git("repo", &["branch", "origin/main", "HEAD~1"]);
+    let repository = sandbox.open("repo");
+    assert_eq!(repository.resolve("origin/main").unwrap(), first);
+    // Git takes the branch, and whoever names a branch chooses what is compared.
+    sandbox.git("repo", &["branch", "-f", "origin/main", "HEAD"]);
+    for rev in ["origin/main", "origin/main~0", "origin/main^{commit}", "origin/main@{0}"] {
+        let error = repository.resolve(rev).unwrap_err();
+        assert_eq!(error, GitError::AmbiguousRevision { rev: rev.to_owned() });
+    }
+    assert_eq!(repository.resolve("refs/remotes/origin/main").unwrap(), first);
+    assert_eq!(repository.resolve("refs/heads/origin/main").unwrap(), second);
+    sandbox.git("repo", &["tag", "main", "HEAD~1"]);
+    assert!(repository.resolve("main").is_err());
+}
+
+#[test]
 fn an_unknown_revision_of_a_shallow_clone_names_the_reason() {
     let sandbox = Sandbox::with_repository();
     sandbox.commit("repo", "first");
