@@ -15,7 +15,7 @@ use gitops_tree::{EntryKind, Memory, Tree, TreePath};
 use crate::commands::Context;
 use crate::config::{self, Config, ConfigError, Controller, Environment, UnknownEnvironment};
 use crate::failure::Failure;
-use crate::operations::live::Expected;
+use crate::operations::expected::Expected;
 use crate::output::Terminal;
 
 /// A tree of the repository, and what to call it.
@@ -290,6 +290,11 @@ impl Files {
     pub(crate) fn manifests(files: &[PathBuf], recursive: bool) -> Result<Files, Failure> {
         let mut parts = Vec::new();
         for file in files {
+            if let Some(url) = file.to_str().filter(|name| name.contains("://")) {
+                return Err(Failure::usage(format!("`{url}` is no file")).hint(format!(
+                    "fetch it first: `curl -fsSL {url} | kubectl gitops diff -f -`"
+                )));
+            }
             let (tree, path) = if file.as_os_str() == "-" { stdin()? } else { on_disk(file)? };
             parts.push((tree, path, Part::Manifests { recursive }));
         }

@@ -16,6 +16,7 @@ use gitops_core::predict::takeover::{self, Removal};
 use gitops_core::seal::Sealer;
 use serde_json::Value;
 
+use super::expected::Expected;
 use crate::args::ClusterArgs;
 use crate::failure::Failure;
 
@@ -33,27 +34,6 @@ pub(crate) struct Asking {
     pub(crate) shown: Shown,
     /// Fields whose difference is expected.
     pub(crate) ignore: Vec<Expected>,
-}
-
-/// A field whose difference is expected; every part but the pointer may be
-/// left open.
-#[derive(Clone, Debug)]
-pub(crate) struct Expected {
-    pub(crate) kind: Option<String>,
-    pub(crate) namespace: Option<String>,
-    pub(crate) name: Option<String>,
-    pub(crate) pointer: String,
-}
-
-impl Expected {
-    fn concerns(&self, key: &ObjectKey) -> bool {
-        let fits = |wanted: &Option<String>, found: Option<&str>| {
-            wanted.as_deref().is_none_or(|wanted| Some(wanted) == found)
-        };
-        fits(&self.kind, Some(&key.kind))
-            && fits(&self.namespace, key.namespace.as_deref())
-            && fits(&self.name, Some(&key.name))
-    }
 }
 
 /// A cluster that answered, and what it serves.
@@ -149,7 +129,10 @@ impl Connection {
         for (raw, target) in self.targets(desired) {
             match target {
                 Ok(target) => subjects.push((raw, target)),
-                Err(reason) => report.refused(&raw, &reason, &companions),
+                Err(Unplaced::NotServed(_)) if companions.bring_kind(&raw.key) => {
+                    report.unasked(&raw, "its CustomResourceDefinition");
+                }
+                Err(reason) => report.broken(&raw, Action::Error, reason.to_string(), None),
             }
         }
         let targets: Vec<Target> = subjects.iter().map(|(_, target)| target.clone()).collect();
@@ -170,6 +153,11 @@ impl Connection {
                 }
             };
             let question = Question::new(raw, target, live, asking);
+            if let Some(reason) = &question.skipped {
+                let manager = Some(question.owner.manager.clone());
+                report.broken(&question.raw, Action::Skipped, reason.clone(), manager);
+                continue;
+            }
             if question.is_proved(&mutators) {
                 report.proved += 1;
                 if !asking.verify {
@@ -180,6 +168,14 @@ impl Connection {
             questions.push(question);
         }
         let outcomes = self.ask(&questions).await;
+        for outcome in &outcomes {
+            if let Err(ApplyError::Cluster(error)) = &outcome.predicted
+                && error.is_fatal()
+            {
+                let attempt = format!("could not ask {}", self.cluster.name());
+                return Err(cluster_failure(&attempt, error));
+            }
+        }
         for (question, outcome) in questions.into_iter().zip(outcomes) {
             // Only with `--verify` is a proved object asked about.
             let proved = asking.verify && question.is_proved(&mutators);
@@ -189,7 +185,7 @@ impl Connection {
     }
 
     /// Where each object is served; the objects' keys get their namespaces.
-    fn targets(&self, desired: &[Raw]) -> Vec<(Raw, Result<Target, String>)> {
+    fn targets(&self, desired: &[Raw]) -> Vec<(Raw, Result<Target, Unplaced>)> {
         let mut seen: BTreeMap<ObjectKey, String> = BTreeMap::new();
         let mut targets = Vec::with_capacity(desired.len());
         for raw in desired {
@@ -201,12 +197,12 @@ impl Connection {
                 &raw.key.name,
                 self.cluster.default_namespace(),
             );
-            let target = target.map_err(|error| error.to_string()).and_then(|target| {
+            let target = target.map_err(Unplaced::NotServed).and_then(|target| {
                 raw.key.namespace.clone_from(&target.namespace);
                 let place =
                     raw.source.as_ref().map_or("another file".to_owned(), ToString::to_string);
                 match seen.insert(raw.key.clone(), place) {
-                    Some(first) => Err(format!("it stands twice: the first is at {first}")),
+                    Some(first) => Err(Unplaced::Twice { first }),
                     None => Ok(target),
                 }
             });
@@ -227,6 +223,18 @@ impl Connection {
     }
 }
 
+/// Why an object has no place in the cluster.
+#[derive(Debug, thiserror::Error)]
+enum Unplaced {
+    /// The server has no such kind, or the object no name.
+    #[error(transparent)]
+    NotServed(ClusterError),
+    /// Another one has the same name, perhaps only since the default namespace
+    /// was filled in.
+    #[error("it stands twice: the first is at {first}")]
+    Twice { first: String },
+}
+
 /// One object that was observed, and how its owner would apply it.
 struct Question {
     raw: Raw,
@@ -235,6 +243,8 @@ struct Question {
     owner: Owner,
     body: Value,
     version: String,
+    /// Why the owner leaves the object alone, if it does.
+    skipped: Option<String>,
 }
 
 impl Question {
@@ -245,9 +255,12 @@ impl Question {
         if let Some(manager) = &asking.manager {
             owner = Owner { manager: manager.clone(), force: asking.force, removal: Removal::None };
         }
+        let skipped = owner.skips(&raw.json, seen);
+        let owner = owner.heeding(&raw.json, seen);
         let body = owner::tracked(&raw, seen);
         let version = live.as_ref().map(|live| live.resource_version().to_owned());
-        Question { raw, target, live, owner, body, version: version.unwrap_or_default() }
+        let version = version.unwrap_or_default();
+        Question { raw, target, live, owner, body, version, skipped }
     }
 
     /// Whether the apply is known to change nothing. A server that does not
@@ -297,6 +310,12 @@ impl Companions {
     }
 }
 
+impl Companions {
+    fn bring_kind(&self, key: &ObjectKey) -> bool {
+        self.kinds.contains(&(key.group.clone(), key.kind.clone()))
+    }
+}
+
 /// The changes so far.
 struct Report<'a> {
     asking: &'a Asking,
@@ -306,15 +325,6 @@ struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// An object that the server does not serve, or that stands twice.
-    fn refused(&mut self, raw: &Raw, reason: &str, companions: &Companions) {
-        if companions.kinds.contains(&(raw.key.group.clone(), raw.key.kind.clone())) {
-            self.unasked(raw, "its CustomResourceDefinition");
-        } else {
-            self.broken(raw, Action::Error, reason.to_owned(), None);
-        }
-    }
-
     /// An object that comes with something the server must have first: shown
     /// as it stands in Git.
     fn unasked(&mut self, raw: &Raw, what: &str) {
@@ -368,11 +378,16 @@ impl Report<'_> {
         companions: &Companions,
     ) {
         let manager = Some(question.owner.manager.clone());
+        // A proof speaks of the object that was observed.
+        let proved = proved && outcome.live.is_none();
         let live = outcome.live.unwrap_or(question.live);
         let raw = question.raw;
         match outcome.predicted {
             Ok(predicted) => {
-                let mut change = self.compared(&raw, live, predicted);
+                let Some(mut change) = self.compared(&raw, live, predicted) else {
+                    let reason = "the server's answer to the dry run is no object".to_owned();
+                    return self.broken(&raw, Action::Error, reason, manager);
+                };
                 change.manager = manager;
                 if proved && change.action != Action::Unchanged {
                     change.action = Action::Error;
@@ -392,45 +407,24 @@ impl Report<'_> {
         }
     }
 
-    fn compared(&self, raw: &Raw, live: Option<Live>, predicted: Predicted) -> Change {
+    /// `None` where the server answered with something that is no object.
+    fn compared(&self, raw: &Raw, live: Option<Live>, predicted: Predicted) -> Option<Change> {
         let shown = self.asking.shown;
-        let mut before = live.and_then(Live::into_raw).map(|live| live.show(self.sealer, shown));
-        let mut after = Raw::live(predicted.json).map(|mut after| {
-            after.source.clone_from(&raw.source);
-            after.key.clone_from(&raw.key);
-            after.show(self.sealer, shown)
-        });
-        if let (Some(before), Some(after)) = (&mut before, &mut after) {
+        let before = live.and_then(Live::into_raw).map(|live| live.show(self.sealer, shown));
+        let mut after = Raw::live(predicted.json)?;
+        after.source.clone_from(&raw.source);
+        after.key.clone_from(&raw.key);
+        let mut after = after.show(self.sealer, shown);
+        if let Some(before) = &before {
             for expected in self.asking.ignore.iter().filter(|e| e.concerns(&raw.key)) {
-                keep_live(&mut after.tree, &before.tree, &expected.pointer);
+                expected.hide(&mut after.tree, &before.tree);
             }
         }
-        let mut change = compare(before, after, &raw.lines);
+        let mut change = compare(before, Some(after), &raw.lines);
         if change.source.is_none() {
             change.source.clone_from(&raw.source);
         }
         change.warnings = predicted.warnings;
-        change
-    }
-}
-
-/// Gives the field at `pointer` its live value, absence included.
-fn keep_live(after: &mut Value, live: &Value, pointer: &str) {
-    let Some((parent, name)) = pointer.rsplit_once('/') else { return };
-    let name = name.replace("~1", "/").replace("~0", "~");
-    let found = live.pointer(pointer);
-    match (after.pointer_mut(parent), found) {
-        (Some(Value::Object(map)), Some(found)) => {
-            map.insert(name, found.clone());
-        }
-        (Some(Value::Object(map)), None) => {
-            map.remove(&name);
-        }
-        (Some(Value::Array(items)), Some(found)) => {
-            if let Some(item) = name.parse::<usize>().ok().and_then(|index| items.get_mut(index)) {
-                *item = found.clone();
-            }
-        }
-        _ => {}
+        Some(change)
     }
 }
