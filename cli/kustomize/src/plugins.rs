@@ -8,15 +8,17 @@ use gitops_yaml::{Node, Tag, Value};
 
 use crate::decode::{Decode, join};
 use crate::error::BuildError;
-use crate::fieldspec::FieldSpec;
+use crate::fieldspec::{Create, FieldSpec, set_untyped, type_of};
 use crate::files::Files;
 use crate::generate::{self, Kind};
+use crate::id::Gvk;
 use crate::kustomization::{
-    self, GeneratorOptions, read_field_spec, read_image, read_patch, read_replica,
+    self, GeneratorOptions, read_field_spec, read_image, read_patch, read_replica, read_selector,
 };
 use crate::patch::{self, Home};
-use crate::resource::Object;
-use crate::set::Set;
+use crate::resource::{Object, child_mapping, raw};
+use crate::select::Matcher;
+use crate::set::{Set, field_error};
 use crate::transform::{self, Affix, Subjects};
 use crate::{Warning, replacements};
 
@@ -120,6 +122,7 @@ pub(crate) fn generate(
     let kind = match object.kind() {
         "ConfigMapGenerator" => Kind::ConfigMap,
         "SecretGenerator" => Kind::Secret,
+        "IAMPolicyGenerator" => return service_account(&plugin),
         _ => return Err(plugin.unsupported()),
     };
     let fields =
@@ -133,6 +136,51 @@ pub(crate) fn generate(
         generator.namespace = object.namespace().to_owned();
     }
     generate::generate(files, home.root, home.path, kind, &generator, &GeneratorOptions::default())
+}
+
+/// A service account bound to one of Google's.
+///
+/// Rules from kustomize v5.8, api/filters/iampolicygenerator, which writes the
+/// object as text: a name is typed by what it looks like.
+fn service_account(plugin: &Plugin<'_>) -> Result<Object, BuildError> {
+    let decode = plugin.decode();
+    let fields = |section: &str, names: &[&'static str]| -> Result<Vec<Node>, BuildError> {
+        let mut found = vec![Node::string(""); names.len()];
+        if let Some(node) = plugin.field(section) {
+            for (name, _, value) in decode.fields(node, section, names)? {
+                decode.string(value, &join(section, name))?;
+                if let Some(slot) = names.iter().position(|own| *own == name) {
+                    found[slot] = value.clone();
+                }
+            }
+        }
+        Ok(found)
+    };
+    let cloud = plugin.text("cloud")?;
+    if cloud != "gke" {
+        return Err(BuildError::Invalid {
+            place: plugin.object.place.clone(),
+            message: format!("`cloud` is `{cloud}`, expected gke"),
+        });
+    }
+    let own = fields("kubernetesService", &["name", "namespace"])?;
+    let bound = fields("serviceAccount", &["name", "projectId"])?;
+    let typed = |node: &Node| Node::scalar(raw(node), type_of(raw(node))).at(node.mark);
+    let mark = plugin.object.node.mark;
+    let mut node = Node::mapping().at(mark);
+    node.set("apiVersion", Node::string("v1").at(mark));
+    node.set("kind", Node::string("ServiceAccount").at(mark));
+    let metadata = child_mapping(&mut node, "metadata");
+    let account = format!("{}@{}.iam.gserviceaccount.com", raw(&bound[0]), raw(&bound[1]));
+    child_mapping(metadata, "annotations")
+        .set("iam.gke.io/gcp-service-account", Node::string(account).at(bound[0].mark));
+    metadata.set("name", typed(&own[0]));
+    if !raw(&own[1]).is_empty() {
+        metadata.set("namespace", typed(&own[1]));
+    }
+    let mut object = Object::new(node, plugin.object.place.clone(), 1);
+    object.generated = true;
+    Ok(object)
 }
 
 /// Carries a transformer out.
@@ -240,6 +288,146 @@ pub(crate) fn transform(
             let replacements = replacements::read(files, home, entries)?;
             replacements::apply(set, &replacements)
         }
+        "ValueAddTransformer" => add_value(set, files, home, &plugin),
         _ => Err(plugin.unsupported()),
+    }
+}
+
+/// Where a ValueAddTransformer puts its value.
+struct ValueTarget {
+    selector: Option<Matcher>,
+    /// The field, with `/` between names.
+    path: String,
+    /// Where in a path that the field holds the value goes, from 1; 0 where it
+    /// is the whole field.
+    position: usize,
+}
+
+/// Puts one value into fields of several objects.
+///
+/// Rules from kustomize v5.8, api/internal/builtins/ValueAddTransformer.go and
+/// api/filters/valueadd.
+fn add_value(
+    set: &mut Set,
+    files: &mut Files<'_>,
+    home: &Home<'_>,
+    plugin: &Plugin<'_>,
+) -> Result<(), BuildError> {
+    let mut value = plugin.text("value")?.trim().to_owned();
+    if value.is_empty() {
+        value = home.root.name().unwrap_or_default().to_owned();
+    }
+    let mut targets = Vec::new();
+    if let Some(node) = plugin.field("targets") {
+        read_value_targets(plugin.decode(), node, &mut targets)?;
+    }
+    if let Some(named) = plugin.field("targetFilePath").filter(|node| !raw(node).is_empty()) {
+        plugin.decode().string(named, "targetFilePath")?;
+        let (path, bytes) = files.load(home.root, &files.reference(named, home.path))?;
+        let decode = Decode { path: &path, lenient: true };
+        if let Some(document) = files.configuration(&path, &bytes)? {
+            for (_, _, node) in decode.fields(&document, "", &["targets"])? {
+                read_value_targets(decode, node, &mut targets)?;
+            }
+        }
+    }
+    if targets.is_empty() {
+        return Err(BuildError::Invalid {
+            place: plugin.object.place.clone(),
+            message: "a ValueAddTransformer needs `targets`".to_owned(),
+        });
+    }
+    let from = plugin.field("value").unwrap_or(&plugin.object.node);
+    for target in &targets {
+        for object in &mut set.objects {
+            if !target.selector.as_ref().is_none_or(|selector| selector.matches(object)) {
+                continue;
+            }
+            if target.path == "metadata/namespace" {
+                transform::namespace_of(object, &Node::string(value.as_str()).at(from.mark))?;
+                continue;
+            }
+            let spec = FieldSpec { gvk: Gvk::default(), path: target.path.clone(), create: true };
+            object
+                .apply(&spec, Create::Scalar, &mut |node: &mut Node| {
+                    if !matches!(node.value, Value::Scalar(_)) {
+                        return Err("expected a scalar".to_owned());
+                    }
+                    let text = match target.position {
+                        0 => value.clone(),
+                        position => insert_part(raw(node), position - 1, &value),
+                    };
+                    node.mark = from.mark;
+                    set_untyped(node, &text)
+                })
+                .map_err(|problem| field_error(object, problem))?;
+        }
+    }
+    Ok(())
+}
+
+fn read_value_targets(
+    decode: Decode<'_>,
+    node: &Node,
+    targets: &mut Vec<ValueTarget>,
+) -> Result<(), BuildError> {
+    for (index, item) in decode.list(node, "targets")?.iter().enumerate() {
+        let at = format!("targets[{index}]");
+        let fail =
+            |message: String| BuildError::Invalid { place: decode.place(item.mark), message };
+        let mut target = ValueTarget { selector: None, path: String::new(), position: 0 };
+        for (name, _, value) in
+            decode.fields(item, &at, &["selector", "fieldPath", "filePathPosition"])?
+        {
+            let field = join(&at, name);
+            match name {
+                "selector" => {
+                    let selector = read_selector(decode, value, &field)?;
+                    target.selector = Some(Matcher::new(&selector).map_err(fail)?);
+                }
+                "fieldPath" => target.path = decode.string(value, &field)?.to_owned(),
+                _ => {
+                    target.position = raw(value)
+                        .parse()
+                        .map_err(|_| decode.wrong(value, &field, "a whole number from 0"))?;
+                }
+            }
+        }
+        if target.path.is_empty() {
+            return Err(fail(format!("`{at}` needs `fieldPath`")));
+        }
+        targets.push(target);
+    }
+    Ok(())
+}
+
+/// Puts a name into a path before the part at `position`, or at its end; a
+/// leading slash stays where it is.
+fn insert_part(path: &str, position: usize, part: &str) -> String {
+    let root = if path.starts_with('/') { "/" } else { "" };
+    let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    parts.insert(position.min(parts.len()), part);
+    format!("{root}{}", parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_go_into_paths_where_kustomize_puts_them() {
+        let cases = [
+            ("", 3, "PEACH"),
+            ("/", 3, "/PEACH"),
+            ("pie", 0, "PEACH/pie"),
+            ("/pie", 0, "/PEACH/pie"),
+            ("raw", 1, "raw/PEACH"),
+            ("/raw", 1, "/raw/PEACH"),
+            ("a/nice/warm/pie", 3, "a/nice/warm/PEACH/pie"),
+            ("/a/nice/warm/pie", 3, "/a/nice/warm/PEACH/pie"),
+        ];
+        for (path, position, expected) in cases {
+            assert_eq!(insert_part(path, position, "PEACH"), expected);
+        }
     }
 }

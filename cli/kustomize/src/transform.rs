@@ -50,6 +50,13 @@ pub(crate) fn namespace(
     set.check_unique()
 }
 
+/// Puts one object into `namespace`, whether or not its id changes.
+pub(crate) fn namespace_of(object: &mut Object, namespace: &Node) -> Result<(), BuildError> {
+    let text = namespace.text().unwrap_or_default();
+    put_namespace(object, &[], Subjects::Default, &mut |node| set_string(node, text, namespace))
+        .map_err(|problem| field_error(object, problem))
+}
+
 fn put_namespace(
     object: &mut Object,
     specs: &[FieldSpec],
