@@ -16,6 +16,7 @@ use crate::error::{BuildError, Place};
 use crate::files::{Files, KUSTOMIZATION_NAMES, Reference, Target};
 use crate::generate::{self, Kind};
 use crate::kustomization::{Kustomization, Sort};
+use crate::origin::{self, Cause};
 use crate::patch::{self, Home};
 use crate::resource::Object;
 use crate::set::Set;
@@ -36,9 +37,15 @@ pub(crate) fn build(
         files: Files::new(tree, options.load_restrictor),
         warnings: Vec::new(),
         visited: Vec::new(),
+        origin: None,
     };
     let root = build.files.folder(dir)?;
     let (path, kustomization) = build.read_kustomization(&root)?;
+    let metadata = kustomization.metadata;
+    if metadata.managed_by_label || metadata.origin_annotations || metadata.transformer_annotations
+    {
+        build.origin = Some(String::new());
+    }
     let mut made = Accumulated::default();
     build.accumulate(&root, &path, &kustomization, &mut made)?;
 
@@ -57,11 +64,18 @@ pub(crate) fn build(
         }
         (None, Reorder::Legacy) => order::legacy(&mut set.objects, None),
     }
-    if kustomization.managed_by_label {
+    if metadata.managed_by_label {
         transform::managed_by(&mut set);
     }
+    let mut unwanted = Vec::new();
+    if !metadata.origin_annotations {
+        unwanted.push(origin::ORIGIN);
+    }
+    if !metadata.transformer_annotations {
+        unwanted.push(origin::TRANSFORMATIONS);
+    }
     for object in &mut set.objects {
-        object.drop_notes();
+        object.drop_notes(&unwanted);
         object.normalise_texts("annotations");
         folded::rewrite(&mut object.node);
     }
@@ -81,6 +95,9 @@ struct Build<'t> {
     warnings: Vec<Warning>,
     /// The folders being built, from the outermost in.
     visited: Vec<TreePath>,
+    /// The folder being built as the outermost one names it; `None` where
+    /// nobody asks for origins.
+    origin: Option<String>,
 }
 
 /// Objects, and what is known about their fields and variables.
@@ -148,9 +165,9 @@ impl Build<'_> {
                 found.push((name, path, reference));
             }
         }
-        let (path, reference) = match found.as_slice() {
+        let (name, path, reference) = match found.as_slice() {
             [] => return Err(BuildError::NoKustomization { dir: root.clone() }),
-            [(_, path, reference)] => (path.clone(), reference.clone()),
+            [(name, path, reference)] => (*name, path.clone(), reference.clone()),
             several => {
                 return Err(BuildError::ManyKustomizations {
                     dir: root.clone(),
@@ -162,7 +179,8 @@ impl Build<'_> {
         let Some(document) = self.files.configuration(&path, &bytes)? else {
             return Err(BuildError::EmptyKustomization { place: Place::file(path) });
         };
-        let kustomization = Kustomization::read(&path, &document)?;
+        let mut kustomization = Kustomization::read(&path, &document)?;
+        kustomization.file_name = name;
         for (field, instead, mark) in &kustomization.deprecated {
             self.warnings.push(Warning {
                 path: path.clone(),
@@ -187,18 +205,27 @@ impl Build<'_> {
         }
         self.add_configuration(root, path, kustomization, &mut made.known)?;
         self.generate(root, path, kustomization, &mut made.set)?;
-        for object in self.plugin_configs(root, path, &kustomization.generators)? {
-            let made_object = plugins::generate(&mut self.files, &Home { root, path }, &object)?;
-            made.set.absorb(made_object)?;
+        for object in self.plugin_configs(root, path, kustomization, &kustomization.generators)? {
+            let mut new = plugins::generate(&mut self.files, &Home { root, path }, &object)?;
+            if let Some(cause) = Cause::plugin(&object) {
+                origin::generated_by(&mut new, &cause);
+            }
+            made.set.absorb(new)?;
         }
         for entry in &kustomization.components {
             self.add_component(root, path, entry, made)?;
         }
         let config = made.known.get();
         self.transform(root, path, kustomization, &config, &mut made.set)?;
-        for object in self.plugin_configs(root, path, &kustomization.transformers)? {
+        for object in self.plugin_configs(root, path, kustomization, &kustomization.transformers)? {
             let home = Home { root, path };
             plugins::transform(&mut made.set, &mut self.files, &home, &object, &mut self.warnings)?;
+            if let Some(cause) = Cause::plugin(&object) {
+                origin::transformed_by(&mut made.set, &cause);
+            }
+        }
+        for object in self.plugin_configs(root, path, kustomization, &kustomization.validators)? {
+            self.validate(&Home { root, path }, &object, &mut made.set)?;
         }
         variables::add(&mut made.variables, &mut made.set, &kustomization.variables)?;
         self.visited.pop();
@@ -237,12 +264,16 @@ impl Build<'_> {
         &mut self,
         root: &TreePath,
         path: &TreePath,
+        kustomization: &Kustomization,
         entries: &[Node],
     ) -> Result<Vec<Object>, BuildError> {
         let mut made = Accumulated::default();
         for entry in entries {
             match patch::read_inline_objects(&mut self.files, &Home { root, path }, entry)? {
-                Some(objects) => made.set.append(objects)?,
+                Some(mut objects) => {
+                    self.note_origin(&mut objects, kustomization.file_name);
+                    made.set.append(objects)?;
+                }
                 None => self.add_resource(root, path, entry, &mut made)?,
             }
         }
@@ -262,7 +293,9 @@ impl Build<'_> {
                 self.files.check_root(root, &file, &reference)?;
                 let bytes = self.files.read(&file, &reference)?;
                 let documents = self.files.documents(&file, &bytes)?;
-                made.set.append(objects::from_documents(documents, &file)?)
+                let mut objects = objects::from_documents(documents, &file)?;
+                self.note_origin(&mut objects, &reference.text);
+                made.set.append(objects)
             }
             Target::Directory(dir) => {
                 self.check_cycle(&dir, &reference)?;
@@ -276,7 +309,7 @@ impl Build<'_> {
                     });
                 }
                 let mut below = Accumulated::default();
-                self.accumulate(&dir, &child_path, &child, &mut below)?;
+                self.accumulate_below(&reference, &dir, &child_path, &child, &mut below)?;
                 made.set.append(below.set.objects)?;
                 variables::join_known(&mut made.variables, below.variables.into_values())?;
                 made.known
@@ -308,11 +341,67 @@ impl Build<'_> {
                 if !child.is_component {
                     return Err(wrong("a Kustomization"));
                 }
-                self.accumulate(&dir, &child_path, &child, made)
+                self.accumulate_below(&reference, &dir, &child_path, &child, made)
             }
             Target::File(_) => Err(wrong("a file")),
             Target::Nothing(at) => Err(self.files.not_found(&reference, at)),
         }
+    }
+
+    /// Carries out the kustomization that another refers to.
+    fn accumulate_below(
+        &mut self,
+        reference: &Reference,
+        dir: &TreePath,
+        path: &TreePath,
+        kustomization: &Kustomization,
+        made: &mut Accumulated,
+    ) -> Result<(), BuildError> {
+        let below = self.origin.as_ref().map(|base| origin::join(base, &reference.text));
+        let outer = std::mem::replace(&mut self.origin, below);
+        self.accumulate(dir, path, kustomization, made)?;
+        self.origin = outer;
+        Ok(())
+    }
+
+    /// Notes that objects were read from a file that the kustomization names.
+    fn note_origin(&self, objects: &mut [Object], file: &str) {
+        if let Some(base) = &self.origin {
+            let path = origin::join(base, file);
+            objects.iter_mut().for_each(|object| origin::read_from(object, &path));
+        }
+    }
+
+    /// What a field of the kustomization being built does, as a cause.
+    fn cause(&self, kustomization: &Kustomization, kind: &str) -> Option<Cause> {
+        let base = self.origin.as_ref()?;
+        Some(Cause::field(origin::join(base, kustomization.file_name), kind))
+    }
+
+    /// Runs a validator: a transformer that may change nothing but the label
+    /// with which it says that it ran.
+    ///
+    /// Rules from kustomize v5.8, api/internal/target/kusttarget.go.
+    fn validate(
+        &mut self,
+        home: &Home<'_>,
+        validator: &Object,
+        set: &mut Set,
+    ) -> Result<(), BuildError> {
+        let before = set.objects.clone();
+        plugins::transform(set, &mut self.files, home, validator, &mut self.warnings)?;
+        let same = before.len() == set.objects.len()
+            && before.iter().zip(&set.objects).all(|(old, new)| old.is_same_but_for_label(new));
+        if same {
+            return Ok(());
+        }
+        Err(BuildError::Invalid {
+            place: validator.place.clone(),
+            message: format!(
+                "the validator `{}` changes objects; list it under `transformers`",
+                validator.id()
+            ),
+        })
     }
 
     fn check_cycle(&self, dir: &TreePath, reference: &Reference) -> Result<(), BuildError> {
@@ -341,7 +430,15 @@ impl Build<'_> {
             .map(|generator| (Kind::ConfigMap, generator))
             .chain(kustomization.secrets.iter().map(|generator| (Kind::Secret, generator)));
         for (kind, generator) in generators {
-            let object = generate::generate(&mut self.files, root, path, kind, generator, global)?;
+            let mut object =
+                generate::generate(&mut self.files, root, path, kind, generator, global)?;
+            let name = match kind {
+                Kind::ConfigMap => "ConfigMapGenerator",
+                Kind::Secret => "SecretGenerator",
+            };
+            if let Some(cause) = self.cause(kustomization, name) {
+                origin::generated_by(&mut object, &cause);
+            }
             set.absorb(object)?;
         }
         Ok(())
@@ -357,38 +454,66 @@ impl Build<'_> {
     ) -> Result<(), BuildError> {
         let home = Home { root, path };
         let whole = Place::file(path.clone());
+        let base = self.origin.as_ref().map(|base| origin::join(base, kustomization.file_name));
+        let note = |set: &mut Set, kind: &str| {
+            if let Some(file) = &base {
+                origin::transformed_by(set, &Cause::field(file.clone(), kind));
+            }
+        };
         let files = &mut self.files;
-        patch::apply_strategic_entries(set, files, &home, &kustomization.patches_strategic_merge)?;
+        if !kustomization.patches_strategic_merge.is_empty() {
+            let entries = &kustomization.patches_strategic_merge;
+            patch::apply_strategic_entries(set, files, &home, entries)?;
+            note(set, "PatchStrategicMergeTransformer");
+        }
         for entry in &kustomization.patches {
             patch::apply(set, files, &home, entry, &mut self.warnings)?;
+            note(set, "PatchTransformer");
         }
         if let Some(namespace) = &kustomization.namespace {
             transform::namespace(set, namespace, &config.namespace, Subjects::Default, false)?;
+            note(set, "NamespaceTransformer");
         }
-        for (affix, which, specs) in [
-            (&kustomization.name_prefix, Affix::Prefix, &config.name_prefix),
-            (&kustomization.name_suffix, Affix::Suffix, &config.name_suffix),
+        for (affix, which, specs, kind) in [
+            (&kustomization.name_prefix, Affix::Prefix, &config.name_prefix, "PrefixTransformer"),
+            (&kustomization.name_suffix, Affix::Suffix, &config.name_suffix, "SuffixTransformer"),
         ] {
             if let Some(text) = affix.as_ref().and_then(Node::text) {
                 transform::affix(set, text, which, specs)?;
+                note(set, kind);
             }
         }
-        transform::labels(set, &kustomization.labels, config, &whole)?;
-        transform::pairs(set, &kustomization.common_labels, &config.common_labels)?;
-        transform::pairs(set, &kustomization.common_annotations, &config.annotations)?;
+        for entry in &kustomization.labels {
+            transform::labels(set, entry, config, &whole)?;
+            note(set, "LabelTransformer");
+        }
+        if !kustomization.labels.is_empty() || !kustomization.common_labels.is_empty() {
+            transform::pairs(set, &kustomization.common_labels, &config.common_labels)?;
+            note(set, "LabelTransformer");
+        }
+        if !kustomization.common_annotations.is_empty() {
+            transform::pairs(set, &kustomization.common_annotations, &config.annotations)?;
+            note(set, "AnnotationsTransformer");
+        }
         for entry in &kustomization.patches_json {
             patch::apply_json_entry(set, files, &home, entry, &mut self.warnings)?;
+            note(set, "PatchJson6902Transformer");
         }
         for replica in &kustomization.replicas {
             let place = files.place(&replica.count, &whole);
             transform::replicas(set, replica, &config.replicas, &place)?;
+            note(set, "ReplicaCountTransformer");
         }
         for image in &kustomization.images {
             let place = files.place(&Node::string("").at(image.mark), &whole);
             transform::image(set, image, &config.images, &place)?;
+            note(set, "ImageTagTransformer");
         }
-        let replacements = replacements::read(files, &home, &kustomization.replacements)?;
-        replacements::apply(set, &replacements)?;
+        if !kustomization.replacements.is_empty() {
+            let replacements = replacements::read(files, &home, &kustomization.replacements)?;
+            replacements::apply(set, &replacements)?;
+            note(set, "ReplacementTransformer");
+        }
         Ok(())
     }
 }

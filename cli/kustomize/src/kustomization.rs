@@ -7,13 +7,16 @@ mod entries;
 use gitops_tree::TreePath;
 use gitops_yaml::{Mark, Node, Value};
 
-use crate::decode::{Decode, join};
+use crate::decode::Decode;
 use crate::error::{BuildError, Need};
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
 use crate::variables::{self, Variable};
 
-use entries::{each, non_empty, read_config_map, read_generator_options, read_labels, read_sort};
+use entries::{
+    each, non_empty, read_build_metadata, read_config_map, read_generator_options, read_labels,
+    read_sort,
+};
 pub(crate) use entries::{
     read_field_spec, read_image, read_patch, read_replica, read_secret, read_selector,
 };
@@ -22,6 +25,8 @@ pub(crate) use entries::{
 /// errors point at, are kept as nodes with their marks.
 #[derive(Default)]
 pub(crate) struct Kustomization {
+    /// The name under which it was found.
+    pub(crate) file_name: &'static str,
     pub(crate) is_component: bool,
     pub(crate) resources: Vec<Node>,
     pub(crate) components: Vec<Node>,
@@ -44,10 +49,19 @@ pub(crate) struct Kustomization {
     pub(crate) variables: Vec<Variable>,
     pub(crate) generators: Vec<Node>,
     pub(crate) transformers: Vec<Node>,
+    pub(crate) validators: Vec<Node>,
     pub(crate) sort: Option<Sort>,
-    pub(crate) managed_by_label: bool,
+    pub(crate) metadata: BuildMetadata,
     /// Deprecated fields in use: the field, what replaces it, and where its key stands.
     pub(crate) deprecated: Vec<(&'static str, &'static str, Mark)>,
+}
+
+/// `buildMetadata`.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct BuildMetadata {
+    pub(crate) managed_by_label: bool,
+    pub(crate) origin_annotations: bool,
+    pub(crate) transformer_annotations: bool,
 }
 
 /// An entry of `labels`.
@@ -273,28 +287,9 @@ impl Kustomization {
             "vars" => self.variables = each(decode, value, name, variables::read)?,
             "generators" => self.generators = decode.strings(value, name)?,
             "transformers" => self.transformers = decode.strings(value, name)?,
+            "validators" => self.validators = decode.strings(value, name)?,
             "configurations" => self.configurations = decode.strings(value, name)?,
-            "buildMetadata" => {
-                for option in decode.list(value, name)? {
-                    match decode.string(option, name)? {
-                        "managedByLabel" => self.managed_by_label = true,
-                        other @ ("originAnnotations" | "transformerAnnotations") => {
-                            return Err(BuildError::Unsupported {
-                                place: decode.place(option.mark),
-                                field: join(name, other),
-                            });
-                        }
-                        other => {
-                            return Err(BuildError::Invalid {
-                                place: decode.place(option.mark),
-                                message: format!(
-                                    "`buildMetadata` holds `{other}`, expected originAnnotations, transformerAnnotations or managedByLabel"
-                                ),
-                            });
-                        }
-                    }
-                }
-            }
+            "buildMetadata" => self.metadata = read_build_metadata(decode, value, name)?,
             "helmCharts" | "helmChartInflationGenerator" => {
                 if let Some(chart) = decode.list(value, name)?.first() {
                     let chart_name = ["name", "chartName"]

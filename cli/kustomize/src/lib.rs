@@ -25,6 +25,7 @@ mod id;
 mod kustomization;
 mod objects;
 mod order;
+mod origin;
 mod patch;
 mod plain;
 mod plugins;

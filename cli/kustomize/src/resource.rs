@@ -30,8 +30,6 @@ const NOTES: &[&str] = &[
     "config.kubernetes.io/path",
     "config.kubernetes.io/index",
     "config.k8s.io/id",
-    "config.kubernetes.io/origin",
-    "alpha.config.kubernetes.io/transformations",
 ];
 
 /// How a generated object meets one that exists.
@@ -211,13 +209,28 @@ impl Object {
     }
 
     /// Takes out the annotations in which kustomize keeps its notes, should an
-    /// input have come with them.
-    pub(crate) fn drop_notes(&mut self) {
+    /// input have come with them, and those under `more`.
+    pub(crate) fn drop_notes(&mut self, more: &[&str]) {
         let annotations =
             self.node.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
         if let Some(entries) = annotations.and_then(Node::entries_mut) {
-            entries.retain(|(key, _)| !NOTES.contains(&raw(key)));
+            entries.retain(|(key, _)| !NOTES.contains(&raw(key)) && !more.contains(&raw(key)));
         }
+    }
+
+    /// Whether a validator left this as it was: only the label with which it
+    /// says that it ran may have come.
+    pub(crate) fn is_same_but_for_label(&self, after: &Object) -> bool {
+        const LABEL: &str = "validated-by";
+        let mut after_node = after.node.clone();
+        if let Some(metadata) = after_node.get_mut("metadata")
+            && let Some(labels) = metadata.get_mut("labels")
+            && labels.remove(LABEL).is_some()
+            && labels.entries().is_empty()
+        {
+            metadata.remove("labels");
+        }
+        self.node == after_node && self.previous.len() == after.previous.len()
     }
 
     /// Whether Helm made it, which keeps its namespace.

@@ -9,6 +9,7 @@ use gitops_yaml::Node;
 use crate::error::BuildError;
 use crate::fieldspec::{Create, FieldSpec};
 use crate::id::Id;
+use crate::origin;
 use crate::resource::{Behavior, FieldProblem, Object, child_mapping, raw};
 
 /// The objects, in the order in which they were added.
@@ -85,6 +86,7 @@ impl Set {
             for field in ["data", "binaryData"] {
                 merge_data(&mut object.node, &old.node, field);
             }
+            origin::keep(&mut object, old);
         }
         self.objects[index] = object;
         self.check_unique()

@@ -195,33 +195,30 @@ fn put_pair(node: &mut Node, key: &str, value: &Node) -> Result<(), String> {
     }
 }
 
-/// The `labels` field, entry by entry.
+/// An entry of the `labels` field.
 pub(crate) fn labels(
     set: &mut Set,
-    labels: &[Labels],
+    entry: &Labels,
     config: &Config,
     place: &Place,
 ) -> Result<(), BuildError> {
-    for entry in labels {
-        let mut specs = entry.fields.clone();
-        let metadata =
-            [FieldSpec { gvk: Gvk::default(), path: "metadata/labels".to_owned(), create: true }];
-        let mut merge = |more: &[FieldSpec]| {
-            fieldspec::merge(&mut specs, more)
-                .map_err(|message| BuildError::Invalid { place: place.clone(), message })
-        };
-        merge(&config.labels)?;
-        if entry.include_selectors {
-            merge(&config.common_labels)?;
-        } else {
-            if entry.include_templates {
-                merge(&config.template_labels)?;
-            }
-            merge(&metadata)?;
+    let mut specs = entry.fields.clone();
+    let metadata =
+        [FieldSpec { gvk: Gvk::default(), path: "metadata/labels".to_owned(), create: true }];
+    let mut merge = |more: &[FieldSpec]| {
+        fieldspec::merge(&mut specs, more)
+            .map_err(|message| BuildError::Invalid { place: place.clone(), message })
+    };
+    merge(&config.labels)?;
+    if entry.include_selectors {
+        merge(&config.common_labels)?;
+    } else {
+        if entry.include_templates {
+            merge(&config.template_labels)?;
         }
-        pairs(set, &entry.pairs, &specs)?;
+        merge(&metadata)?;
     }
-    Ok(())
+    pairs(set, &entry.pairs, &specs)
 }
 
 /// Sets the number of replicas of the objects of one name.

@@ -2,7 +2,9 @@
 
 use gitops_yaml::{Node, Value};
 
-use super::{Generator, GeneratorOptions, Image, Labels, Patch, Replica, Selector, Sort};
+use super::{
+    BuildMetadata, Generator, GeneratorOptions, Image, Labels, Patch, Replica, Selector, Sort,
+};
 use crate::decode::{Decode, join};
 use crate::error::BuildError;
 use crate::fieldspec::FieldSpec;
@@ -262,6 +264,30 @@ pub(crate) fn read_generator_options(
         }
     }
     Ok(options)
+}
+
+pub(crate) fn read_build_metadata(
+    decode: Decode<'_>,
+    node: &Node,
+    at: &str,
+) -> Result<BuildMetadata, BuildError> {
+    let mut metadata = BuildMetadata::default();
+    for option in decode.list(node, at)? {
+        *match decode.string(option, at)? {
+            "managedByLabel" => &mut metadata.managed_by_label,
+            "originAnnotations" => &mut metadata.origin_annotations,
+            "transformerAnnotations" => &mut metadata.transformer_annotations,
+            other => {
+                return Err(BuildError::Invalid {
+                    place: decode.place(option.mark),
+                    message: format!(
+                        "`{at}` holds `{other}`, expected originAnnotations, transformerAnnotations or managedByLabel"
+                    ),
+                });
+            }
+        } = true;
+    }
+    Ok(metadata)
 }
 
 pub(crate) fn read_sort(decode: Decode<'_>, node: &Node) -> Result<Sort, BuildError> {
