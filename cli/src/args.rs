@@ -101,6 +101,24 @@ pub(crate) struct ClusterArgs {
     pub(crate) namespace: Option<String>,
 }
 
+impl ClusterArgs {
+    /// A flag that was given, apart from the timeout, which has a default.
+    pub(crate) fn first_given(&self) -> Option<&'static str> {
+        let flags = [
+            (self.kubeconfig.is_some(), "--kubeconfig"),
+            (self.context.is_some(), "--context"),
+            (self.cluster.is_some(), "--cluster"),
+            (self.user.is_some(), "--user"),
+            (self.server.is_some(), "--server"),
+            (self.token.is_some(), "--token"),
+            (self.impersonate.is_some(), "--as"),
+            (!self.impersonate_groups.is_empty(), "--as-group"),
+            (self.namespace.is_some(), "--namespace"),
+        ];
+        flags.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
+    }
+}
+
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(std::time::Duration::from_secs(seconds));

@@ -49,6 +49,7 @@ pub(crate) struct DiffArgs {
     kustomize: Option<PathBuf>,
     /// Read folders of `-f` with everything below them
     #[arg(short = 'R', long, requires = "filename")]
+    #[arg(conflicts_with_all = ["environments", "kustomize", "all", "rev"])]
     recursive: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -109,11 +110,13 @@ impl DiffArgs {
                 return Err(Failure::usage("`A...B` is no pair of revisions")
                     .hint("take `A..B`, or `$(git merge-base A B)..B` for what B changed"));
             }
+            self.refuse_cluster_flags("two revisions are")?;
             return self.revisions(context, from, to);
         }
         let workspace = Workspace::open(context, self.rev.as_deref())?;
         let config = workspace.config()?;
         if let [from, to] = self.environments.as_slice() {
+            self.refuse_cluster_flags("two environments are")?;
             return Ok(vec![two_environments(context, &workspace, &config, from, to)?]);
         }
         let chosen = self.chosen(&config)?;
@@ -122,6 +125,25 @@ impl DiffArgs {
             comparisons.extend(self.environment(context, &workspace, &config, environment)?);
         }
         Ok(comparisons)
+    }
+
+    /// What would be ignored is refused: nobody may take the answer for one
+    /// about a cluster.
+    fn refuse_cluster_flags(&self, what: &str) -> Result<(), Failure> {
+        let own = [
+            (self.field_manager.is_some(), "--field-manager"),
+            (self.server_side, "--server-side"),
+            (self.show_managed_fields, "--show-managed-fields"),
+            (self.verify, "--verify"),
+        ];
+        let given = own.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag);
+        match given.or_else(|| self.cluster.first_given()) {
+            None => Ok(()),
+            Some(flag) => Err(Failure::usage(format!(
+                "`{flag}` is for a cluster, but {what} compared without one"
+            ))
+            .hint("name one environment to compare it with its cluster, or leave the flag out")),
+        }
     }
 
     fn chosen<'a>(&self, config: &'a Config) -> Result<Vec<&'a Environment>, Failure> {
