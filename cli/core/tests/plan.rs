@@ -671,3 +671,16 @@ mod edits {
         }
     }
 }
+
+#[test]
+fn a_plain_date_is_the_text_that_kustomize_reads() {
+    let world = World::new(&[
+        (DEV, &images("- name: web\n  newTag: 2026-01-02\n")),
+        (UAT, &images("- name: web\n  newTag: 2026-01-01\n")),
+    ]);
+    let planned = world.promote(&["web"], &dev(), &uat()).unwrap();
+    assert_eq!(after(&planned, UAT), images("- name: web\n  newTag: \"2026-01-02\"\n"));
+    // What stands there already is not rewritten.
+    let planned = world.release("web", "2026-01-01", &uat()).unwrap();
+    assert!(planned.plans[0].0.nothing_to_do());
+}

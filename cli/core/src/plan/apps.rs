@@ -292,8 +292,8 @@ fn field(file: &TreePath, entry: &Node, what: Moved) -> Result<Option<Field>, Pl
     if *tag == Tag::Null || text.is_empty() {
         return Ok(None);
     }
-    // A plain date is a timestamp, and comes out of kustomize as another text.
-    let is_text = *tag == Tag::Str;
+    // kustomize reads a plain date as it is written.
+    let is_text = matches!(tag, Tag::Str | Tag::Timestamp);
     Ok(Some(Field { what, value: text.to_string(), is_text, source: at }))
 }
 
