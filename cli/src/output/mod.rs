@@ -12,6 +12,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use gitops_core::plan::printable;
 
 use crate::failure::{Exit, Failure};
 
@@ -90,40 +91,46 @@ impl Terminal {
     /// Says something about the answer.
     pub(crate) fn note(self, text: impl Display) {
         if !self.quiet {
-            say(&text.to_string());
+            say(&safe(&text.to_string()));
         }
     }
 
     /// Says something that only matters when looking for a cause.
     pub(crate) fn detail(self, text: impl Display) {
         if self.verbose {
-            say(&text.to_string());
+            say(&safe(&text.to_string()));
         }
     }
 
     /// Warns.
     pub(crate) fn warn(self, text: impl Display) {
-        say(&format!("{} {text}", self.paint(Paint::Warning, "warning:")));
+        say(&format!("{} {}", self.paint(Paint::Warning, "warning:"), safe(&text.to_string())));
     }
 
     /// Gives a way out beside an answer.
     pub(crate) fn hint(self, text: impl Display) {
         if !self.quiet {
-            say(&format!("{} {text}", self.paint(Paint::Hint, "hint:")));
+            say(&format!("{} {}", self.paint(Paint::Hint, "hint:"), safe(&text.to_string())));
         }
     }
 
     /// Says why there is no answer.
     pub(crate) fn fail(self, failure: &Failure) -> ExitCode {
-        say(&format!("{} {}", self.paint(Paint::Error, "error:"), failure.error));
+        say(&format!("{} {}", self.paint(Paint::Error, "error:"), safe(&failure.error)));
         for cause in &failure.causes {
-            say(&format!("caused by: {cause}"));
+            say(&format!("caused by: {}", safe(cause)));
         }
         for hint in &failure.hints {
-            say(&format!("{} {hint}", self.paint(Paint::Hint, "hint:")));
+            say(&format!("{} {}", self.paint(Paint::Hint, "hint:"), safe(hint)));
         }
         failure.exit.code()
     }
+}
+
+/// Names of files, branches and apps come from others: line by line, nothing
+/// in them steers the terminal.
+fn safe(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// One message on stderr. Where even that is closed, nobody is left to tell.
