@@ -61,6 +61,20 @@ impl Sealer {
         tree
     }
 
+    /// `text`, unless it quotes a value of `tree` that is sealed: then words
+    /// that say so. For what a server says about an object.
+    pub fn said(&self, key: &ObjectKey, tree: &Value, text: String) -> String {
+        let sealed = self.rules.iter().filter(|rule| rule.kind == key.kind);
+        let mut quoted = false;
+        for value in sealed.filter_map(|rule| tree.pointer(&rule.pointer)) {
+            quoted |= quotes(&text, value);
+        }
+        if quoted {
+            return "the server's text is withheld, since it quotes a sealed value".to_owned();
+        }
+        text
+    }
+
     fn seal_leaves(&self, key: &ObjectKey, pointer: &str, value: &mut Value) {
         match value {
             Value::Object(map) => {
@@ -89,6 +103,17 @@ impl Sealer {
         let digest = mac.finalize().into_bytes();
         let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         format!("(sealed {hex})")
+    }
+}
+
+/// Whether a text holds any scalar of `value`.
+fn quotes(text: &str, value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.values().any(|value| quotes(text, value)),
+        Value::Array(items) => items.iter().any(|item| quotes(text, item)),
+        Value::String(value) => !value.is_empty() && text.contains(value.as_str()),
+        Value::Null => false,
+        other => text.contains(&other.to_string()),
     }
 }
 
@@ -165,5 +190,10 @@ mod tests {
         let sealed = sealer.seal(&key, json!({"spec": {"token": {"a": ["hunter2"]}, "b": "c"}}));
         assert!(!sealed.to_string().contains("hunter2"));
         assert_eq!(sealed["spec"]["b"], "c");
+        let tree = json!({"spec": {"token": {"a": ["hunter2", 4711]}, "b": "c"}});
+        for text in ["invalid value: \"hunter2\"", "got 4711"] {
+            assert!(!sealer.said(&key, &tree, text.to_owned()).contains(['2', '7']));
+        }
+        assert_eq!(sealer.said(&key, &tree, "spec.b: c".to_owned()), "spec.b: c");
     }
 }

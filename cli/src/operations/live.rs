@@ -403,7 +403,14 @@ impl Report<'_> {
             {
                 self.unasked(&raw, &format!("namespace `{namespace}`"));
             }
-            Err(error) => self.broken(&raw, Action::Error, error.to_string(), manager),
+            Err(error) => {
+                let mut reason = error.to_string();
+                let live = live.as_ref().map(|live| &live.json);
+                for tree in live.into_iter().chain([&raw.json]) {
+                    reason = self.sealer.said(&raw.key, tree, reason);
+                }
+                self.broken(&raw, Action::Error, reason, manager);
+            }
         }
     }
 
@@ -424,7 +431,8 @@ impl Report<'_> {
         if change.source.is_none() {
             change.source.clone_from(&raw.source);
         }
-        change.warnings = predicted.warnings;
+        let said = |text| self.sealer.said(&raw.key, &raw.json, text);
+        change.warnings = predicted.warnings.into_iter().map(said).collect();
         Some(change)
     }
 }
