@@ -34,6 +34,7 @@ test: policies ## unit tests, cases, and tests against a real API server
 	else \
 	  echo "skipped: tests against an API server (no Go to build one)"; [ "$$CI" != true ]; \
 	fi
+	$(CARGO) run -q -p gitops-policy-build -- hostile
 	$(CARGO) test
 	$(CARGO) test -p no-floating-tag -p gitops-policy-sdk -p gitops-policy-build -p gitops-bench
 

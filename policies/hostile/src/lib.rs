@@ -38,6 +38,8 @@ enum Settings {
     Log { lines: usize, text: String },
     /// Asks for all input that many times.
     Input { times: usize },
+    /// Tells all that it was given.
+    Tell,
     /// Opens.
     Nothing,
 }
@@ -108,6 +110,7 @@ impl Gate for Hostile {
                     .sum();
                 vec![Finding::info("seen", seen.to_string())]
             }
+            Settings::Tell => tell(&request.target.name),
             Settings::Nothing => Vec::new(),
         };
         Ok(Outcome::Evaluated(findings))
@@ -115,6 +118,28 @@ impl Gate for Hostile {
 }
 
 gitops_policy_sdk::gate!(Hostile);
+
+/// Everything, in pieces that findings hold; to the log as well.
+fn tell(environment: &str) -> Vec<Finding> {
+    let all = format!(
+        "{:?} {:?} {:?} {:?} {:?}",
+        input::changes(),
+        input::moves(),
+        input::files(),
+        input::commits(),
+        input::desired(environment)
+    );
+    let letters: Vec<char> = all.chars().collect();
+    let pieces = letters.chunks(1000).map(|piece| piece.iter().collect::<String>());
+    pieces
+        .map(|piece| {
+            log::write(log::Level::Info, &piece);
+            let mut finding = Finding::info("told", piece.clone());
+            finding.evidence = Some(serde_json::Value::from(piece).to_string());
+            finding
+        })
+        .collect()
+}
 
 fn endless() -> ! {
     let mut n = 0u64;
