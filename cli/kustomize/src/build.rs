@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use gitops_tree::{Tree, TreePath};
 use gitops_yaml::Node;
 
+use crate::decode::Decode;
 use crate::defaults::Config;
 use crate::error::{BuildError, Place};
 use crate::files::{Files, KUSTOMIZATION_NAMES, Reference, Target};
@@ -19,13 +20,17 @@ use crate::kustomization::{Kustomization, Sort};
 use crate::origin::{self, Cause};
 use crate::patch::{self, Home};
 use crate::resource::Object;
+use crate::schema::{Document, Schema};
 use crate::set::Set;
 use crate::transform::{self, Affix, Subjects};
 use crate::variables::{self, Variable};
 use crate::{
-    Options, Rendered, Reorder, Warning, configuration, folded, objects, order, plugins,
+    Options, Rendered, Reorder, Warning, configuration, crds, folded, objects, order, plugins,
     references, replacements,
 };
+
+/// The Kubernetes whose types are built in.
+const BUILTIN_VERSION: &str = "v1.21.2";
 
 /// Builds the kustomization in `dir`.
 pub(crate) fn build(
@@ -38,9 +43,11 @@ pub(crate) fn build(
         warnings: Vec::new(),
         visited: Vec::new(),
         origin: None,
+        schema: Schema::default(),
     };
     let root = build.files.folder(dir)?;
     let (path, kustomization) = build.read_kustomization(&root)?;
+    build.set_schema(&root, &path, &kustomization)?;
     let metadata = kustomization.metadata;
     if metadata.managed_by_label || metadata.origin_annotations || metadata.transformer_annotations
     {
@@ -98,6 +105,7 @@ struct Build<'t> {
     /// The folder being built as the outermost one names it; `None` where
     /// nobody asks for origins.
     origin: Option<String>,
+    schema: Schema,
 }
 
 /// Objects, and what is known about their fields and variables.
@@ -206,7 +214,11 @@ impl Build<'_> {
         self.add_configuration(root, path, kustomization, &mut made.known)?;
         self.generate(root, path, kustomization, &mut made.set)?;
         for object in self.plugin_configs(root, path, kustomization, &kustomization.generators)? {
-            let mut new = plugins::generate(&mut self.files, &Home { root, path }, &object)?;
+            let mut new = plugins::generate(
+                &mut self.files,
+                &Home { root, path, schema: &self.schema },
+                &object,
+            )?;
             if let Some(cause) = Cause::plugin(&object) {
                 origin::generated_by(&mut new, &cause);
             }
@@ -218,18 +230,77 @@ impl Build<'_> {
         let config = made.known.get();
         self.transform(root, path, kustomization, &config, &mut made.set)?;
         for object in self.plugin_configs(root, path, kustomization, &kustomization.transformers)? {
-            let home = Home { root, path };
+            let home = Home { root, path, schema: &self.schema };
             plugins::transform(&mut made.set, &mut self.files, &home, &object, &mut self.warnings)?;
             if let Some(cause) = Cause::plugin(&object) {
                 origin::transformed_by(&mut made.set, &cause);
             }
         }
         for object in self.plugin_configs(root, path, kustomization, &kustomization.validators)? {
-            self.validate(&Home { root, path }, &object, &mut made.set)?;
+            self.validate(root, path, &object, &mut made.set)?;
         }
         variables::add(&mut made.variables, &mut made.set, &kustomization.variables)?;
         self.visited.pop();
         Ok(())
+    }
+
+    /// Settles which types a build knows, where nothing has yet.
+    ///
+    /// Rules from kustomize v5.8: api/internal/target/kusttarget.go, and
+    /// `SetSchema` of kyaml/openapi.
+    fn set_schema(
+        &mut self,
+        root: &TreePath,
+        path: &TreePath,
+        kustomization: &Kustomization,
+    ) -> Result<(), BuildError> {
+        let field = |name: &str| {
+            kustomization.openapi.iter().find(|(own, _)| own == name).map(|(_, node)| node)
+        };
+        let document = match field("path") {
+            Some(node) => {
+                let (file, bytes) = self.files.load(root, &self.files.reference(node, path))?;
+                let document = self.files.definitions(&file, &bytes)?;
+                Some((Place::file(file), document))
+            }
+            None => None,
+        };
+        if self.schema.is_set() {
+            return Ok(());
+        }
+        let version = field("version");
+        let fail = |node: &Node, message: String| BuildError::Invalid {
+            place: self.files.place(node, &Place::file(path.clone())),
+            message,
+        };
+        match (document, version) {
+            (Some(_), Some(version)) => {
+                let message = "`openapi` has `path` and `version`; delete one of them".to_owned();
+                Err(fail(version, message))
+            }
+            (Some((_, Some(document))), None) if document.is_mapping() => {
+                self.schema.set_custom(Document::new(document));
+                Ok(())
+            }
+            (Some((place, _)), None) => Err(BuildError::Invalid {
+                place,
+                message: "an OpenAPI document must be a mapping".to_owned(),
+            }),
+            (None, Some(version)) => match version.text() {
+                Some(BUILTIN_VERSION) => {
+                    self.schema.set_builtin();
+                    Ok(())
+                }
+                None | Some("") => Ok(()),
+                Some(other) => Err(fail(
+                    version,
+                    format!(
+                        "`openapi.version` is `{other}`, and only {BUILTIN_VERSION} is built in"
+                    ),
+                )),
+            },
+            (None, None) => Ok(()),
+        }
     }
 
     /// The built-in configuration with the kustomization's own.
@@ -251,8 +322,15 @@ impl Build<'_> {
                 own.merge(&configuration::read(&file, &document)?).map_err(fail(&file))?;
             }
         }
+        for entry in &kustomization.crds {
+            let (file, bytes) = self.files.load(root, &self.files.reference(entry, path))?;
+            if let Some(document) = self.files.definitions(&file, &bytes)? {
+                let decode = Decode { path: &file, lenient: true };
+                own.merge(&crds::read(decode, &document)?).map_err(fail(&file))?;
+            }
+        }
         let mut more = Known::Builtin;
-        if !kustomization.configurations.is_empty() {
+        if !kustomization.configurations.is_empty() || !kustomization.crds.is_empty() {
             more.add(&Known::Custom(Box::new(own))).map_err(fail(path))?;
         }
         known.add(&more).map_err(fail(path))
@@ -269,7 +347,11 @@ impl Build<'_> {
     ) -> Result<Vec<Object>, BuildError> {
         let mut made = Accumulated::default();
         for entry in entries {
-            match patch::read_inline_objects(&mut self.files, &Home { root, path }, entry)? {
+            match patch::read_inline_objects(
+                &mut self.files,
+                &Home { root, path, schema: &self.schema },
+                entry,
+            )? {
                 Some(mut objects) => {
                     self.note_origin(&mut objects, kustomization.file_name);
                     made.set.append(objects)?;
@@ -293,13 +375,14 @@ impl Build<'_> {
                 self.files.check_root(root, &file, &reference)?;
                 let bytes = self.files.read(&file, &reference)?;
                 let documents = self.files.documents(&file, &bytes)?;
-                let mut objects = objects::from_documents(documents, &file)?;
+                let mut objects = objects::from_documents(documents, &file, &self.schema)?;
                 self.note_origin(&mut objects, &reference.text);
                 made.set.append(objects)
             }
             Target::Directory(dir) => {
                 self.check_cycle(&dir, &reference)?;
                 let (child_path, child) = self.read_kustomization(&dir)?;
+                self.set_schema(&dir, &child_path, &child)?;
                 if child.is_component {
                     return Err(BuildError::WrongEntry {
                         place: reference.place,
@@ -310,6 +393,8 @@ impl Build<'_> {
                 }
                 let mut below = Accumulated::default();
                 self.accumulate_below(&reference, &dir, &child_path, &child, &mut below)?;
+                // A document may have come after these objects were read.
+                below.set.objects.iter_mut().for_each(|object| object.learn_scope(&self.schema));
                 made.set.append(below.set.objects)?;
                 variables::join_known(&mut made.variables, below.variables.into_values())?;
                 made.known
@@ -338,6 +423,7 @@ impl Build<'_> {
             Target::Directory(dir) => {
                 self.check_cycle(&dir, &reference)?;
                 let (child_path, child) = self.read_kustomization(&dir)?;
+                self.set_schema(&dir, &child_path, &child)?;
                 if !child.is_component {
                     return Err(wrong("a Kustomization"));
                 }
@@ -384,12 +470,14 @@ impl Build<'_> {
     /// Rules from kustomize v5.8, api/internal/target/kusttarget.go.
     fn validate(
         &mut self,
-        home: &Home<'_>,
+        root: &TreePath,
+        path: &TreePath,
         validator: &Object,
         set: &mut Set,
     ) -> Result<(), BuildError> {
         let before = set.objects.clone();
-        plugins::transform(set, &mut self.files, home, validator, &mut self.warnings)?;
+        let home = Home { root, path, schema: &self.schema };
+        plugins::transform(set, &mut self.files, &home, validator, &mut self.warnings)?;
         let same = before.len() == set.objects.len()
             && before.iter().zip(&set.objects).all(|(old, new)| old.is_same_but_for_label(new));
         if same {
@@ -452,7 +540,7 @@ impl Build<'_> {
         config: &Config,
         set: &mut Set,
     ) -> Result<(), BuildError> {
-        let home = Home { root, path };
+        let home = Home { root, path, schema: &self.schema };
         let whole = Place::file(path.clone());
         let base = self.origin.as_ref().map(|base| origin::join(base, kustomization.file_name));
         let note = |set: &mut Set, kind: &str| {

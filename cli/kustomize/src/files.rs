@@ -242,6 +242,30 @@ impl<'t> Files<'t> {
         Ok(parse(path, file, bytes, Dialect::Kustomization)?.into_iter().next())
     }
 
+    /// A file that kustomize reads as JSON where it begins with a brace, and
+    /// as YAML otherwise.
+    pub(crate) fn definitions(
+        &mut self,
+        path: &TreePath,
+        bytes: &[u8],
+    ) -> Result<Option<Node>, BuildError> {
+        if !bytes.starts_with(b"{") {
+            return self.configuration(path, bytes);
+        }
+        let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
+            let number = |number: usize| u32::try_from(number).ok().filter(|number| *number > 0);
+            BuildError::Yaml {
+                place: Place {
+                    path: path.clone(),
+                    line: number(error.line()),
+                    column: number(error.column()),
+                },
+                message: "this is no JSON".to_owned(),
+            }
+        })?;
+        Ok(Some(Node::from_json(&json)))
+    }
+
     /// Resolves a path name by name, following links.
     fn follow(&self, dir: &TreePath, reference: &str) -> Result<Resolved, TreeError> {
         let mut links = 0;

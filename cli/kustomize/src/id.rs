@@ -55,6 +55,9 @@ pub(crate) struct Id {
     pub(crate) name: String,
     /// Empty where none is given.
     pub(crate) namespace: String,
+    /// Whether an OpenAPI document says that it has none; the built-in kinds
+    /// are asked beside it.
+    pub(crate) outside_namespaces: bool,
 }
 
 const CLUSTER: &str = "_non_namespaceable_";
@@ -63,7 +66,7 @@ impl Id {
     /// The namespace that counts: `default` where none is given, and one of
     /// its own for kinds known to be cluster-scoped.
     pub(crate) fn effective_namespace(&self) -> &str {
-        if self.gvk.is_cluster_scoped() {
+        if self.is_cluster_scoped() {
             CLUSTER
         } else if self.namespace.is_empty() {
             "default"
@@ -73,7 +76,7 @@ impl Id {
     }
 
     pub(crate) fn is_cluster_scoped(&self) -> bool {
-        self.gvk.is_cluster_scoped()
+        self.outside_namespaces || self.gvk.is_cluster_scoped()
     }
 
     pub(crate) fn same_namespace(&self, other: &Id) -> bool {
@@ -91,6 +94,7 @@ impl Id {
             gvk: self.gvk.clone(),
             name: self.name.clone(),
             namespace: self.effective_namespace().to_owned(),
+            outside_namespaces: false,
         }
     }
 }

@@ -5,7 +5,7 @@
 mod entries;
 
 use gitops_tree::TreePath;
-use gitops_yaml::{Mark, Node, Value};
+use gitops_yaml::{Mark, Node};
 
 use crate::decode::Decode;
 use crate::error::{BuildError, Need};
@@ -45,6 +45,9 @@ pub(crate) struct Kustomization {
     pub(crate) secrets: Vec<Generator>,
     pub(crate) generator_options: GeneratorOptions,
     pub(crate) configurations: Vec<Node>,
+    pub(crate) crds: Vec<Node>,
+    /// `openapi`: `path` or `version`, and whatever else stands there.
+    pub(crate) openapi: Vec<(String, Node)>,
     pub(crate) replacements: Vec<Node>,
     pub(crate) variables: Vec<Variable>,
     pub(crate) generators: Vec<Node>,
@@ -289,6 +292,8 @@ impl Kustomization {
             "transformers" => self.transformers = decode.strings(value, name)?,
             "validators" => self.validators = decode.strings(value, name)?,
             "configurations" => self.configurations = decode.strings(value, name)?,
+            "crds" => self.crds = decode.strings(value, name)?,
+            "openapi" => self.openapi = decode.string_map(value, name)?,
             "buildMetadata" => self.metadata = read_build_metadata(decode, value, name)?,
             "helmCharts" | "helmChartInflationGenerator" => {
                 if let Some(chart) = decode.list(value, name)?.first() {
@@ -302,21 +307,8 @@ impl Kustomization {
                     });
                 }
             }
-            // Says nothing without a chart, which is refused above.
-            "helmGlobals" => {}
-            _ => {
-                let is_empty = match &value.value {
-                    Value::Sequence(items) => items.is_empty(),
-                    Value::Mapping(entries) => entries.is_empty(),
-                    Value::Scalar(_) => false,
-                };
-                if !is_empty {
-                    return Err(BuildError::Unsupported {
-                        place: decode.place(key.mark),
-                        field: name.to_owned(),
-                    });
-                }
-            }
+            // `helmGlobals` says nothing without a chart, which is refused above.
+            _ => {}
         }
         Ok(())
     }

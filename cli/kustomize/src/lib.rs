@@ -12,6 +12,7 @@
 
 mod build;
 mod configuration;
+mod crds;
 mod decode;
 mod defaults;
 mod error;

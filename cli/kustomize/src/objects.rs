@@ -9,12 +9,14 @@ use gitops_yaml::{Node, Value};
 
 use crate::error::{BuildError, Place};
 use crate::resource::Object;
+use crate::schema::Schema;
 
 /// The objects of a file's documents: empty documents left out, lists taken
 /// apart, the items of a list after everything else in the file.
 pub(crate) fn from_documents(
     documents: Vec<Node>,
     path: &TreePath,
+    schema: &Schema,
 ) -> Result<Vec<Object>, BuildError> {
     let mut queue: VecDeque<(u32, Node)> = documents
         .into_iter()
@@ -53,7 +55,9 @@ pub(crate) fn from_documents(
         if !kind.ends_with("List") && named.is_none_or(str::is_empty) {
             return Err(fail(&format!("the {kind} has no `metadata.name`")));
         }
-        objects.push(Object::new(node, place, document));
+        let mut object = Object::new(node, place, document);
+        object.learn_scope(schema);
+        objects.push(object);
     }
     Ok(objects)
 }

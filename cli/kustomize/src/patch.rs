@@ -14,6 +14,7 @@ use crate::files::{Files, parse};
 use crate::kustomization::{Patch, Selector};
 use crate::objects;
 use crate::resource::Object;
+use crate::schema::Schema;
 use crate::select::Matcher;
 use crate::set::Set;
 
@@ -29,6 +30,8 @@ pub(crate) struct Home<'a> {
     pub(crate) root: &'a TreePath,
     /// Its file.
     pub(crate) path: &'a TreePath,
+    /// The types that lists merge by.
+    pub(crate) schema: &'a Schema,
 }
 
 /// Carries out an entry of `patches`.
@@ -40,7 +43,7 @@ pub(crate) fn apply(
     warnings: &mut Vec<Warning>,
 ) -> Result<(), BuildError> {
     let (place, documents) = load(files, home, patch)?;
-    match read(&place, documents)? {
+    match read(&place, documents, home.schema)? {
         Loaded::Strategic(patches) => match &patch.target {
             Some(target) => {
                 let [one] = patches.as_slice() else {
@@ -53,12 +56,12 @@ pub(crate) fn apply(
                     });
                 };
                 let chosen = choose(set, files, home, target, warnings)?;
-                apply_to_chosen(set, &chosen, one, patch, true)
+                apply_to_chosen(set, &chosen, one, patch, true, home.schema)
             }
             None => {
                 for one in &patches {
                     let index = find_target(set, one)?;
-                    apply_to_chosen(set, &[index], one, patch, false)?;
+                    apply_to_chosen(set, &[index], one, patch, false, home.schema)?;
                 }
                 Ok(())
             }
@@ -131,11 +134,11 @@ pub(crate) fn apply_strategic_entries(
         }
         let (path, bytes) = files.load(home.root, &files.reference(entry, home.path))?;
         let documents = files.documents(&path, &bytes)?;
-        patches.extend(objects::from_documents(documents, &path)?);
+        patches.extend(objects::from_documents(documents, &path, home.schema)?);
     }
     for patch in &patches {
         let index = find_target(set, patch)?;
-        apply_to_chosen(set, &[index], patch, &options, true)?;
+        apply_to_chosen(set, &[index], patch, &options, true, home.schema)?;
     }
     Ok(())
 }
@@ -152,7 +155,7 @@ pub(crate) fn read_inline_objects(
         _ => return Ok(None),
     };
     let path = files.path_of(entry).unwrap_or(home.path).clone();
-    objects::from_documents(documents, &path).map(Some)
+    objects::from_documents(documents, &path, home.schema).map(Some)
 }
 
 fn load(
@@ -232,12 +235,12 @@ fn remark(node: &mut Node, mark: Mark, style: Style) {
     }
 }
 
-fn read(place: &Place, documents: Vec<Node>) -> Result<Loaded, BuildError> {
+fn read(place: &Place, documents: Vec<Node>, schema: &Schema) -> Result<Loaded, BuildError> {
     match documents.first() {
         Some(node) if matches!(node.value, Value::Sequence(_)) => {
             Ok(Loaded::Json(read_operations(node, place)?))
         }
-        _ => objects::from_documents(documents, &place.path).map(Loaded::Strategic),
+        _ => objects::from_documents(documents, &place.path, schema).map(Loaded::Strategic),
     }
 }
 
@@ -326,6 +329,7 @@ fn apply_to_chosen(
     patch: &Object,
     options: &Patch,
     with_target: bool,
+    schema: &Schema,
 ) -> Result<(), BuildError> {
     let mut gone = Vec::new();
     for index in chosen {
@@ -345,7 +349,7 @@ fn apply_to_chosen(
                 }
             }
         }
-        if !apply_strategic(object, &copy, options)? {
+        if !apply_strategic(object, &copy, options, schema)? {
             gone.push(*index);
         }
     }
@@ -362,6 +366,7 @@ fn apply_strategic(
     object: &mut Object,
     patch: &Object,
     options: &Patch,
+    schema: &Schema,
 ) -> Result<bool, BuildError> {
     let kind = object.node.get("kind").cloned();
     let name = object.node.at_path(&["metadata", "name"]).cloned();
@@ -369,11 +374,12 @@ fn apply_strategic(
     if options.allow_name_change || options.allow_kind_change {
         object.remember_id();
     }
-    let remains =
-        strategic::merge(&mut object.node, &patch.node).map_err(|message| BuildError::Patch {
+    let remains = strategic::merge(&mut object.node, &patch.node, schema).map_err(|message| {
+        BuildError::Patch {
             place: patch.place.clone(),
             message: format!("the patch does not fit `{}`: {message}", object.id()),
-        })?;
+        }
+    })?;
     if !remains || object.node.entries().is_empty() {
         return Ok(false);
     }

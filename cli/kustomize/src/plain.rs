@@ -4,6 +4,7 @@ use gitops_tree::{EntryKind, Tree, TreePath};
 
 use crate::error::{BuildError, Place};
 use crate::files::{Files, Reference, Target};
+use crate::schema::Schema;
 use crate::{LoadRestrictor, Rendered, objects};
 
 /// How to read plain manifests.
@@ -45,7 +46,7 @@ pub fn read_plain(
         };
         let bytes = files.read(&target, &reference)?;
         let documents = files.documents(file, &bytes)?;
-        read.extend(objects::from_documents(documents, file)?);
+        read.extend(objects::from_documents(documents, file, &Schema::default())?);
     }
     Ok(Rendered::new(read, files.paths, Vec::new()))
 }

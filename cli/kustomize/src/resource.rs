@@ -8,6 +8,7 @@ use gitops_yaml::{Node, Scalar, Value};
 use crate::error::Place;
 use crate::fieldspec::{self, Create, FieldSpec, Set};
 use crate::id::{Gvk, Id, split_api_version};
+use crate::schema::Schema;
 
 /// Annotations that a build takes out of what it prints.
 const NOTES: &[&str] = &[
@@ -63,6 +64,8 @@ pub(crate) struct Object {
     pub(crate) suffixes: Vec<String>,
     /// Names of the `vars` that read from this object.
     pub(crate) variables: Vec<String>,
+    /// Whether the OpenAPI document of a kustomization says that it has no namespace.
+    outside_namespaces: bool,
 }
 
 impl Object {
@@ -78,7 +81,13 @@ impl Object {
             prefixes: Vec::new(),
             suffixes: Vec::new(),
             variables: Vec::new(),
+            outside_namespaces: false,
         }
+    }
+
+    /// Asks whether objects of this kind have no namespace.
+    pub(crate) fn learn_scope(&mut self, schema: &Schema) {
+        self.outside_namespaces = schema.is_cluster_scoped(self.api_version(), self.kind());
     }
 
     pub(crate) fn kind(&self) -> &str {
@@ -103,7 +112,12 @@ impl Object {
 
     /// Today's identity.
     pub(crate) fn id(&self) -> Id {
-        Id { gvk: self.gvk(), name: self.name().to_owned(), namespace: self.namespace().to_owned() }
+        Id {
+            gvk: self.gvk(),
+            name: self.name().to_owned(),
+            namespace: self.namespace().to_owned(),
+            outside_namespaces: self.outside_namespaces,
+        }
     }
 
     /// Earlier identities, the oldest first.
@@ -119,6 +133,7 @@ impl Object {
                 },
                 name: previous.name.clone(),
                 namespace: previous.namespace.clone(),
+                outside_namespaces: self.outside_namespaces,
             })
             .collect()
     }

@@ -5,9 +5,79 @@
 //! `x-kubernetes-patch-merge-key`, `x-kubernetes-list-map-keys`). Later lists
 //! replace, as they do there.
 
+mod custom;
+
+use std::cell::Cell;
+
+pub(crate) use custom::{Custom, Document};
+
+/// The types that a build knows: the built-in ones, those of the document that
+/// a kustomization names, or, where kustomize had begun to use the built-in
+/// ones before it came to that document, both.
+pub(crate) struct Schema {
+    custom: Option<Document>,
+    builtin: bool,
+    /// Whether a kustomization has settled which types count.
+    is_set: bool,
+    /// Whether something has asked for types.
+    used: Cell<bool>,
+}
+
+impl Default for Schema {
+    fn default() -> Self {
+        Schema { custom: None, builtin: true, is_set: false, used: Cell::new(false) }
+    }
+}
+
+impl Schema {
+    /// Whether a kustomization has settled which types count; later ones are
+    /// not asked.
+    pub(crate) fn is_set(&self) -> bool {
+        self.is_set
+    }
+
+    /// Settles on the built-in types.
+    pub(crate) fn set_builtin(&mut self) {
+        self.is_set = true;
+    }
+
+    /// Settles on the types of a document.
+    pub(crate) fn set_custom(&mut self, document: Document) {
+        self.is_set = true;
+        self.builtin = self.used.get();
+        self.custom = Some(document);
+    }
+
+    /// The type of a kind; `None` where nothing is known. kustomize reads the
+    /// built-in types when it is first asked for any, and keeps them beside
+    /// those of a document that comes later.
+    pub(crate) fn of_kind(&self, api_version: &str, kind: &str) -> Option<Type<'_>> {
+        self.used.set(true);
+        if let Some(document) = &self.custom {
+            let found = document.of_kind(api_version, kind);
+            let known = self.builtin || kind == "Kustomization";
+            return found.or_else(|| of_kind(api_version, kind).filter(|_| known));
+        }
+        of_kind(api_version, kind)
+    }
+
+    /// Whether a document says that objects of a kind, which is none of the
+    /// built-in ones, have no namespace.
+    pub(crate) fn is_cluster_scoped(&self, api_version: &str, kind: &str) -> bool {
+        if of_kind(api_version, kind).is_some() {
+            return false;
+        }
+        self.used.set(true);
+        self.custom.as_ref().is_some_and(|document| document.is_cluster_scoped(api_version, kind))
+    }
+}
+
 /// A type some of whose lists merge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Type {
+#[derive(Clone, Copy)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
+pub(crate) enum Type<'d> {
+    /// A type of the document that a kustomization names.
+    Custom(Custom<'d>),
     /// A built-in kind of which only the metadata and status conditions matter.
     Plain,
     PlainStatus,
@@ -45,12 +115,13 @@ pub(crate) enum Type {
 }
 
 /// What is known about a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
+#[derive(Clone)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
+pub(crate) enum Field<'d> {
     /// Of this type.
-    Of(Type),
+    Of(Type<'d>),
     /// A list that merges by these keys (none: by value), of items of this type.
-    Merge(&'static [&'static str], Type),
+    Merge(Vec<&'d str>, Type<'d>),
 }
 
 /// The built-in kinds, by `apiVersion`.
@@ -147,7 +218,7 @@ const KINDS: &[(&str, &[&str])] = &[
 ];
 
 /// The type of a built-in kind; `None` for all others.
-pub(crate) fn of_kind(api_version: &str, kind: &str) -> Option<Type> {
+fn of_kind(api_version: &str, kind: &str) -> Option<Type<'static>> {
     let (_, kinds) = KINDS.iter().find(|(version, _)| *version == api_version)?;
     if !kinds.contains(&kind) {
         return None;
@@ -176,11 +247,11 @@ pub(crate) fn of_kind(api_version: &str, kind: &str) -> Option<Type> {
     })
 }
 
-impl Type {
+impl<'d> Type<'d> {
     /// What is known about the field `name`; `None` for fields in which
     /// nothing merges.
-    pub(crate) fn field(self, name: &str) -> Option<Field> {
-        use Field::{Merge, Of};
+    pub(crate) fn field(self, name: &str) -> Option<Field<'d>> {
+        use Field::Of;
         use Type::{
             ClaimTemplate, ComponentStatus, Container, CronJob, CronJobSpec, CsiNode, CsiNodeSpec,
             EphemeralContainer, EphemeralVolume, JobSpec, JobTemplate, Kustomization, Node,
@@ -188,6 +259,10 @@ impl Type {
             PodTemplate, PodTemplateSpec, Service, ServiceAccount, ServiceSpec, Volume, Webhooks,
             Workload, WorkloadSpec, WorkloadStatus,
         };
+        if let Type::Custom(custom) = self {
+            return custom.field(name);
+        }
+        let merge = |keys: &[&'static str], item| Field::Merge(keys.to_vec(), item);
         Some(match (self, name) {
             (Opaque | Kustomization, "metadata") => return None,
             (
@@ -196,44 +271,44 @@ impl Type {
                 | CsiNode | ComponentStatus,
                 "metadata",
             ) => Of(ObjectMeta),
-            (ObjectMeta, "finalizers") => Merge(&[], Opaque),
-            (ObjectMeta, "ownerReferences") => Merge(&["uid"], Opaque),
+            (ObjectMeta, "finalizers") => merge(&[], Opaque),
+            (ObjectMeta, "ownerReferences") => merge(&["uid"], Opaque),
             (Workload, "spec") => Of(WorkloadSpec),
             (Workload | Service | PlainStatus, "status") => Of(WorkloadStatus),
-            (WorkloadStatus | ComponentStatus, "conditions") => Merge(&["type"], Opaque),
+            (WorkloadStatus | ComponentStatus, "conditions") => merge(&["type"], Opaque),
             (WorkloadSpec | JobSpec | PodTemplate, "template") => Of(PodTemplateSpec),
             (CronJob, "spec") => Of(CronJobSpec),
             (CronJobSpec, "jobTemplate") => Of(JobTemplate),
             (JobTemplate, "spec") => Of(JobSpec),
             (Pod | PodTemplateSpec, "spec") => Of(PodSpec),
             (Pod, "status") => Of(PodStatus),
-            (PodStatus, "conditions") => Merge(&["type"], Opaque),
-            (PodStatus, "podIPs") => Merge(&["ip"], Opaque),
-            (PodSpec, "containers" | "initContainers") => Merge(&["name"], Container),
-            (PodSpec, "ephemeralContainers") => Merge(&["name"], EphemeralContainer),
-            (PodSpec, "hostAliases") => Merge(&["ip"], Opaque),
-            (PodSpec, "imagePullSecrets") => Merge(&["name"], Opaque),
+            (PodStatus, "conditions") => merge(&["type"], Opaque),
+            (PodStatus, "podIPs") => merge(&["ip"], Opaque),
+            (PodSpec, "containers" | "initContainers") => merge(&["name"], Container),
+            (PodSpec, "ephemeralContainers") => merge(&["name"], EphemeralContainer),
+            (PodSpec, "hostAliases") => merge(&["ip"], Opaque),
+            (PodSpec, "imagePullSecrets") => merge(&["name"], Opaque),
             (PodSpec, "topologySpreadConstraints") => {
-                Merge(&["topologyKey", "whenUnsatisfiable"], Opaque)
+                merge(&["topologyKey", "whenUnsatisfiable"], Opaque)
             }
-            (PodSpec, "volumes") => Merge(&["name"], Volume),
+            (PodSpec, "volumes") => merge(&["name"], Volume),
             (Volume, "ephemeral") => Of(EphemeralVolume),
             (EphemeralVolume, "volumeClaimTemplate") => Of(ClaimTemplate),
-            (Container | EphemeralContainer, "env") => Merge(&["name"], Opaque),
-            (Container, "ports") => Merge(&["containerPort", "protocol"], Opaque),
-            (Container | EphemeralContainer, "volumeDevices") => Merge(&["devicePath"], Opaque),
-            (Container | EphemeralContainer, "volumeMounts") => Merge(&["mountPath"], Opaque),
+            (Container | EphemeralContainer, "env") => merge(&["name"], Opaque),
+            (Container, "ports") => merge(&["containerPort", "protocol"], Opaque),
+            (Container | EphemeralContainer, "volumeDevices") => merge(&["devicePath"], Opaque),
+            (Container | EphemeralContainer, "volumeMounts") => merge(&["mountPath"], Opaque),
             (Service, "spec") => Of(ServiceSpec),
-            (ServiceSpec, "ports") => Merge(&["port", "protocol"], Opaque),
-            (ServiceAccount, "secrets") => Merge(&["name"], Opaque),
-            (Webhooks, "webhooks") => Merge(&["name"], Opaque),
+            (ServiceSpec, "ports") => merge(&["port", "protocol"], Opaque),
+            (ServiceAccount, "secrets") => merge(&["name"], Opaque),
+            (Webhooks, "webhooks") => merge(&["name"], Opaque),
             (Node, "spec") => Of(NodeSpec),
             (Node, "status") => Of(NodeStatus),
-            (NodeSpec, "podCIDRs") => Merge(&[], Opaque),
-            (NodeStatus, "addresses" | "conditions") => Merge(&["type"], Opaque),
+            (NodeSpec, "podCIDRs") => merge(&[], Opaque),
+            (NodeStatus, "addresses" | "conditions") => merge(&["type"], Opaque),
             (CsiNode, "spec") => Of(CsiNodeSpec),
-            (CsiNodeSpec, "drivers") => Merge(&["name"], Opaque),
-            (Kustomization, "configMapGenerator" | "secretGenerator") => Merge(&["name"], Opaque),
+            (CsiNodeSpec, "drivers") => merge(&["name"], Opaque),
+            (Kustomization, "configMapGenerator" | "secretGenerator") => merge(&["name"], Opaque),
             _ => return None,
         })
     }
@@ -251,10 +326,10 @@ mod tests {
                 Some(Field::Of(next)) => next,
                 other => panic!("{name} is {other:?}"),
             });
-        assert_eq!(pod.field("containers"), Some(Field::Merge(&["name"], Type::Container)));
+        assert_eq!(pod.field("containers"), Some(Field::Merge(vec!["name"], Type::Container)));
         assert_eq!(
             Type::Container.field("ports"),
-            Some(Field::Merge(&["containerPort", "protocol"], Type::Opaque))
+            Some(Field::Merge(vec!["containerPort", "protocol"], Type::Opaque))
         );
         assert_eq!(pod.field("tolerations"), None);
     }

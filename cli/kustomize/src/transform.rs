@@ -65,7 +65,7 @@ fn put_namespace(
 ) -> Result<(), FieldProblem> {
     let meta = |path: &str| FieldSpec { gvk: Gvk::default(), path: path.to_owned(), create: true };
     let gvk = object.gvk();
-    if !gvk.is_cluster_scoped() {
+    if !object.id().is_cluster_scoped() {
         object.apply(&meta("metadata/namespace"), Create::Scalar, put)?;
     }
     let is_binding = matches!(gvk.kind.as_str(), "RoleBinding" | "ClusterRoleBinding");

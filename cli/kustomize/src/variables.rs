@@ -28,7 +28,12 @@ pub(crate) fn read(decode: Decode<'_>, node: &Node, at: &str) -> Result<Variable
     let mut variable = Variable {
         name: String::new(),
         place: decode.place(node.mark),
-        target: Id { gvk: Gvk::default(), name: String::new(), namespace: String::new() },
+        target: Id {
+            gvk: Gvk::default(),
+            name: String::new(),
+            namespace: String::new(),
+            outside_namespaces: false,
+        },
         field_path: "metadata.name".to_owned(),
     };
     for (name, _, value) in decode.fields(node, at, &["name", "objref", "fieldref"])? {

@@ -46,24 +46,47 @@ fn an_unknown_field_names_its_place_and_the_nearest_one() {
 }
 
 #[test]
-fn a_known_field_that_is_not_done_yet_is_another_error() {
-    for field in ["crds: [a.yaml]", "validators: [a.yaml]", "openapi: {path: a.json}"] {
-        let error = error_of(
-            &[
-                ("app/kustomization.yaml", &format!("resources: [a.yaml]\n{field}\n")),
-                ("app/a.yaml", CONFIG),
-            ],
-            "app",
-        );
-        assert!(matches!(error, BuildError::Unsupported { .. }), "{error}");
-        let name = field.split(':').next().unwrap();
-        assert!(
-            error.to_string().starts_with(&format!(
-                "app/kustomization.yaml:2:1: field `{name}` is not supported yet"
-            )),
-            "{error}"
-        );
-    }
+fn fields_that_name_files_say_what_is_wrong_with_them() {
+    let message = |field: &str, content: &str| {
+        let kustomization = format!("resources: [a.yaml]\n{field}\n");
+        let files = [
+            ("app/kustomization.yaml", kustomization.as_str()),
+            ("app/a.yaml", CONFIG),
+            ("app/b.yaml", content),
+        ];
+        error_of(&files, "app").to_string()
+    };
+    assert_eq!(
+        message("validators: [a.yaml]", ""),
+        "app/a.yaml:1: field `v1 ConfigMap` is not supported yet; render this folder with `kustomize build` and commit the result"
+    );
+    assert_eq!(
+        message(
+            "validators: [b.yaml]",
+            "apiVersion: builtin\nkind: PrefixTransformer\nmetadata: {name: x}\nprefix: p-\nfieldSpecs: [{path: metadata/name}]\n"
+        ),
+        "app/b.yaml:1: the validator `PrefixTransformer/x` changes objects; list it under `transformers`"
+    );
+    assert_eq!(
+        message("openapi: {path: b.yaml, version: v1.21.2}", "definitions: {}\n"),
+        "app/kustomization.yaml:2:34: `openapi` has `path` and `version`; delete one of them"
+    );
+    assert_eq!(
+        message("openapi: {path: b.yaml}", "- 1\n"),
+        "app/b.yaml: an OpenAPI document must be a mapping"
+    );
+    assert_eq!(
+        message("openapi: {version: v1.20.4}", ""),
+        "app/kustomization.yaml:2:20: `openapi.version` is `v1.20.4`, and only v1.21.2 is built in"
+    );
+    assert_eq!(message("crds: [b.yaml]", "{]\n"), "app/b.yaml:1:2: this is no JSON");
+    assert_eq!(
+        message(
+            "crds: [b.yaml]",
+            "A:\n  Schema: {properties: {kind: {}, apiVersion: {}, metadata: {}, a: {$ref: A}}}\n"
+        ),
+        "app/b.yaml:2:65: the type `A` contains itself, which kustomize cannot read; leave the reference out"
+    );
 }
 
 #[test]
@@ -219,7 +242,7 @@ fn deprecated_fields_and_idle_patches_are_warned_of() {
     let files = [
         (
             "app/kustomization.yaml",
-            "resources: [a.yaml]\ncommonLabels: {x: y}\npatches:\n- target: {kind: Nothing}\n  patch: '[{op: remove, path: /x}]'\n",
+            "resources: [a.yaml]\ncommonLabels: {x: z}\npatches:\n- target: {kind: Nothing}\n  patch: '[{op: remove, path: /x}]'\n",
         ),
         ("app/a.yaml", CONFIG),
     ];

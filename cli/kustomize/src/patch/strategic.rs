@@ -9,7 +9,7 @@ mod items;
 
 use gitops_yaml::{Node, Value};
 
-use crate::schema::{self, Field, Type};
+use crate::schema::{Field, Schema, Type};
 
 use items::{
     append_rest, fill_gaps, find_item, is_empty_mapping, key_values, scalar_values, set_item,
@@ -18,8 +18,8 @@ use items::{
 
 /// Merges `patch` into `object`. `Ok(false)` means that the patch deletes the
 /// object. The error says what does not fit.
-pub(crate) fn merge(object: &mut Node, patch: &Node) -> Result<bool, String> {
-    let outcome = walk(Some(object), Source::Patch(patch), None, "")?;
+pub(crate) fn merge(object: &mut Node, patch: &Node, schema: &Schema) -> Result<bool, String> {
+    let outcome = walk(schema, Some(object), Source::Patch(patch), None, "")?;
     Ok(match outcome {
         Outcome::Kept => true,
         Outcome::New(node) => {
@@ -86,10 +86,11 @@ fn present(node: &Node) -> bool {
     !node.is_null()
 }
 
-fn walk(
+fn walk<'d>(
+    schema: &'d Schema,
     dest: Option<&mut Node>,
     source: Source<'_>,
-    known: Option<Field>,
+    known: Option<Field<'d>>,
     path: &str,
 ) -> Result<Outcome, String> {
     let dest_shape = dest.as_deref().filter(|node| present(node)).map(shape);
@@ -109,10 +110,10 @@ fn walk(
     match dest_shape.or(source_shape) {
         Some(Shape::Scalar) => Ok(take_source(source)),
         Some(Shape::Sequence) => match known {
-            Some(Field::Merge(keys, item)) => walk_merging(dest, source, keys, item, path),
+            Some(Field::Merge(keys, item)) => walk_merging(schema, dest, source, &keys, item, path),
             _ => Ok(take_source(source)),
         },
-        Some(Shape::Mapping) | None => walk_mapping(dest, source, known, path),
+        Some(Shape::Mapping) | None => walk_mapping(schema, dest, source, known, path),
     }
 }
 
@@ -124,14 +125,15 @@ fn take_source(source: Source<'_>) -> Outcome {
     }
 }
 
-fn walk_mapping(
+fn walk_mapping<'d>(
+    schema: &'d Schema,
     dest: Option<&mut Node>,
     source: Source<'_>,
-    known: Option<Field>,
+    known: Option<Field<'d>>,
     path: &str,
 ) -> Result<Outcome, String> {
     let Some(dest) = dest.filter(|node| present(node) || matches!(source, Source::Itself)) else {
-        return add_mapping(source, known, path);
+        return add_mapping(schema, source, known, path);
     };
     if !present(dest) {
         // A null taken from the patch and merged with itself.
@@ -151,18 +153,23 @@ fn walk_mapping(
         (Directive::Delete, _) => Ok(Outcome::Gone),
         (Directive::Replace, Source::Patch(patch)) => {
             let mut node = without_directive(patch);
-            walk_fields(&mut node, Source::Itself, known, path)?;
+            walk_fields(schema, &mut node, Source::Itself, known, path)?;
             Ok(Outcome::New(node))
         }
         _ => {
-            walk_fields(dest, source, known, path)?;
+            walk_fields(schema, dest, source, known, path)?;
             Ok(Outcome::Kept)
         }
     }
 }
 
 /// A mapping, null or nothing that the object does not have.
-fn add_mapping(source: Source<'_>, known: Option<Field>, path: &str) -> Result<Outcome, String> {
+fn add_mapping<'d>(
+    schema: &'d Schema,
+    source: Source<'_>,
+    known: Option<Field<'d>>,
+    path: &str,
+) -> Result<Outcome, String> {
     match source {
         // The object's own null, which the caller treats.
         Source::Nothing | Source::Itself => Ok(Outcome::Kept),
@@ -172,7 +179,7 @@ fn add_mapping(source: Source<'_>, known: Option<Field>, path: &str) -> Result<O
                 return Ok(Outcome::Gone);
             }
             let mut node = without_directive(patch);
-            walk_fields(&mut node, Source::Itself, known, path)?;
+            walk_fields(schema, &mut node, Source::Itself, known, path)?;
             Ok(Outcome::New(node))
         }
     }
@@ -201,28 +208,33 @@ fn parse_directive(value: &Node, path: &str) -> Result<Directive, String> {
 
 /// The fields of a mapping whose type is `known`, or, where nothing is known,
 /// told by its own `apiVersion` and `kind`.
-fn type_of(known: Option<Field>, nodes: [Option<&Node>; 2]) -> Option<Type> {
+fn type_of<'d>(
+    schema: &'d Schema,
+    known: Option<&Field<'d>>,
+    nodes: [Option<&Node>; 2],
+) -> Option<Type<'d>> {
     match known {
-        Some(Field::Of(own) | Field::Merge(_, own)) => Some(own),
+        Some(Field::Of(own) | Field::Merge(_, own)) => Some(*own),
         None => nodes.into_iter().flatten().find_map(|node| {
             let version = node.get("apiVersion").and_then(Node::text)?;
             let kind = node.get("kind").and_then(Node::text)?;
-            schema::of_kind(version, kind)
+            schema.of_kind(version, kind)
         }),
     }
 }
 
-fn walk_fields(
+fn walk_fields<'d>(
+    schema: &'d Schema,
     dest: &mut Node,
     source: Source<'_>,
-    known: Option<Field>,
+    known: Option<Field<'d>>,
     path: &str,
 ) -> Result<(), String> {
     let patch = match source {
         Source::Patch(patch) => Some(patch),
         _ => None,
     };
-    let own = type_of(known, [Some(dest), patch]);
+    let own = type_of(schema, known.as_ref(), [Some(dest), patch]);
     let mut names: Vec<String> = Vec::with_capacity(dest.entries().len());
     for (key, _) in dest.entries().iter().chain(patch.map(Node::entries).unwrap_or_default()) {
         let name = key.text().unwrap_or_default();
@@ -240,7 +252,7 @@ fn walk_fields(
             Source::Patch(patch) => patch.get(&name).map_or(Source::Nothing, Source::Patch),
         };
         let in_patch = matches!(inner, Source::Patch(_));
-        match walk(dest.get_mut(&name), inner, field, &below)? {
+        match walk(schema, dest.get_mut(&name), inner, field, &below)? {
             Outcome::Kept => {
                 // Nulls written out stay where the patch does not speak of
                 // them; nulls by omission go.
@@ -279,11 +291,12 @@ fn key_of<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
 }
 
 /// A list whose items merge.
-fn walk_merging(
+fn walk_merging<'d>(
+    schema: &'d Schema,
     dest: Option<&mut Node>,
     source: Source<'_>,
     keys: &[&str],
-    item: Type,
+    item: Type<'d>,
     path: &str,
 ) -> Result<Outcome, String> {
     let dest = dest.filter(|node| present(node));
@@ -294,12 +307,12 @@ fn walk_merging(
                 return Ok(Outcome::Gone);
             }
             let mut node = patch.clone();
-            merge_items(&mut node, None, keys, item, path)?;
+            merge_items(schema, &mut node, None, keys, item, path)?;
             Ok(Outcome::New(node))
         }
         (Some(_), Source::Patch(patch)) if patch.is_null() => Ok(Outcome::Gone),
         (Some(dest), Source::Nothing) => {
-            merge_items(dest, Some(&[]), keys, item, path)?;
+            merge_items(schema, dest, Some(&[]), keys, item, path)?;
             Ok(Outcome::Kept)
         }
         (Some(dest), Source::Itself) => {
@@ -308,7 +321,7 @@ fn walk_merging(
             if directive == Directive::Delete {
                 return Ok(Outcome::Gone);
             }
-            merge_items(dest, None, keys, item, path)?;
+            merge_items(schema, dest, None, keys, item, path)?;
             Ok(Outcome::Kept)
         }
         (Some(dest), Source::Patch(patch)) => {
@@ -317,11 +330,11 @@ fn walk_merging(
                 Directive::Delete => Ok(Outcome::Gone),
                 Directive::Replace => {
                     let mut node = Node::sequence(items).at(patch.mark);
-                    merge_items(&mut node, None, keys, item, path)?;
+                    merge_items(schema, &mut node, None, keys, item, path)?;
                     Ok(Outcome::New(node))
                 }
                 Directive::Merge => {
-                    merge_items(dest, Some(&items), keys, item, path)?;
+                    merge_items(schema, dest, Some(&items), keys, item, path)?;
                     Ok(Outcome::Kept)
                 }
             }
@@ -348,11 +361,12 @@ fn list_directive(items: &[Node], path: &str) -> Result<(Directive, Vec<Node>), 
 /// The items of a patch; `None` where the list is merged with itself.
 type PatchItems<'p> = Option<&'p [Node]>;
 
-fn merge_items(
+fn merge_items<'d>(
+    schema: &'d Schema,
     dest: &mut Node,
     patch: PatchItems<'_>,
     keys: &[&str],
-    item: Type,
+    item: Type<'d>,
     path: &str,
 ) -> Result<(), String> {
     let Some(items) = dest.items_mut() else { return Ok(()) };
@@ -379,7 +393,8 @@ fn merge_items(
             Some(patch) => find_item(patch, &find_keys, &find_values)
                 .map_or(Source::Nothing, |index| Source::Patch(&patch[index])),
         };
-        let outcome = walk(at.map(|index| &mut items[index]), source, Some(Field::Of(item)), path)?;
+        let outcome =
+            walk(schema, at.map(|index| &mut items[index]), source, Some(Field::Of(item)), path)?;
         let result = match outcome {
             Outcome::Gone => None,
             Outcome::New(node) => Some((node, false)),
