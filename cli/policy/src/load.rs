@@ -208,16 +208,22 @@ fn read_bindings(tree: &dyn Tree, path: &TreePath) -> Result<Vec<Binding>, Polic
     let documents = files::documents::<BindingFile>(tree, path, "PolicyBinding", |file| {
         (&file.api_version, &file.kind)
     })?;
+    // A file that lost its end, or a list its entries, would open every gate.
+    let nothing = |line, what: &str| {
+        let reason = format!("it binds nothing: {what}");
+        Err(PolicyError::File { path: path.clone(), line, column: 1, reason })
+    };
+    if documents.is_empty() {
+        return nothing(1, "no `PolicyBinding` is in it");
+    }
     let mut bindings = Vec::new();
     for (index, (line, root, file)) in (1..).zip(documents) {
         let spec = file.spec;
         if spec.promotions.is_empty() && spec.environments.is_empty() {
-            return Err(PolicyError::File {
-                path: path.clone(),
-                line,
-                column: 1,
-                reason: "it binds nothing: `promotions` or `environments` is missing".to_owned(),
-            });
+            return nothing(line, "`promotions` or `environments` is missing");
+        }
+        if spec.policies.is_empty() {
+            return nothing(line, "`policies` is empty");
         }
         let nodes = root.at_path(&["spec", "policies"]).map_or(&[][..], |node| node.items());
         let policies = spec

@@ -85,6 +85,15 @@ fn mistakes_have_a_place() {
     assert!(mode.starts_with("policies/bindings.yaml:7:"), "{mode}");
     let nothing = binding(policies);
     assert!(nothing.contains("it binds nothing"), "{nothing}");
+    let nothing = binding("  environments: [prod]\n  policies: []\n");
+    assert!(nothing.ends_with("it binds nothing: `policies` is empty"), "{nothing}");
+    for empty in ["", "# all of it is a comment\n", "---\n"] {
+        let nothing = error(&with(&[(BINDINGS, empty)]));
+        assert_eq!(
+            nothing,
+            "policies/bindings.yaml:1:1: it binds nothing: no `PolicyBinding` is in it"
+        );
+    }
     let missing =
         binding("  environments: [prod]\n  policies:\n    - {name: gone, mode: enforce}\n");
     assert_eq!(
