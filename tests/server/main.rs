@@ -4,8 +4,10 @@
 
 mod bad_input;
 mod drift;
+mod flux;
 mod owners;
 mod readme;
+mod soundness;
 mod wire;
 
 #[path = "../cases/stage.rs"]
