@@ -8,7 +8,7 @@ use gitops_git::{Changed, CommitId, Repository, RevisionTree, trailers};
 use gitops_tree::{Reading, Recorded, Tree, TreePath};
 
 use super::desired::{config_failure, git_failure};
-use super::preview::{Change, Judge, Preview, Refusal, exit, meets, objects};
+use super::preview::{BROKEN_BEFORE, Change, Judge, Preview, Refusal, exit, meets, objects};
 use super::promote::plan_failure;
 use super::trust::{Trust, hinted};
 use crate::config::{self, Environment};
@@ -288,7 +288,8 @@ fn moves(
             }
         }
     };
-    let (before, after) = (apps(&difference.before)?, apps(&difference.after)?);
+    let before = apps(&difference.before).map_err(|failure| failure.hint(BROKEN_BEFORE))?;
+    let after = apps(&difference.after)?;
     Ok(gitops_core::plan::moves(&before, &after))
 }
 

@@ -59,6 +59,9 @@ pub(crate) struct Judge<'a> {
     dry_run: bool,
 }
 
+/// What cannot be compared cannot be judged, whoever broke it.
+pub(crate) const BROKEN_BEFORE: &str = "it stands so before the change, which cannot be judged";
+
 /// The exit code of a decision.
 pub(crate) fn exit(decision: Decision) -> Exit {
     match decision {
@@ -86,7 +89,8 @@ impl<'a> Judge<'a> {
         others: &[&Environment],
     ) -> Result<Preview, Failure> {
         let before_tree = Recorded::new(change.before);
-        let before = objects(&before_tree, change.environment, self.terminal)?;
+        let before = objects(&before_tree, change.environment, self.terminal)
+            .map_err(|failure| failure.hint(BROKEN_BEFORE))?;
         let after = objects(change.after, change.environment, self.terminal)?;
         let changes = compare_sets(&before, &after, &self.sealer);
         let reads = entries(ReadFrom::Target, change.before, before_tree.into_readings())?;
