@@ -219,6 +219,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    type Edit = fn(&mut Value);
+
     /// A Deployment as the API server 1.36 stores it after an apply.
     fn live() -> Value {
         json!({
@@ -281,7 +283,7 @@ mod tests {
 
     #[test]
     fn every_single_change_refuses_the_proof() {
-        let edits: [(&str, fn(&mut Value)); 9] = [
+        let edits: [(&str, Edit); 9] = [
             ("value", |o| o["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:2")),
             ("new field", |o| o["spec"]["replicas"] = json!(1)),
             ("removed label", |o| o["metadata"]["labels"] = json!({})),
@@ -303,7 +305,7 @@ mod tests {
 
     #[test]
     fn what_others_did_to_the_live_object_refuses_the_proof() {
-        let edits: [(&str, fn(&mut Value)); 4] = [
+        let edits: [(&str, Edit); 4] = [
             ("drift", |o| {
                 o["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:2");
             }),
