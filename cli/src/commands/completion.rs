@@ -5,8 +5,8 @@ use clap::builder::StyledStr;
 use clap::{Arg, Args, ValueHint};
 use clap_complete::Shell;
 
-use super::Context;
 use crate::args;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
 /// Print a completion script for a shell

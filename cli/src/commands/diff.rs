@@ -5,9 +5,9 @@ use gitops_core::diff::Shown;
 use gitops_core::object::Raw;
 use gitops_core::predict::owner;
 
-use super::Context;
 use crate::args::ClusterArgs;
 use crate::config::{Config, Controller, Environment};
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::desired::{self, Files, Workspace, unknown_environment};
 use crate::operations::live::{Asking, Connection, Drift};

@@ -1,7 +1,7 @@
 use clap::Args;
 
-use super::Context;
 use super::promote::{Format, moment};
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::gate;
 use crate::operations::preview::Judge;

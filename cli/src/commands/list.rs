@@ -2,7 +2,7 @@ use clap::{Args, ValueEnum};
 use gitops_core::plan::{PlanError, discover_apps};
 use gitops_tree::EntryKind;
 
-use super::Context;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::desired::Workspace;
 use crate::output::list::{self as output, Row};

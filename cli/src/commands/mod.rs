@@ -12,7 +12,8 @@ mod version;
 
 use clap::Subcommand;
 
-use crate::args::{Cli, Common};
+use crate::args::Cli;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::Terminal;
 
@@ -45,10 +46,4 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Completion(args) => completion::run(&context, &args),
         Command::Version(args) => version::run(&context, &args),
     }
-}
-
-/// What every verb is given.
-pub(crate) struct Context {
-    pub(crate) common: Common,
-    pub(crate) terminal: Terminal,
 }

@@ -1,7 +1,7 @@
 use clap::{Args, Subcommand};
 use gitops_tree::TreePath;
 
-use super::Context;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::desired::Workspace;
 use crate::operations::policies;

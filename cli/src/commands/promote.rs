@@ -1,8 +1,8 @@
 use clap::{Args, ValueEnum};
 use gitops_core::plan::{Pattern, printable};
 
-use super::Context;
 use crate::config::Config;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::perform::Author;
 use crate::operations::preview::{Judge, exit};

@@ -1,7 +1,7 @@
 use clap::Args;
 
-use super::Context;
 use super::promote::{self, Format};
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::promote::Wish;
 

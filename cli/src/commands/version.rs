@@ -1,7 +1,7 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::Context;
+use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::json;
 

@@ -12,8 +12,8 @@ use gitops_git::{Directory, GitError, Repository};
 use gitops_kustomize::{LoadRestrictor, Options, Warning};
 use gitops_tree::{EntryKind, Memory, Tree, TreePath};
 
-use crate::commands::Context;
 use crate::config::{self, Config, ConfigError, Controller, Environment, UnknownEnvironment};
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::operations::expected::Expected;
 use crate::output::Terminal;

@@ -11,8 +11,8 @@ use gitops_tree::{Recorded, Tree, TreeError};
 
 use super::desired::{git_failure, start};
 use super::policies::policy_failure;
-use crate::commands::Context;
 use crate::config::{self, Config, Environment};
+use crate::context::Context;
 use crate::failure::Failure;
 
 /// A repository whose remote was asked, and what its trust branch says.

@@ -1,0 +1,10 @@
+//! What every verb and operation is given.
+
+use crate::args::Common;
+use crate::output::Terminal;
+
+/// The flags of every verb, and the streams.
+pub(crate) struct Context {
+    pub(crate) common: Common,
+    pub(crate) terminal: Terminal,
+}
