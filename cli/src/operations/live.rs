@@ -256,8 +256,11 @@ impl Question {
             owner = Owner { manager: manager.clone(), force: asking.force, removal: Removal::None };
         }
         let skipped = owner.skips(&raw.json, seen);
+        let mut body = owner::tracked(&raw, seen);
+        if owner.removal == Removal::TakeOver {
+            body = owner::with_encoded_strings(body);
+        }
         let owner = owner.heeding(&raw.json, seen);
-        let body = owner::tracked(&raw, seen);
         let version = live.as_ref().map(|live| live.resource_version().to_owned());
         let version = version.unwrap_or_default();
         Question { raw, target, live, owner, body, version, skipped }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::fields::entries;
@@ -122,6 +124,32 @@ impl Owner {
             format!("Flux leaves it alone: it is there, and Git has {FLUX_APPLY}: IfNotPresent")
         })
     }
+}
+
+/// A Secret as kustomize-controller applies it: its `stringData` stands in
+/// `data`, so that it owns the values there (`fluxcd/pkg/ssa: normalize`).
+/// Everything else, and what the server is going to refuse, stays as it is.
+pub fn with_encoded_strings(mut body: Value) -> Value {
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    if (text("apiVersion"), text("kind")) != (Some("v1"), Some("Secret")) {
+        return body;
+    }
+    let Some(Value::Object(strings)) = body.get("stringData") else { return body };
+    let encoded: Option<Vec<(String, Value)>> = strings
+        .iter()
+        .map(|(name, value)| Some((name.clone(), STANDARD.encode(value.as_str()?).into())))
+        .collect();
+    if let (Some(encoded), Some(object)) = (encoded, body.as_object_mut()) {
+        let data = object.entry("data").or_insert(Value::Null);
+        if data.is_null() {
+            *data = Value::Object(serde_json::Map::new());
+        }
+        if let Some(data) = data.as_object_mut() {
+            data.extend(encoded);
+            object.remove("stringData");
+        }
+    }
+    body
 }
 
 fn is_marked(object: &Value, name: &str, value: &str) -> bool {
@@ -277,5 +305,33 @@ mod tests {
         assert_eq!(flux().heeding(&plain, Some(&plain)).removal, Removal::TakeOver);
         let other = find(None, None);
         assert_eq!(other.skips(&once, Some(&once)), None, "others know no such marks");
+    }
+
+    #[test]
+    fn strings_of_a_secret_are_encoded() {
+        let secret = |rest: Value| {
+            let mut secret = json!({"apiVersion": "v1", "kind": "Secret"});
+            secret.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            secret
+        };
+        let cases = [
+            (json!({"stringData": {"a": "hi"}}), json!({"data": {"a": "aGk="}})),
+            (
+                json!({"data": {"a": "eA==", "b": "eQ=="}, "stringData": {"a": "hi"}}),
+                json!({"data": {"a": "aGk=", "b": "eQ=="}}),
+            ),
+            (json!({"data": null, "stringData": {"a": ""}}), json!({"data": {"a": ""}})),
+            // For the server to refuse.
+            (json!({"stringData": {"a": 1}}), json!({"stringData": {"a": 1}})),
+            (
+                json!({"data": 1, "stringData": {"a": "x"}}),
+                json!({"data": 1, "stringData": {"a": "x"}}),
+            ),
+        ];
+        for (before, after) in cases {
+            assert_eq!(with_encoded_strings(secret(before)), secret(after));
+        }
+        let other = json!({"apiVersion": "v1", "kind": "ConfigMap", "stringData": {"a": "b"}});
+        assert_eq!(with_encoded_strings(other.clone()), other);
     }
 }
