@@ -63,8 +63,7 @@ fn any_tree() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            prop::collection::btree_map("[a-c/~]", inner, 0..3)
-                .prop_map(Value::from_iter),
+            prop::collection::btree_map("[a-c/~]", inner, 0..3).prop_map(Value::from_iter),
         ]
     })
 }
