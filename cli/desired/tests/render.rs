@@ -200,6 +200,6 @@ fn a_remote_base_is_told_apart_from_a_mistake() {
     assert!(matches!(&error, DesiredError::Build(gitops_kustomize::BuildError::Needs { .. })));
     assert_eq!(
         error.to_string(),
-        "prod/kustomization.yaml:2:5: needs the remote `github.com/acme/base//app?ref=1.0`"
+        "prod/kustomization.yaml:2:5: needs the remote `github.com/acme/base//app?ref=1.0`, which is not fetched; copy it into the repository"
     );
 }

@@ -16,7 +16,7 @@ use crate::defaults::Config;
 use crate::error::{BuildError, Place};
 use crate::files::{Files, KUSTOMIZATION_NAMES, Reference, Target};
 use crate::generate::{self, Kind};
-use crate::kustomization::{Kustomization, Sort};
+use crate::kustomization::{Image, Kustomization, Sort};
 use crate::origin::{self, Cause};
 use crate::patch::{self, Home};
 use crate::resource::Object;
@@ -211,6 +211,7 @@ impl Build<'_> {
         for entry in &kustomization.resources {
             self.add_resource(root, path, entry, made)?;
         }
+        made.set.check_unique()?;
         self.add_configuration(root, path, kustomization, &mut made.known)?;
         self.generate(root, path, kustomization, &mut made.set)?;
         for object in self.plugin_configs(root, path, kustomization, &kustomization.generators)? {
@@ -359,9 +360,12 @@ impl Build<'_> {
                 None => self.add_resource(root, path, entry, &mut made)?,
             }
         }
+        made.set.check_unique()?;
         Ok(made.set.objects)
     }
 
+    /// Adds what an entry of `resources` leads to; that no two objects have
+    /// one identity is for the caller to check.
     fn add_resource(
         &mut self,
         root: &TreePath,
@@ -377,7 +381,8 @@ impl Build<'_> {
                 let documents = self.files.documents(&file, &bytes)?;
                 let mut objects = objects::from_documents(documents, &file, &self.schema)?;
                 self.note_origin(&mut objects, &reference.text);
-                made.set.append(objects)
+                made.set.objects.extend(objects);
+                Ok(())
             }
             Target::Directory(dir) => {
                 self.check_cycle(&dir, &reference)?;
@@ -395,7 +400,7 @@ impl Build<'_> {
                 self.accumulate_below(&reference, &dir, &child_path, &child, &mut below)?;
                 // A document may have come after these objects were read.
                 below.set.objects.iter_mut().for_each(|object| object.learn_scope(&self.schema));
-                made.set.append(below.set.objects)?;
+                made.set.objects.extend(below.set.objects);
                 variables::join_known(&mut made.variables, below.variables.into_values())?;
                 made.known
                     .add(&below.known)
@@ -592,10 +597,10 @@ impl Build<'_> {
             transform::replicas(set, replica, &config.replicas, &place)?;
             note(set, "ReplicaCountTransformer");
         }
-        for image in &kustomization.images {
-            let place = files.place(&Node::string("").at(image.mark), &whole);
-            transform::image(set, image, &config.images, &place)?;
-            note(set, "ImageTagTransformer");
+        if !kustomization.images.is_empty() {
+            let place = |image: &Image| files.place(&Node::string("").at(image.mark), &whole);
+            transform::images(set, &kustomization.images, &config.images, &place)?;
+            kustomization.images.iter().for_each(|_| note(set, "ImageTagTransformer"));
         }
         if !kustomization.replacements.is_empty() {
             let replacements = replacements::read(files, &home, &kustomization.replacements)?;

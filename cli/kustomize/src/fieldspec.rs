@@ -2,6 +2,8 @@
 //!
 //! Rules from kustomize v5.8: api/types/fieldspec.go, api/filters/fieldspec.
 
+use std::borrow::Cow;
+
 use gitops_yaml::{Node, Scalar, Style, Tag, Value};
 
 use crate::id::Gvk;
@@ -40,39 +42,49 @@ impl FieldSpec {
         create: Create,
         set: &mut Set<'_>,
     ) -> Result<(), String> {
-        let parts = split_path(&self.path);
         let create = if self.create { create } else { Create::Nothing };
-        walk(object, &parts, create, set)
+        walk(object, Some(start(&self.path)), create, set)
     }
 }
 
-/// Splits a path at `/`, keeping `\/` as a slash; one leading slash is allowed.
-pub(crate) fn split_path(path: &str) -> Vec<String> {
-    let mut pieces: Vec<&str> = path.split('/').collect();
-    if pieces.len() > 1 && pieces[0].is_empty() {
-        pieces.remove(0);
-    }
-    let mut parts: Vec<String> = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        match parts.last_mut() {
-            Some(last) if last.ends_with('\\') => {
-                last.pop();
-                last.push('/');
-                last.push_str(piece);
-            }
-            _ => parts.push(piece.to_owned()),
+/// A path without the one leading slash that it may have.
+fn start(path: &str) -> &str {
+    path.strip_prefix('/').unwrap_or(path)
+}
+
+/// The first name of a path, where `\/` is a slash, and the rest of it.
+fn split_first(path: &str) -> (Cow<'_, str>, Option<&str>) {
+    let mut name = Cow::Borrowed("");
+    let mut rest = path;
+    loop {
+        let (piece, after) = match rest.split_once('/') {
+            Some((piece, after)) => (piece, Some(after)),
+            None => (rest, None),
+        };
+        let whole = match (piece.strip_suffix('\\'), after) {
+            (Some(piece), Some(_)) => format!("{piece}/").into(),
+            _ => Cow::Borrowed(piece),
+        };
+        let goes_on = matches!(whole, Cow::Owned(_));
+        if name.is_empty() {
+            name = whole;
+        } else {
+            name.to_mut().push_str(&whole);
+        }
+        match after {
+            Some(after) if goes_on => rest = after,
+            after => return (name, after),
         }
     }
-    parts
 }
 
 fn walk(
     node: &mut Node,
-    parts: &[String],
+    path: Option<&str>,
     create: Create,
     set: &mut Set<'_>,
 ) -> Result<(), String> {
-    let Some((part, rest)) = parts.split_first() else {
+    let Some(path) = path else {
         return set(node);
     };
     if node.is_null() {
@@ -80,35 +92,36 @@ fn walk(
     }
     match &mut node.value {
         Value::Sequence(items) => {
-            items.iter_mut().try_for_each(|item| walk(item, parts, create, set))
+            items.iter_mut().try_for_each(|item| walk(item, Some(path), create, set))
         }
         Value::Mapping(_) => {
+            let (part, rest) = split_first(path);
             let (name, is_list) = match part.strip_suffix("[]") {
                 Some(name) => (name, true),
-                None => (part.as_str(), false),
+                None => (&*part, false),
             };
             if name.is_empty() {
                 return Err("a field path has an empty name".to_owned());
             }
-            let made = if is_list || create == Create::Nothing {
-                None
-            } else if rest.is_empty() && create == Create::Scalar {
-                Some(Node::string(""))
-            } else {
-                Some(Node::mapping())
-            };
-            match (node.get_mut(name), made) {
-                (None, None) => Ok(()),
-                (None, Some(made)) => {
-                    node.set(name, made);
-                    node.get_mut(name).map_or(Ok(()), |field| walk(field, rest, create, set))
+            let creates = !is_list && create != Create::Nothing;
+            let made = || {
+                if rest.is_none() && create == Create::Scalar {
+                    Node::string("")
+                } else {
+                    Node::mapping()
                 }
-                (Some(field), made) => {
+            };
+            if creates && node.get(name).is_none() {
+                node.set(name, made());
+            }
+            match node.get_mut(name) {
+                None => Ok(()),
+                Some(field) => {
                     if field.is_null() {
                         if is_list {
                             field.value = Value::Sequence(Vec::new());
-                        } else if let Some(made) = made {
-                            field.value = made.value;
+                        } else if creates {
+                            field.value = made().value;
                         }
                     }
                     walk(field, rest, create, set)
@@ -197,12 +210,21 @@ mod tests {
 
     #[test]
     fn paths_split_at_slashes_and_keep_escaped_ones() {
-        assert_eq!(split_path("a/b"), ["a", "b"]);
-        assert_eq!(split_path("/a/b"), ["a", "b"]);
-        assert_eq!(
-            split_path(r"metadata/annotations/x.io\/y"),
-            ["metadata", "annotations", "x.io/y"]
-        );
+        let split = |path: &str| {
+            let mut names = Vec::new();
+            let mut rest = Some(start(path).to_owned());
+            while let Some(path) = rest {
+                let (name, after) = split_first(&path);
+                names.push(name.into_owned());
+                rest = after.map(str::to_owned);
+            }
+            names
+        };
+        assert_eq!(split("a/b"), ["a", "b"]);
+        assert_eq!(split("/a/b"), ["a", "b"]);
+        assert_eq!(split("a//b"), ["a", "", "b"]);
+        assert_eq!(split(r"metadata/annotations/x.io\/y"), ["metadata", "annotations", "x.io/y"]);
+        assert_eq!(split(r"a\/b\/c/d"), ["a/b/c", "d"]);
     }
 
     #[test]

@@ -60,19 +60,19 @@ pub(crate) struct Id {
     pub(crate) outside_namespaces: bool,
 }
 
-const CLUSTER: &str = "_non_namespaceable_";
+/// Stands for the namespace of what has none.
+pub(crate) const CLUSTER: &str = "_non_namespaceable_";
+
+/// A namespace, where none is the one called `default`.
+pub(crate) fn or_default(namespace: &str) -> &str {
+    if namespace.is_empty() { "default" } else { namespace }
+}
 
 impl Id {
     /// The namespace that counts: `default` where none is given, and one of
     /// its own for kinds known to be cluster-scoped.
     pub(crate) fn effective_namespace(&self) -> &str {
-        if self.is_cluster_scoped() {
-            CLUSTER
-        } else if self.namespace.is_empty() {
-            "default"
-        } else {
-            &self.namespace
-        }
+        if self.is_cluster_scoped() { CLUSTER } else { or_default(&self.namespace) }
     }
 
     pub(crate) fn is_cluster_scoped(&self) -> bool {
@@ -86,16 +86,6 @@ impl Id {
     /// Whether both name one object.
     pub(crate) fn same(&self, other: &Id) -> bool {
         self.name == other.name && self.gvk == other.gvk && self.same_namespace(other)
-    }
-
-    /// A form of the identity that equals another's exactly when [`Id::same`].
-    pub(crate) fn key(&self) -> Id {
-        Id {
-            gvk: self.gvk.clone(),
-            name: self.name.clone(),
-            namespace: self.effective_namespace().to_owned(),
-            outside_namespaces: false,
-        }
     }
 }
 

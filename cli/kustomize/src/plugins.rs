@@ -243,7 +243,8 @@ pub(crate) fn transform(
         "ImageTagTransformer" => match plugin.field("imageTag") {
             Some(node) => {
                 let image = read_image(decode, node, "imageTag")?;
-                transform::image(set, &image, &plugin.specs()?, place)
+                let images = std::slice::from_ref(&image);
+                transform::images(set, images, &plugin.specs()?, &|_| place.clone())
             }
             None => Ok(()),
         },

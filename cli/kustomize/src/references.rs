@@ -29,6 +29,9 @@ pub(crate) fn fix(set: &mut Set, references: &[NameReference]) -> Result<(), Bui
     for object in &set.objects {
         bound_namespaces(object).map_err(|problem| field_error(object, problem))?;
     }
+    if set.objects.iter().all(|object| object.previous.is_empty()) {
+        return Ok(());
+    }
     let candidates: Vec<Candidate> = set
         .objects
         .iter()

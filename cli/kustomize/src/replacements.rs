@@ -9,7 +9,7 @@ use crate::error::{BuildError, Place};
 use crate::field_path;
 use crate::files::Files;
 use crate::go_json;
-use crate::id::{Gvk, Id};
+use crate::id::{Gvk, Id, or_default};
 use crate::kustomization::{Selector, read_selector};
 use crate::patch::Home;
 use crate::resource::{Object, raw};
@@ -248,10 +248,6 @@ fn identities(object: &Object) -> Vec<Id> {
     let mut ids = vec![object.id()];
     ids.extend(object.previous_ids());
     ids
-}
-
-fn or_default(namespace: &str) -> &str {
-    if namespace.is_empty() { "default" } else { namespace }
 }
 
 fn take(set: &Set, source: &Source) -> Result<Node, String> {

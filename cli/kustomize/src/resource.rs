@@ -7,8 +7,9 @@ use gitops_yaml::{Node, Scalar, Value};
 
 use crate::error::Place;
 use crate::fieldspec::{self, Create, FieldSpec, Set};
-use crate::id::{Gvk, Id, split_api_version};
+use crate::id::{CLUSTER, Gvk, Id, or_default, split_api_version};
 use crate::schema::Schema;
+use crate::scope;
 
 /// Annotations that a build takes out of what it prints.
 const NOTES: &[&str] = &[
@@ -110,6 +111,38 @@ impl Object {
         Gvk::new(self.api_version(), self.kind())
     }
 
+    /// Whether its type matches a selector, whose empty parts match anything.
+    pub(crate) fn is_kind(&self, selector: &Gvk) -> bool {
+        let part = |own: &str, wanted: &str| wanted.is_empty() || own == wanted;
+        if !part(self.kind(), &selector.kind) {
+            return false;
+        }
+        if selector.group.is_empty() && selector.version.is_empty() {
+            return true;
+        }
+        let (group, version) = split_api_version(self.api_version());
+        part(group, &selector.group) && part(version, &selector.version)
+    }
+
+    /// What equals another object's exactly when both have one identity.
+    pub(crate) fn key(&self) -> Key<'_> {
+        let (group, version) = split_api_version(self.api_version());
+        let (kind, namespace) = (self.kind(), self.namespace());
+        let outside = self.outside_namespaces || scope::is_cluster_scoped(group, version, kind);
+        Key {
+            group,
+            version,
+            kind,
+            name: self.name(),
+            namespace: if outside { CLUSTER } else { or_default(namespace) },
+        }
+    }
+
+    /// Whether it has, or ever had, a name.
+    pub(crate) fn was_named(&self, name: &str) -> bool {
+        self.name() == name || self.previous.iter().any(|previous| previous.name == name)
+    }
+
     /// Today's identity.
     pub(crate) fn id(&self) -> Id {
         Id {
@@ -173,7 +206,7 @@ impl Object {
         create: Create,
         set: &mut Set<'_>,
     ) -> Result<(), FieldProblem> {
-        if !self.gvk().is_selected_by(&spec.gvk) {
+        if !self.is_kind(&spec.gvk) {
             return Ok(());
         }
         spec.apply(&mut self.node, create, set)
@@ -281,6 +314,16 @@ impl Object {
             }
         }
     }
+}
+
+/// The identity of an object, on loan from it.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct Key<'o> {
+    group: &'o str,
+    version: &'o str,
+    kind: &'o str,
+    name: &'o str,
+    namespace: &'o str,
 }
 
 /// What a transformation could not do to a field.

@@ -10,7 +10,7 @@ use crate::error::BuildError;
 use crate::fieldspec::{Create, FieldSpec};
 use crate::id::Id;
 use crate::origin;
-use crate::resource::{Behavior, FieldProblem, Object, child_mapping, raw};
+use crate::resource::{Behavior, FieldProblem, Key, Object, child_mapping, raw};
 
 /// The objects, in the order in which they were added.
 #[derive(Default)]
@@ -27,12 +27,11 @@ impl Set {
 
     /// Fails where two objects have one identity.
     pub(crate) fn check_unique(&self) -> Result<(), BuildError> {
-        let mut seen: HashMap<Id, usize> = HashMap::with_capacity(self.objects.len());
+        let mut seen: HashMap<Key<'_>, usize> = HashMap::with_capacity(self.objects.len());
         for (index, object) in self.objects.iter().enumerate() {
-            let id = object.id();
-            if let Some(first) = seen.insert(id.key(), index) {
+            if let Some(first) = seen.insert(object.key(), index) {
                 return Err(BuildError::Duplicate {
-                    id: id.to_string(),
+                    id: object.id().to_string(),
                     first: self.objects[first].place.clone(),
                     second: object.place.clone(),
                 });
@@ -46,7 +45,9 @@ impl Set {
         self.objects
             .iter()
             .enumerate()
-            .filter(|(_, object)| object.was_ever(&|own| own.same(id)))
+            .filter(|(_, object)| {
+                object.was_named(&id.name) && object.was_ever(&|own| own.same(id))
+            })
             .map(|(index, _)| index)
             .collect()
     }

@@ -263,35 +263,107 @@ pub(crate) fn replicas(
     })
 }
 
-/// Sets name, tag or digest of one image wherever it is used.
-pub(crate) fn image(
+/// Sets names, tags or digests of images wherever they are used, one image
+/// after the other.
+pub(crate) fn images(
     set: &mut Set,
-    image: &Image,
+    images: &[Image],
     specs: &[FieldSpec],
-    place: &Place,
+    place: &dyn Fn(&Image) -> Place,
 ) -> Result<(), BuildError> {
-    // The name is a regular expression, as it is for kustomize.
-    let pattern = Regex::new(&format!(
-        "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
-        image.name
-    ))
-    .map_err(|_| BuildError::Invalid {
-        place: place.clone(),
-        message: format!("the image name `{}` is no regular expression; escape it", image.name),
-    })?;
-    let mut update = |node: &mut Node| update_image(node, image, &pattern);
+    let mut patterns = Vec::with_capacity(images.len());
+    for image in images {
+        let pattern = ImageName::new(&image.name).map_err(|()| BuildError::Invalid {
+            place: place(image),
+            message: format!("the image name `{}` is no regular expression; escape it", image.name),
+        })?;
+        patterns.push((image, pattern));
+    }
     for object in &mut set.objects {
         if object.kind() == "CustomResourceDefinition" {
             continue;
         }
-        let walked = update_containers(&mut object.node, &mut update)
-            .map_err(|message| FieldProblem { field: "image".to_owned(), message });
-        let result = walked.and_then(|()| {
-            specs.iter().try_for_each(|spec| object.apply(spec, Create::Nothing, &mut update))
-        });
-        result.map_err(|problem| field_error(object, problem))?;
+        // Most images are not used by most objects: what an object uses is
+        // gathered once, and again after each change.
+        let mut used = images_of(object, specs).map_err(|problem| field_error(object, problem))?;
+        for (image, pattern) in &patterns {
+            if used.iter().any(|text| pattern.matches(text)) {
+                let mut update = |node: &mut Node| update_image(node, image, pattern);
+                visit_images(object, specs, &mut update)
+                    .and_then(|()| images_of(object, specs))
+                    .map(|texts| used = texts)
+                    .map_err(|problem| field_error(object, problem))?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Runs `visit` on every image of an object.
+fn visit_images(
+    object: &mut Object,
+    specs: &[FieldSpec],
+    visit: &mut fieldspec::Set<'_>,
+) -> Result<(), FieldProblem> {
+    update_containers(&mut object.node, visit)
+        .map_err(|message| FieldProblem { field: "image".to_owned(), message })?;
+    specs.iter().try_for_each(|spec| object.apply(spec, Create::Nothing, visit))
+}
+
+/// The images of an object, as written.
+fn images_of(object: &mut Object, specs: &[FieldSpec]) -> Result<Vec<Box<str>>, FieldProblem> {
+    let mut texts = Vec::new();
+    visit_images(object, specs, &mut |node: &mut Node| {
+        match &node.value {
+            Value::Scalar(scalar) if scalar.tag == Tag::Null => {}
+            Value::Scalar(scalar) => texts.push(scalar.text.clone()),
+            _ => return Err("expected a scalar".to_owned()),
+        }
+        Ok(())
+    })?;
+    Ok(texts)
+}
+
+/// The name of an image, which is a regular expression, as it is for kustomize.
+enum ImageName {
+    /// Letters, digits and what is no operator; a dot is any character.
+    Plain(String),
+    Pattern(Regex),
+}
+
+impl ImageName {
+    fn new(name: &str) -> Result<ImageName, ()> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/:@._-".contains(c);
+        if name.chars().all(is_plain) {
+            return Ok(ImageName::Plain(name.to_owned()));
+        }
+        Regex::new(&format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$"))
+            .map(ImageName::Pattern)
+            .map_err(|_| ())
+    }
+
+    /// Whether this is the name in `image`, which may have a tag and a digest.
+    fn matches(&self, image: &str) -> bool {
+        let name = match self {
+            ImageName::Plain(name) => name,
+            ImageName::Pattern(pattern) => return pattern.is_match(image),
+        };
+        let mut rest = image.chars();
+        for wanted in name.chars() {
+            match rest.next() {
+                Some(found) if found == wanted || (wanted == '.' && found != '\n') => {}
+                _ => return false,
+            }
+        }
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "_.{}-".contains(c);
+        let mut rest = rest.as_str();
+        for start in [":", "@sha256:"] {
+            if let Some(after) = rest.strip_prefix(start) {
+                rest = after.trim_start_matches(is_part);
+            }
+        }
+        rest.is_empty()
+    }
 }
 
 /// Updates `image` of every item of every list called `containers` or
@@ -325,14 +397,14 @@ fn update_containers(node: &mut Node, update: &mut fieldspec::Set<'_>) -> Result
     }
 }
 
-fn update_image(node: &mut Node, image: &Image, pattern: &Regex) -> Result<(), String> {
+fn update_image(node: &mut Node, image: &Image, pattern: &ImageName) -> Result<(), String> {
     if node.is_null() {
         return Ok(());
     }
     let Value::Scalar(scalar) = &node.value else {
         return Err("expected a scalar".to_owned());
     };
-    if !pattern.is_match(&scalar.text) {
+    if !pattern.matches(&scalar.text) {
         return Ok(());
     }
     let (name, mut tag, mut digest) = split_image(&scalar.text);
@@ -399,6 +471,35 @@ pub(crate) fn managed_by(set: &mut Set) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_names_match_as_the_regular_expression_would() {
+        let texts = [
+            "a.b/c",
+            "a.b/c:1",
+            "a-b/c:1",
+            "a.b/c@sha256:0f",
+            "a.b/c:1@sha256:0f",
+            "a.b/cd",
+            "a.b/c:",
+            "a.b/c:1:2",
+            "a.b/c@sha:1",
+            "a.b/c:1@sha256:0f ",
+            "x",
+            "",
+            "a.b/c@sha256:1:2",
+            "a.b/c:5/d",
+        ];
+        for name in ["a.b/c", "x", "", "a.b/c:5/d", "a.b/c:1"] {
+            let plain = ImageName::new(name).expect("a name");
+            assert!(matches!(plain, ImageName::Plain(_)));
+            let pattern = ImageName::new(&format!("(?:{name})")).expect("a pattern");
+            assert!(matches!(pattern, ImageName::Pattern(_)));
+            for text in texts {
+                assert_eq!(plain.matches(text), pattern.matches(text), "{name} {text}");
+            }
+        }
+    }
 
     #[test]
     fn images_split_into_name_tag_and_digest() {
