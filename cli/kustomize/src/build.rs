@@ -5,16 +5,16 @@
 //! at the top, hashes, references and order.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use gitops_tree::{Tree, TreePath};
-use gitops_yaml::Node;
+use gitops_yaml::{Dialect, Node};
 
 use crate::decode::Decode;
 use crate::defaults::Config;
 use crate::error::{BuildError, Place};
-use crate::files::{Files, KUSTOMIZATION_NAMES, Reference, Target};
+use crate::files::{self, Files, KUSTOMIZATION_NAMES, Reference, Target};
 use crate::generate::{self, Kind};
 use crate::kustomization::{Image, Kustomization, Sort};
 use crate::origin::{self, Cause};
@@ -25,8 +25,8 @@ use crate::set::Set;
 use crate::transform::{self, Affix, Subjects};
 use crate::variables::{self, Variable};
 use crate::{
-    Options, Rendered, Reorder, Warning, configuration, crds, folded, objects, order, plugins,
-    references, replacements,
+    Options, Rendered, Reorder, Warning, configuration, crds, folded, objects, order, parallel,
+    plugins, references, replacements,
 };
 
 /// The Kubernetes whose types are built in.
@@ -44,6 +44,7 @@ pub(crate) fn build(
         visited: Vec::new(),
         origin: None,
         schema: Schema::default(),
+        parsed: HashMap::new(),
     };
     let root = build.files.folder(dir)?;
     let (path, kustomization) = build.read_kustomization(&root)?;
@@ -106,6 +107,8 @@ struct Build<'t> {
     /// nobody asks for origins.
     origin: Option<String>,
     schema: Schema,
+    /// What the files of the resources being added hold, by path.
+    parsed: HashMap<TreePath, Result<Vec<Node>, BuildError>>,
 }
 
 /// Objects, and what is known about their fields and variables.
@@ -208,6 +211,7 @@ impl Build<'_> {
         made: &mut Accumulated,
     ) -> Result<(), BuildError> {
         self.visited.push(root.clone());
+        self.parse_ahead(root, path, &kustomization.resources);
         for entry in &kustomization.resources {
             self.add_resource(root, path, entry, made)?;
         }
@@ -364,6 +368,29 @@ impl Build<'_> {
         Ok(made.set.objects)
     }
 
+    /// Parses the files that entries name at once, where they are large. What
+    /// cannot be read is left for [`Build::add_resource`] to complain of.
+    fn parse_ahead(&mut self, root: &TreePath, path: &TreePath, entries: &[Node]) {
+        const LARGE: usize = 128 << 10;
+        let mut found = Vec::new();
+        let mut size = 0;
+        for entry in entries {
+            let reference = self.files.reference(entry, path);
+            let Ok(Target::File(file)) = self.files.locate(root, &reference) else { continue };
+            if self.files.check_root(root, &file, &reference).is_err() {
+                continue;
+            }
+            let Ok(bytes) = self.files.read(&file, &reference) else { continue };
+            size += bytes.len();
+            found.push((self.files.id(&file), file, bytes));
+        }
+        let parsed = parallel::map(found, size >= LARGE, |(id, file, bytes)| {
+            let documents = files::parse(&file, id, &bytes, Dialect::Manifest);
+            (file, documents)
+        });
+        self.parsed.extend(parsed);
+    }
+
     /// Adds what an entry of `resources` leads to; that no two objects have
     /// one identity is for the caller to check.
     fn add_resource(
@@ -377,8 +404,13 @@ impl Build<'_> {
         match self.files.locate(root, &reference)? {
             Target::File(file) => {
                 self.files.check_root(root, &file, &reference)?;
-                let bytes = self.files.read(&file, &reference)?;
-                let documents = self.files.documents(&file, &bytes)?;
+                let documents = match self.parsed.remove(&file) {
+                    Some(parsed) => parsed?,
+                    None => {
+                        let bytes = self.files.read(&file, &reference)?;
+                        self.files.documents(&file, &bytes)?
+                    }
+                };
                 let mut objects = objects::from_documents(documents, &file, &self.schema)?;
                 self.note_origin(&mut objects, &reference.text);
                 made.set.objects.extend(objects);

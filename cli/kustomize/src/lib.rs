@@ -27,6 +27,7 @@ mod kustomization;
 mod objects;
 mod order;
 mod origin;
+mod parallel;
 mod patch;
 mod plain;
 mod plugins;
@@ -135,8 +136,11 @@ impl Rendered {
 
     /// The objects as `kustomize build` prints them.
     pub fn to_yaml(&self) -> String {
-        let documents: Vec<String> =
-            self.resources.iter().map(|resource| gitops_yaml::write(&resource.node)).collect();
+        const MANY: usize = 200;
+        let resources: Vec<&Resource> = self.resources.iter().collect();
+        let documents = parallel::map(resources, self.resources.len() >= MANY, |resource| {
+            gitops_yaml::write(&resource.node)
+        });
         documents.join("---\n")
     }
 }

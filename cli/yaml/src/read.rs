@@ -161,13 +161,13 @@ impl<'a> Composer<'a> {
         let steps = self.steps;
         let step = &steps[at];
         let mut entries: Vec<Entry> = Vec::new();
-        let mut lines: HashMap<&str, u32> = HashMap::new();
+        let mut seen = Seen::default();
         let mut next = at + 1;
         let mut end = step.start.offset;
         while !matches!(steps[next].kind, Kind::End) {
             let place = steps[next].start;
             let text = self.key(next)?;
-            let earlier = lines.insert(text, place.line);
+            let earlier = seen.insert(text, place.line);
             if let (Some(line), Dialect::Manifest) = (earlier, self.dialect) {
                 let reason = format!("mapping key {text:?} already defined at line {line}");
                 return Err(place.error(reason));
@@ -242,6 +242,31 @@ impl<'a> Composer<'a> {
             return Err(step.start.error("document contains excessive aliasing"));
         }
         Ok(())
+    }
+}
+
+/// The keys of a mapping with the lines where they stand.
+#[derive(Default)]
+struct Seen<'a> {
+    few: Vec<(&'a str, u32)>,
+    many: HashMap<&'a str, u32>,
+}
+
+impl<'a> Seen<'a> {
+    /// Adds a key; gives the line of an earlier one with this text.
+    fn insert(&mut self, key: &'a str, line: u32) -> Option<u32> {
+        const FEW: usize = 16;
+        if !self.many.is_empty() {
+            return self.many.insert(key, line);
+        }
+        if let Some((_, own)) = self.few.iter_mut().find(|(own, _)| *own == key) {
+            return Some(std::mem::replace(own, line));
+        }
+        self.few.push((key, line));
+        if self.few.len() > FEW {
+            self.many = self.few.drain(..).collect();
+        }
+        None
     }
 }
 

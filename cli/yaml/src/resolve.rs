@@ -201,6 +201,10 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
 /// Whether a string would be taken for a base 60 number by YAML 1.1 readers:
 /// go-yaml v2 quotes those, although it does not read them.
 pub(crate) fn is_base60(text: &str) -> bool {
+    let starts = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'+' | b'-');
+    if !text.as_bytes().first().is_some_and(starts) {
+        return false;
+    }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (head, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let mut parts = head.split(':');

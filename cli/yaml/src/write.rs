@@ -85,7 +85,15 @@ impl<'a> View<'a> {
 /// A merge sort of our own: go-yaml's order is not transitive for every set of
 /// keys, which the standard library's sorts may answer with a panic.
 fn sort<T>(mut entries: Vec<(Cow<'_, str>, T)>) -> Vec<(Cow<'_, str>, T)> {
-    if entries.len() < 2 {
+    const SMALL: usize = 12;
+    if entries.len() <= SMALL {
+        for end in 1..entries.len() {
+            let mut at = end;
+            while at > 0 && key_order(&entries[at].0, &entries[at - 1].0) == Ordering::Less {
+                entries.swap(at, at - 1);
+                at -= 1;
+            }
+        }
         return entries;
     }
     let right = sort(entries.split_off(entries.len() / 2));
@@ -104,6 +112,13 @@ fn sort<T>(mut entries: Vec<(Cow<'_, str>, T)>) -> Vec<(Cow<'_, str>, T)> {
 /// go-yaml v2's `keyList.Less`: letters after everything else, runs of digits
 /// by their value. Digits are the ASCII ones here.
 fn key_order(a: &str, b: &str) -> Ordering {
+    // Most keys differ first in two ASCII letters.
+    if let Some((x, y)) = a.bytes().zip(b.bytes()).find(|(x, y)| x != y)
+        && x.is_ascii_alphabetic()
+        && y.is_ascii_alphabetic()
+    {
+        return x.cmp(&y);
+    }
     let is_digit = |c: &char| c.is_ascii_digit();
     let common = a.chars().zip(b.chars()).take_while(|(a, b)| a == b);
     let common: usize = common.map(|(c, _)| c.len_utf8()).sum();
@@ -235,6 +250,17 @@ impl Writer {
     }
 
     fn scalar(&mut self, text: &str, wanted: Style, context: Context) {
+        if wanted == Style::Plain && is_simple(text) {
+            if !self.whitespace {
+                self.out.push(' ');
+                self.column += 1;
+            }
+            self.out.push_str(text);
+            self.column += text.len();
+            self.whitespace = false;
+            self.indention = false;
+            return;
+        }
         let allowed = Allowed::of(text);
         let style = match wanted {
             Style::Plain if allowed.plain => Style::Plain,
@@ -297,7 +323,10 @@ impl Writer {
             self.put_break('\n');
         }
         while self.column < indent {
-            self.put(' ');
+            const BLANKS: &str = "                                ";
+            let count = (indent - self.column).min(BLANKS.len());
+            self.out.push_str(&BLANKS[..count]);
+            self.column += count;
         }
         self.whitespace = true;
         self.indention = true;
@@ -307,7 +336,8 @@ impl Writer {
         if need_space && !self.whitespace {
             self.put(' ');
         }
-        text.chars().for_each(|c| self.put(c));
+        self.out.push_str(text);
+        self.column += text.len();
         self.whitespace = is_space;
         self.indention &= is_indention;
     }
@@ -452,6 +482,19 @@ pub(crate) fn is_plain_string(text: &str) -> bool {
     resolve::resolve(text, Version::V2) == Tag::Str && !resolve::is_base60(text)
 }
 
+/// Whether a text is plain at a glance: letters, digits and what means nothing
+/// between them. Most texts are; the others are looked at closely.
+fn is_simple(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let inside =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'/' | b'.' | b'-');
+    bytes.first().is_some_and(|first| first.is_ascii_alphanumeric() || matches!(first, b'_' | b'/'))
+        && bytes.iter().enumerate().all(|(index, byte)| {
+            inside(*byte)
+                || (*byte == b':' && bytes.get(index + 1).is_some_and(|next| inside(*next)))
+        })
+}
+
 /// The styles in which a text may stand in block context.
 pub(crate) struct Allowed {
     pub(crate) plain: bool,
@@ -567,6 +610,22 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(write_json(&value), format!("{expected}\n"), "{value}");
         }
+    }
+
+    #[test]
+    fn what_is_simple_may_be_plain() {
+        let pieces = ["a", "Z", "0", "_", "/", ".", "-", ":", "é", " ", "#", "'"];
+        let mut texts = vec![String::new()];
+        for _ in 0..4 {
+            let longer = texts
+                .iter()
+                .flat_map(|text| pieces.iter().map(move |piece| format!("{text}{piece}")));
+            texts = longer.collect();
+            for text in &texts {
+                assert!(!is_simple(text) || Allowed::of(text).plain, "{text}");
+            }
+        }
+        assert!(is_simple("registry.example/shop/api:v1.2"));
     }
 
     #[test]
