@@ -4,33 +4,30 @@
 //! resources, configurations, generators, components, transformers; then, once
 //! at the top, hashes, references and order.
 
-use std::borrow::Cow;
+mod settings;
+
 use std::collections::{BTreeMap, HashMap};
-use std::sync::OnceLock;
 
 use gitops_tree::{Tree, TreePath};
 use gitops_yaml::{Dialect, Node};
 
-use crate::decode::Decode;
 use crate::defaults::Config;
 use crate::error::{BuildError, Place};
 use crate::files::{self, Files, KUSTOMIZATION_NAMES, Reference, Target};
 use crate::generate::{self, Kind};
+use crate::known::Known;
 use crate::kustomization::{Image, Kustomization, Sort};
 use crate::origin::{self, Cause};
 use crate::patch::{self, Home};
 use crate::resource::Object;
-use crate::schema::{Document, Schema};
+use crate::schema::Schema;
 use crate::set::Set;
 use crate::transform::{self, Affix, Subjects};
 use crate::variables::{self, Variable};
 use crate::{
-    Options, Rendered, Reorder, Warning, configuration, crds, folded, objects, order, parallel,
-    plugins, references, replacements,
+    Options, Rendered, Reorder, Warning, folded, objects, order, parallel, plugins, references,
+    replacements,
 };
-
-/// The Kubernetes whose types are built in.
-const BUILTIN_VERSION: &str = "v1.21.2";
 
 /// Builds the kustomization in `dir`.
 pub(crate) fn build(
@@ -119,50 +116,6 @@ struct Accumulated {
     variables: BTreeMap<String, Variable>,
 }
 
-/// The configuration that an accumulation has come to. Most never leave the
-/// built-in one.
-#[derive(Default)]
-enum Known {
-    #[default]
-    Nothing,
-    Builtin,
-    Custom(Box<Config>),
-}
-
-/// kustomize's own configuration.
-fn builtin() -> &'static Config {
-    static BUILTIN: OnceLock<Config> = OnceLock::new();
-    BUILTIN.get_or_init(|| {
-        let mut config = Config::default();
-        // The built-in specs do not contradict each other; a test holds it.
-        let _ = config.merge(&Config::builtin());
-        config
-    })
-}
-
-impl Known {
-    fn get(&self) -> Cow<'static, Config> {
-        match self {
-            Known::Nothing => Cow::Owned(Config::default()),
-            Known::Builtin => Cow::Borrowed(builtin()),
-            Known::Custom(config) => Cow::Owned((**config).clone()),
-        }
-    }
-
-    fn add(&mut self, more: &Known) -> Result<(), String> {
-        *self = match (std::mem::take(self), more) {
-            (known, Known::Nothing) => known,
-            (Known::Nothing | Known::Builtin, Known::Builtin) => Known::Builtin,
-            (known, more) => {
-                let mut config = known.get().into_owned();
-                config.merge(&more.get())?;
-                Known::Custom(Box::new(config))
-            }
-        };
-        Ok(())
-    }
-}
-
 impl Build<'_> {
     /// Reads the one kustomization file of a folder.
     fn read_kustomization(
@@ -247,98 +200,6 @@ impl Build<'_> {
         variables::add(&mut made.variables, &mut made.set, &kustomization.variables)?;
         self.visited.pop();
         Ok(())
-    }
-
-    /// Settles which types a build knows, where nothing has yet.
-    ///
-    /// Rules from kustomize v5.8: api/internal/target/kusttarget.go, and
-    /// `SetSchema` of kyaml/openapi.
-    fn set_schema(
-        &mut self,
-        root: &TreePath,
-        path: &TreePath,
-        kustomization: &Kustomization,
-    ) -> Result<(), BuildError> {
-        let field = |name: &str| {
-            kustomization.openapi.iter().find(|(own, _)| own == name).map(|(_, node)| node)
-        };
-        let document = match field("path") {
-            Some(node) => {
-                let (file, bytes) = self.files.load(root, &self.files.reference(node, path))?;
-                let document = self.files.definitions(&file, &bytes)?;
-                Some((Place::file(file), document))
-            }
-            None => None,
-        };
-        if self.schema.is_set() {
-            return Ok(());
-        }
-        let version = field("version");
-        let fail = |node: &Node, message: String| BuildError::Invalid {
-            place: self.files.place(node, &Place::file(path.clone())),
-            message,
-        };
-        match (document, version) {
-            (Some(_), Some(version)) => {
-                let message = "`openapi` has `path` and `version`; delete one of them".to_owned();
-                Err(fail(version, message))
-            }
-            (Some((_, Some(document))), None) if document.is_mapping() => {
-                self.schema.set_custom(Document::new(document));
-                Ok(())
-            }
-            (Some((place, _)), None) => Err(BuildError::Invalid {
-                place,
-                message: "an OpenAPI document must be a mapping".to_owned(),
-            }),
-            (None, Some(version)) => match version.text() {
-                Some(BUILTIN_VERSION) => {
-                    self.schema.set_builtin();
-                    Ok(())
-                }
-                None | Some("") => Ok(()),
-                Some(other) => Err(fail(
-                    version,
-                    format!(
-                        "`openapi.version` is `{other}`, and only {BUILTIN_VERSION} is built in"
-                    ),
-                )),
-            },
-            (None, None) => Ok(()),
-        }
-    }
-
-    /// The built-in configuration with the kustomization's own.
-    fn add_configuration(
-        &mut self,
-        root: &TreePath,
-        path: &TreePath,
-        kustomization: &Kustomization,
-        known: &mut Known,
-    ) -> Result<(), BuildError> {
-        let fail = |path: &TreePath| {
-            let place = Place::file(path.clone());
-            |message| BuildError::Invalid { place, message }
-        };
-        let mut own = Config::default();
-        for entry in &kustomization.configurations {
-            let (file, bytes) = self.files.load(root, &self.files.reference(entry, path))?;
-            if let Some(document) = self.files.configuration(&file, &bytes)? {
-                own.merge(&configuration::read(&file, &document)?).map_err(fail(&file))?;
-            }
-        }
-        for entry in &kustomization.crds {
-            let (file, bytes) = self.files.load(root, &self.files.reference(entry, path))?;
-            if let Some(document) = self.files.definitions(&file, &bytes)? {
-                let decode = Decode { path: &file, lenient: true };
-                own.merge(&crds::read(decode, &document)?).map_err(fail(&file))?;
-            }
-        }
-        let mut more = Known::Builtin;
-        if !kustomization.configurations.is_empty() || !kustomization.crds.is_empty() {
-            more.add(&Known::Custom(Box::new(own))).map_err(fail(path))?;
-        }
-        known.add(&more).map_err(fail(path))
     }
 
     /// The configurations of plugins: each entry is one itself, or leads to

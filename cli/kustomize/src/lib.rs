@@ -7,7 +7,7 @@
 //!
 //! Where things are: `build` is the recursion, `kustomization` the file it
 //! reads, `transform`, `patch`, `generate` and `references` the steps,
-//! `plugins`, `replacements` and `variables` the rarer
+//! `plugins`, `replacements`, `variables`, `crds` and `origin` the rarer
 //! ones, `defaults` and `schema` the tables of fields and merge keys.
 
 mod build;
@@ -23,6 +23,7 @@ mod folded;
 mod generate;
 mod go_json;
 mod id;
+mod known;
 mod kustomization;
 mod objects;
 mod order;

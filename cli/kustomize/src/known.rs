@@ -1,0 +1,50 @@
+//! Which fields a build's transformations touch, as kustomizations add to it.
+
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use crate::defaults::Config;
+
+/// The configuration that an accumulation has come to. Most never leave the
+/// built-in one.
+#[derive(Default)]
+pub(crate) enum Known {
+    #[default]
+    Nothing,
+    Builtin,
+    Custom(Box<Config>),
+}
+
+/// kustomize's own configuration.
+fn builtin() -> &'static Config {
+    static BUILTIN: OnceLock<Config> = OnceLock::new();
+    BUILTIN.get_or_init(|| {
+        let mut config = Config::default();
+        // The built-in specs do not contradict each other; a test holds it.
+        let _ = config.merge(&Config::builtin());
+        config
+    })
+}
+
+impl Known {
+    pub(crate) fn get(&self) -> Cow<'static, Config> {
+        match self {
+            Known::Nothing => Cow::Owned(Config::default()),
+            Known::Builtin => Cow::Borrowed(builtin()),
+            Known::Custom(config) => Cow::Owned((**config).clone()),
+        }
+    }
+
+    pub(crate) fn add(&mut self, more: &Known) -> Result<(), String> {
+        *self = match (std::mem::take(self), more) {
+            (known, Known::Nothing) => known,
+            (Known::Nothing | Known::Builtin, Known::Builtin) => Known::Builtin,
+            (known, more) => {
+                let mut config = known.get().into_owned();
+                config.merge(&more.get())?;
+                Known::Custom(Box::new(config))
+            }
+        };
+        Ok(())
+    }
+}
