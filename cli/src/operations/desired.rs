@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use gitops_core::diff::Expected;
 use gitops_core::object::Raw;
 use gitops_core::seal::{SealRule, Sealer};
 use gitops_desired::{Desired, DesiredError};
@@ -15,7 +16,6 @@ use gitops_tree::{EntryKind, Memory, Tree, TreePath};
 use crate::config::{self, Config, ConfigError, Controller, Environment, UnknownEnvironment};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::operations::expected::Expected;
 use crate::output::Terminal;
 
 /// A tree of the repository, and what to call it.

@@ -7,7 +7,7 @@ use gitops_cluster::{
     Outcome, Predicted, Target, Validation, Write,
 };
 use gitops_core::change::{Action, Change, ChangeSet};
-use gitops_core::diff::{Shown, compare};
+use gitops_core::diff::{Expected, Shown, compare};
 use gitops_core::key::ObjectKey;
 use gitops_core::object::Raw;
 use gitops_core::predict::no_op;
@@ -16,7 +16,6 @@ use gitops_core::predict::takeover::{self, Removal};
 use gitops_core::seal::Sealer;
 use serde_json::Value;
 
-use super::expected::Expected;
 use crate::args::ClusterArgs;
 use crate::failure::Failure;
 

@@ -2,7 +2,6 @@
 //! got to the pure crates.
 
 pub(crate) mod desired;
-pub(crate) mod expected;
 pub(crate) mod gate;
 pub(crate) mod live;
 pub(crate) mod offline;

@@ -1,5 +1,6 @@
 //! The diff: two sides of an object, or of a whole set, to a [`ChangeSet`].
 
+mod expected;
 mod fields;
 mod text;
 
@@ -12,6 +13,7 @@ use crate::key::ObjectKey;
 use crate::object::{Lines, Object, Raw};
 use crate::seal::Sealer;
 
+pub use expected::Expected;
 pub use text::unified;
 
 /// Annotations that repeat the object they stand on.

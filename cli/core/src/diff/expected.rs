@@ -1,21 +1,26 @@
 //! Differences that are expected, and hidden (`diff.ignore`).
 
-use gitops_core::key::ObjectKey;
 use serde_json::Value;
+
+use crate::key::ObjectKey;
 
 /// A field whose difference is expected; every part but the pointer may be
 /// left open.
 #[derive(Clone, Debug)]
-pub(crate) struct Expected {
-    pub(crate) kind: Option<String>,
-    pub(crate) namespace: Option<String>,
-    pub(crate) name: Option<String>,
-    pub(crate) pointer: String,
+pub struct Expected {
+    /// Kind of the objects, in any group.
+    pub kind: Option<String>,
+    /// Their namespace.
+    pub namespace: Option<String>,
+    /// Their name.
+    pub name: Option<String>,
+    /// RFC 6901 pointer of the field.
+    pub pointer: String,
 }
 
 impl Expected {
     /// Whether it speaks of this object.
-    pub(super) fn concerns(&self, key: &ObjectKey) -> bool {
+    pub fn concerns(&self, key: &ObjectKey) -> bool {
         let fits = |wanted: &Option<String>, found: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| Some(wanted) == found)
         };
@@ -25,7 +30,7 @@ impl Expected {
     }
 
     /// Gives the field of the predicted object its live value.
-    pub(super) fn hide(&self, predicted: &mut Value, live: &Value) {
+    pub fn hide(&self, predicted: &mut Value, live: &Value) {
         let path: Vec<String> = self.pointer.split('/').skip(1).map(unescaped).collect();
         keep_live(predicted, live, &path);
     }
