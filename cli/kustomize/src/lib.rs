@@ -25,6 +25,7 @@ mod go_json;
 mod id;
 mod known;
 mod kustomization;
+mod labels;
 mod objects;
 mod order;
 mod origin;
@@ -46,6 +47,7 @@ use gitops_tree::{EntryKind, Tree, TreeError, TreePath};
 use gitops_yaml::Node;
 
 pub use error::{BuildError, Need, Place};
+pub use labels::LabelSelector;
 pub use plain::{PlainOptions, read_plain};
 
 /// The kustomize whose output this crate's equals.

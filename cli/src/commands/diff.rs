@@ -4,6 +4,8 @@ use clap::{Args, ValueEnum};
 use gitops_core::diff::Shown;
 use gitops_core::object::Raw;
 use gitops_core::predict::owner;
+use gitops_kustomize::LabelSelector;
+use serde_json::Value;
 
 use crate::args::ClusterArgs;
 use crate::config::{Config, Controller, Environment};
@@ -51,6 +53,15 @@ pub(crate) struct DiffArgs {
     #[arg(short = 'R', long, requires = "filename")]
     #[arg(conflicts_with_all = ["environments", "kustomize", "all", "rev"])]
     recursive: bool,
+    /// Compare only objects whose labels match, such as `app=web,tier!=cache`
+    #[arg(
+        short = 'l',
+        long,
+        value_name = "SELECTOR",
+        default_value = "",
+        hide_default_value = true
+    )]
+    selector: LabelSelector,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -97,7 +108,7 @@ impl DiffArgs {
             Some(dir) => Files::kustomization(dir)?,
             None => Files::manifests(&self.filename, self.recursive)?,
         };
-        let objects = files.desired(context.terminal)?;
+        let objects = self.selected(files.desired(context.terminal)?);
         let connection = Connection::open(&self.cluster, None)?;
         let drift = connection.drift(&objects, &self.asking(None), &desired::sealer(None))?;
         Ok(against_cluster(&connection, "files", None, drift))
@@ -117,7 +128,7 @@ impl DiffArgs {
         let config = workspace.config()?;
         if let [from, to] = self.environments.as_slice() {
             self.refuse_cluster_flags("two environments are")?;
-            return Ok(vec![two_environments(context, &workspace, &config, from, to)?]);
+            return Ok(vec![self.two_environments(context, &workspace, &config, from, to)?]);
         }
         let chosen = self.chosen(&config)?;
         let mut comparisons = Vec::new();
@@ -171,7 +182,7 @@ impl DiffArgs {
         config: &Config,
         environment: &Environment,
     ) -> Result<Vec<Comparison>, Failure> {
-        let objects = workspace.desired(environment, context.terminal)?;
+        let objects = self.selected(workspace.desired(environment, context.terminal)?);
         let sealer = desired::sealer(Some(config));
         let contexts: Vec<Option<&str>> = if environment.clusters.is_empty() {
             vec![None]
@@ -198,6 +209,34 @@ impl DiffArgs {
         Ok(comparisons)
     }
 
+    /// Two environments against each other, offline.
+    fn two_environments(
+        &self,
+        context: &Context,
+        workspace: &Workspace,
+        config: &Config,
+        from: &str,
+        to: &str,
+    ) -> Result<Comparison, Failure> {
+        let before = config.environment(from).map_err(unknown_environment)?;
+        let after = config.environment(to).map_err(unknown_environment)?;
+        let (changes, pairs) = offline::environments(
+            &self.selected(workspace.desired(before, context.terminal)?),
+            &self.selected(workspace.desired(after, context.terminal)?),
+            &desired::sealer(Some(config)),
+        );
+        for (from, to) in pairs {
+            context.terminal.note(format!("namespace {from} is compared as {to}"));
+        }
+        Ok(Comparison {
+            before: from.to_owned(),
+            after: to.to_owned(),
+            environment: None,
+            changes,
+            proved: 0,
+        })
+    }
+
     /// The same environments at two revisions.
     fn revisions(
         &self,
@@ -219,10 +258,10 @@ impl DiffArgs {
             let environment = new.environment(&name).map_err(unknown_environment)?;
             // An environment that is new at B has no objects at A.
             let earlier: Vec<Raw> = match old.environment(&name) {
-                Ok(environment) => before.desired(environment, context.terminal)?,
+                Ok(environment) => self.selected(before.desired(environment, context.terminal)?),
                 Err(_) => Vec::new(),
             };
-            let later = after.desired(environment, context.terminal)?;
+            let later = self.selected(after.desired(environment, context.terminal)?);
             comparisons.push(Comparison {
                 before: before.label().to_owned(),
                 after: after.label().to_owned(),
@@ -232,6 +271,15 @@ impl DiffArgs {
             });
         }
         Ok(comparisons)
+    }
+
+    /// The objects that `-l` leaves.
+    fn selected(&self, mut objects: Vec<Raw>) -> Vec<Raw> {
+        objects.retain(|raw| {
+            let labels = raw.json.pointer("/metadata/labels");
+            self.selector.matches(|key| labels?.get(key).and_then(Value::as_str))
+        });
+        objects
     }
 
     /// How the server is asked.
@@ -291,31 +339,4 @@ fn against_cluster(
         changes: drift.changes,
         proved: drift.proved,
     }
-}
-
-/// Two environments against each other, offline.
-fn two_environments(
-    context: &Context,
-    workspace: &Workspace,
-    config: &Config,
-    from: &str,
-    to: &str,
-) -> Result<Comparison, Failure> {
-    let before = config.environment(from).map_err(unknown_environment)?;
-    let after = config.environment(to).map_err(unknown_environment)?;
-    let (changes, pairs) = offline::environments(
-        &workspace.desired(before, context.terminal)?,
-        &workspace.desired(after, context.terminal)?,
-        &desired::sealer(Some(config)),
-    );
-    for (from, to) in pairs {
-        context.terminal.note(format!("namespace {from} is compared as {to}"));
-    }
-    Ok(Comparison {
-        before: from.to_owned(),
-        after: to.to_owned(),
-        environment: None,
-        changes,
-        proved: 0,
-    })
 }
