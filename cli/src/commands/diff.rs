@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use gitops_core::change::{Action, Change};
 use gitops_core::diff::Shown;
 use gitops_core::object::Raw;
 use gitops_core::predict::owner;
@@ -98,7 +99,19 @@ pub(super) fn run(context: &Context, args: DiffArgs) -> Result<Exit, Failure> {
         args.repository(context)?
     };
     args.tell(context, &comparisons)?;
-    Ok(comparisons.iter().map(Comparison::exit).fold(Exit::Yes, Exit::and))
+    Ok(comparisons.iter().map(exit).fold(Exit::Yes, Exit::and))
+}
+
+/// Unknown is not "no difference": an error outweighs the rest.
+fn exit(comparison: &Comparison) -> Exit {
+    let broken = |change: &Change| matches!(change.action, Action::Error | Action::Unverified);
+    if comparison.changes.changes().iter().any(broken) {
+        Exit::World
+    } else if comparison.changes.differences().next().is_some() {
+        Exit::No
+    } else {
+        Exit::Yes
+    }
 }
 
 impl DiffArgs {

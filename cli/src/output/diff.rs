@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::json::{self, ChangeDoc};
 use super::{Paint, Terminal};
-use crate::failure::Exit;
 
 /// One comparison: what was compared with what, and what differs.
 pub(crate) struct Comparison {
@@ -24,18 +23,6 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Unknown is not "no difference": an error outweighs the rest.
-    pub(crate) fn exit(&self) -> Exit {
-        let broken = |change: &Change| matches!(change.action, Action::Error | Action::Unverified);
-        if self.changes.changes().iter().any(broken) {
-            Exit::World
-        } else if self.changes.differences().next().is_some() {
-            Exit::No
-        } else {
-            Exit::Yes
-        }
-    }
-
     /// `2 configured, 1 created, 12 unchanged`, or `no objects`.
     pub(crate) fn summary(&self) -> String {
         let order = [
