@@ -1,6 +1,8 @@
 //! Files on the disk as trees.
 
-use std::fs::{self, FileType, Metadata};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fs::{self, FileType};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +14,12 @@ use crate::GitError;
 /// Any folder as a tree, without a repository. Its paths start at the folder.
 ///
 /// No symbolic link below the folder is followed: a path that leads through one
-/// is absent, as it is in a commit. (The folder itself may be one.)
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// is absent, as it is in a commit. (The folder itself may be one.) What was
+/// once seen to be a folder is not looked at again.
+#[derive(Clone, Debug)]
 pub struct Directory {
     root: PathBuf,
+    folders: RefCell<HashSet<TreePath>>,
 }
 
 impl Directory {
@@ -27,7 +31,7 @@ impl Directory {
         if !metadata.is_dir() {
             return Err(fail("it is not a directory".into()));
         }
-        Ok(Directory { root })
+        Ok(Directory { root, folders: RefCell::default() })
     }
 
     /// The folder, absolute and without links.
@@ -43,23 +47,22 @@ impl Directory {
     }
 
     /// What stands at `path`, without following links; `None` when nothing does.
-    fn look(&self, path: &TreePath) -> Result<Option<Metadata>, TreeError> {
-        let mut at = self.root.clone();
-        let mut found = match fs::symlink_metadata(&at) {
-            Ok(metadata) => metadata,
+    fn look(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
+        if self.folders.borrow().contains(path) {
+            return Ok(Some(EntryKind::Directory));
+        }
+        if let Some(parent) = path.parent()
+            && self.look(&parent)? != Some(EntryKind::Directory)
+        {
+            return Ok(None);
+        }
+        let found = match fs::symlink_metadata(self.on_disk(path)) {
+            Ok(metadata) => kind_of(metadata.file_type()),
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(unreadable(path, words(&error))),
         };
-        for name in path.names() {
-            if !found.is_dir() {
-                return Ok(None);
-            }
-            at.push(name);
-            found = match fs::symlink_metadata(&at) {
-                Ok(metadata) => metadata,
-                Err(error) if is_absent(&error) => return Ok(None),
-                Err(error) => return Err(unreadable(path, words(&error))),
-            };
+        if found == EntryKind::Directory {
+            self.folders.borrow_mut().insert(path.clone());
         }
         Ok(Some(found))
     }
@@ -69,7 +72,6 @@ impl Directory {
         let Some(found) = self.look(path)? else {
             return Err(TreeError::Absent { path: path.clone() });
         };
-        let found = kind_of(found.file_type());
         if found == wanted {
             return Ok(());
         }
@@ -121,14 +123,14 @@ impl Tree for Directory {
     }
 
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
-        Ok(self.look(path)?.map(|found| kind_of(found.file_type())))
+        self.look(path)
     }
 }
 
 /// The files below the root of a repository as they stand on the disk: edited,
 /// untracked and ignored ones too, since that is what a person sees. Whatever
 /// is called `.git` is hidden, at every level.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct WorkTree {
     directory: Directory,
 }
