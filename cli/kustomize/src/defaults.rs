@@ -51,7 +51,7 @@ impl Config {
         ];
         for (own, more) in pairs {
             fieldspec::merge(own, more)?;
-            own.sort_by_key(|spec| order::type_key(&spec.gvk));
+            own.sort_by_cached_key(|spec| order::type_key(&spec.gvk));
         }
         for reference in &more.references {
             match self.references.iter_mut().find(|own| own.target == reference.target) {
@@ -59,7 +59,7 @@ impl Config {
                 None => self.references.push(reference.clone()),
             }
         }
-        self.references.sort_by_key(|reference| order::type_key(&reference.target));
+        self.references.sort_by_cached_key(|reference| order::type_key(&reference.target));
         Ok(())
     }
 

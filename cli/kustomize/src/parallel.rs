@@ -16,8 +16,10 @@ pub(crate) fn map<T: Send, R: Send>(
     is_large: bool,
     run: impl Fn(T) -> R + Sync + Send,
 ) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-    if !is_large || threads < 2 || items.len() < 2 {
+    // The system is asked only where it matters: its answer costs a dozen calls.
+    let threads = || std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+    let threads = if is_large && items.len() > 1 { threads() } else { 1 };
+    if threads < 2 {
         return items.into_iter().map(run).collect();
     }
     match ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build() {
