@@ -82,7 +82,7 @@ impl Failure {
             let words = cause.to_string();
             // Some libraries repeat the cause in their own text.
             if !self.causes.last().is_some_and(|last| last.contains(&words)) {
-                self.causes.push(words);
+                self.causes.extend(several(&words));
             }
             next = cause.source();
         }
@@ -97,9 +97,30 @@ impl Failure {
     }
 }
 
+/// The causes that one text tells: a line begins one, unless it is indented.
+fn several(words: &str) -> Vec<String> {
+    let mut causes: Vec<String> = Vec::new();
+    for line in words.lines() {
+        match causes.last_mut() {
+            Some(last) if line.starts_with(' ') => {
+                last.push('\n');
+                last.push_str(line);
+            }
+            _ => causes.push(line.to_owned()),
+        }
+    }
+    causes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_a_cause_unless_it_is_indented() {
+        assert_eq!(several("a\n  by b\nc"), ["a\n  by b", "c"]);
+        assert_eq!(several("  a"), ["  a"]);
+    }
 
     #[test]
     fn the_first_of_2_4_3_1_5_0_wins() {

@@ -4,7 +4,9 @@
 //! below the folder; a folder below it that has a kustomization file is built,
 //! and not looked into further.
 
-use gitops_kustomize::{Options, PlainOptions, Rendered, build, find_kustomization, read_plain};
+use gitops_kustomize::{
+    BuildErrors, Options, PlainOptions, Rendered, build, find_kustomization, read_plain,
+};
 use gitops_tree::{EntryKind, Tree, TreePath};
 
 use crate::DesiredError;
@@ -16,7 +18,11 @@ pub(crate) fn read(
     options: &Options,
 ) -> Result<Vec<Rendered>, DesiredError> {
     let mut parts = Vec::new();
-    walk(tree, dir, options, &mut parts)?;
+    let mut errors = Vec::new();
+    walk(tree, dir, options, &mut parts, &mut errors)?;
+    if let Some(errors) = BuildErrors::join(errors) {
+        return Err(errors.into());
+    }
     if parts.is_empty() {
         return Err(DesiredError::Nothing { dir: dir.clone() });
     }
@@ -28,21 +34,33 @@ fn walk(
     dir: &TreePath,
     options: &Options,
     parts: &mut Vec<Rendered>,
+    errors: &mut Vec<BuildErrors>,
 ) -> Result<(), DesiredError> {
     for entry in tree.list(dir)? {
         // A name out of a listing is one step down.
         let Ok(path) = dir.join(&entry.name) else { continue };
         match entry.kind {
             EntryKind::Directory => match find_kustomization(tree, &path)? {
-                Some(_) => parts.push(build(tree, &path, options)?),
-                None => walk(tree, &path, options, parts)?,
+                Some(_) => add(build(tree, &path, options), parts, errors),
+                None => walk(tree, &path, options, parts, errors)?,
             },
             EntryKind::File if entry.name.ends_with(".yaml") || entry.name.ends_with(".yml") => {
-                parts.push(read_plain(tree, &path, &PlainOptions::default())?);
+                add(read_plain(tree, &path, &PlainOptions::default()), parts, errors);
             }
             // Flux follows no links, and neither do submodules hold files of this tree.
             EntryKind::File | EntryKind::Link | EntryKind::Other => {}
         }
     }
     Ok(())
+}
+
+fn add(
+    built: Result<Rendered, BuildErrors>,
+    parts: &mut Vec<Rendered>,
+    errors: &mut Vec<BuildErrors>,
+) {
+    match built {
+        Ok(part) => parts.push(part),
+        Err(more) => errors.push(more),
+    }
 }

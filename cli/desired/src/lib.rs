@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use gitops_core::key::{ObjectKey, group_of};
 use gitops_core::object::{Lines, Raw, Source};
-use gitops_kustomize::{BuildError, Options, PlainOptions, Rendered, Resource, Warning};
+use gitops_kustomize::{BuildErrors, Options, PlainOptions, Rendered, Resource, Warning};
 use gitops_tree::{Tree, TreeError, TreePath};
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ pub struct Desired {
 pub enum DesiredError {
     /// It does not render.
     #[error(transparent)]
-    Build(#[from] BuildError),
+    Build(#[from] BuildErrors),
     /// It cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),

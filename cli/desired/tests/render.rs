@@ -169,7 +169,12 @@ fn two_objects_with_one_key_name_both_places() {
 #[test]
 fn what_is_no_object_is_refused_with_its_place() {
     let no_kind = message(&[("prod/a.yaml", "a: 1\n---\nversion: 2\n")], "prod");
-    assert_eq!(no_kind, "prod/a.yaml:1: document 1 is no Kubernetes object: `kind` is missing");
+    assert_eq!(
+        no_kind,
+        "prod/a.yaml:1: document 1 is no Kubernetes object: `kind` is missing\nprod/a.yaml:3: document 2 is no Kubernetes object: `kind` is missing"
+    );
+    let two = message(&[("prod/a.yaml", "a: 1\n"), ("prod/x/b.yaml", "[\n")], "prod");
+    assert!(two.contains("prod/a.yaml:1: ") && two.contains("\nprod/x/b.yaml:2:1: "), "{two}");
     let no_name = message(&[("prod/a.yaml", "apiVersion: v1\nkind: ConfigMap\n")], "prod");
     assert_eq!(
         no_name,
@@ -197,7 +202,7 @@ fn a_remote_base_is_told_apart_from_a_mistake() {
     )
     .err()
     .unwrap();
-    assert!(matches!(&error, DesiredError::Build(gitops_kustomize::BuildError::Needs { .. })));
+    assert!(matches!(&error, DesiredError::Build(errors) if errors.needs().count() == 1));
     assert_eq!(
         error.to_string(),
         "prod/kustomization.yaml:2:5: needs the remote `github.com/acme/base//app?ref=1.0`, which is not fetched; copy it into the repository"

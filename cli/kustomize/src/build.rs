@@ -6,13 +6,14 @@
 
 mod settings;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 use gitops_tree::{Tree, TreePath};
 use gitops_yaml::{Dialect, Node};
 
 use crate::defaults::Config;
-use crate::error::{BuildError, Place};
+use crate::error::{BuildError, BuildErrors, Place, Problems, Several};
 use crate::files::{self, Files, KUSTOMIZATION_NAMES, Reference, Target};
 use crate::generate::{self, Kind};
 use crate::known::Known;
@@ -34,33 +35,53 @@ pub(crate) fn build(
     tree: &dyn Tree,
     dir: &TreePath,
     options: &Options,
-) -> Result<Rendered, BuildError> {
+) -> Result<Rendered, BuildErrors> {
     let mut build = Build {
         files: Files::new(tree, options.load_restrictor),
         warnings: Vec::new(),
         visited: Vec::new(),
+        chain: Vec::new(),
+        problems: Problems::default(),
         origin: None,
         schema: Schema::default(),
         parsed: HashMap::new(),
     };
     let root = build.files.folder(dir)?;
     let (path, kustomization) = build.read_kustomization(&root)?;
-    build.set_schema(&root, &path, &kustomization)?;
+    if let Err(error) = build.set_schema(&root, &path, &kustomization) {
+        build.report(error);
+    }
     let metadata = kustomization.metadata;
     if metadata.managed_by_label || metadata.origin_annotations || metadata.transformer_annotations
     {
         build.origin = Some(String::new());
     }
     let mut made = Accumulated::default();
-    build.accumulate(&root, &path, &kustomization, &mut made)?;
+    build.accumulate(&root, &path, &kustomization, &mut made);
+    build.problems.into_errors()?;
 
     let mut set = made.set;
+    finish(&mut set, &made.known, &made.variables, &kustomization, options)?;
+    Ok(Rendered::new(set.objects, build.files.paths, build.warnings))
+}
+
+/// What is done once, at the top.
+fn finish(
+    set: &mut Set,
+    known: &Known,
+    variables: &BTreeMap<String, Variable>,
+    kustomization: &Kustomization,
+    options: &Options,
+) -> Result<(), BuildErrors> {
+    let metadata = kustomization.metadata;
     generate::add_hashes(&mut set.objects)?;
-    let config = made.known.get();
-    references::fix(&mut set, &config.references)?;
-    variables::resolve(&mut set, &made.variables, &config.variables)?;
+    let config = known.get();
+    references::fix(set, &config.references)?;
+    variables::resolve(set, variables, &config.variables)?;
     set.objects.retain(|object| !is_local(object));
-    set.check_unique()?;
+    let mut clashes = Problems::default();
+    set.clashes().for_each(|clash| clashes.add(clash, &[]));
+    clashes.into_errors()?;
     match (&kustomization.sort, options.reorder) {
         (Some(Sort::Fifo), _) | (None, Reorder::None) => {}
         (Some(Sort::Legacy(lists)), _) => {
@@ -70,7 +91,7 @@ pub(crate) fn build(
         (None, Reorder::Legacy) => order::legacy(&mut set.objects, None),
     }
     if metadata.managed_by_label {
-        transform::managed_by(&mut set);
+        transform::managed_by(set);
     }
     let mut unwanted = Vec::new();
     if !metadata.origin_annotations {
@@ -84,7 +105,7 @@ pub(crate) fn build(
         object.normalise_texts("annotations");
         folded::rewrite(&mut object.node);
     }
-    Ok(Rendered::new(set.objects, build.files.paths, build.warnings))
+    Ok(())
 }
 
 /// kustomize drops objects that say they are configuration of local tools.
@@ -100,6 +121,9 @@ struct Build<'t> {
     warnings: Vec<Warning>,
     /// The folders being built, from the outermost in.
     visited: Vec<TreePath>,
+    /// The references that led to what is being read, from the outermost in.
+    chain: Vec<Place>,
+    problems: Problems,
     /// The folder being built as the outermost one names it; `None` where
     /// nobody asks for origins.
     origin: Option<String>,
@@ -114,9 +138,48 @@ struct Accumulated {
     set: Set,
     known: Known,
     variables: BTreeMap<String, Variable>,
+    /// Objects are missing or not as they should be: what is done to them is
+    /// left out, so that an error is not reported as others that follow from it.
+    broken: bool,
+    /// Some objects may have other names than they should.
+    unnamed: bool,
+}
+
+impl Accumulated {
+    /// Notes that an error was reported.
+    fn breaks(&mut self) {
+        self.broken = true;
+    }
 }
 
 impl Build<'_> {
+    fn report(&mut self, errors: impl Into<Several>) {
+        for error in errors.into().0 {
+            self.problems.add(error, &self.chain);
+        }
+    }
+
+    /// What `run` gives; where it fails, nothing, and the errors are reported
+    /// with `by` as the last of the places that led there.
+    fn attempt<T, E: Into<Several>>(
+        &mut self,
+        by: Option<&Place>,
+        run: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Option<T> {
+        let length = self.chain.len();
+        self.chain.extend(by.cloned());
+        let done = run(self);
+        let done = match done {
+            Ok(done) => Some(done),
+            Err(errors) => {
+                self.report(errors);
+                None
+            }
+        };
+        self.chain.truncate(length);
+        done
+    }
+
     /// Reads the one kustomization file of a folder.
     fn read_kustomization(
         &mut self,
@@ -143,8 +206,12 @@ impl Build<'_> {
         let Some(document) = self.files.configuration(&path, &bytes)? else {
             return Err(BuildError::EmptyKustomization { place: Place::file(path) });
         };
-        let mut kustomization = Kustomization::read(&path, &document)?;
+        let errors = RefCell::default();
+        let mut kustomization = Kustomization::read(&path, &document, &errors)?;
+        let errors = errors.into_inner();
         kustomization.file_name = name;
+        kustomization.is_broken = !errors.is_empty();
+        self.report(Several(errors));
         for (field, instead, mark) in &kustomization.deprecated {
             self.warnings.push(Warning {
                 path: path.clone(),
@@ -155,78 +222,158 @@ impl Build<'_> {
         Ok((path, kustomization))
     }
 
-    /// Carries out a kustomization on top of what `made` holds.
+    /// Carries out a kustomization on top of what `made` holds. Goes on after
+    /// errors as far as more of them can be found.
     fn accumulate(
         &mut self,
         root: &TreePath,
         path: &TreePath,
         kustomization: &Kustomization,
         made: &mut Accumulated,
-    ) -> Result<(), BuildError> {
+    ) {
         self.visited.push(root.clone());
+        made.broken |= kustomization.is_broken;
         self.parse_ahead(root, path, &kustomization.resources);
         for entry in &kustomization.resources {
-            self.add_resource(root, path, entry, made)?;
+            let place = self.files.reference(entry, path).place;
+            let added =
+                self.attempt(Some(&place), |build| build.add_resource(root, path, entry, made));
+            made.broken |= added.is_none();
         }
-        made.set.check_unique()?;
-        self.add_configuration(root, path, kustomization, &mut made.known)?;
-        self.generate(root, path, kustomization, &mut made.set)?;
-        for object in self.plugin_configs(root, path, kustomization, &kustomization.generators)? {
-            let mut new = plugins::generate(
-                &mut self.files,
-                &Home { root, path, schema: &self.schema },
-                &object,
-            )?;
-            if let Some(cause) = Cause::plugin(&object) {
-                origin::generated_by(&mut new, &cause);
-            }
-            made.set.absorb(new)?;
-        }
+        self.refuse_clashes(made);
+        let configured = self.attempt(None, |build| {
+            build.add_configuration(root, path, kustomization, &mut made.known)
+        });
+        made.broken |= configured.is_none();
+        self.generate(root, path, kustomization, made);
+        self.generate_by_plugins(root, path, kustomization, made);
         for entry in &kustomization.components {
-            self.add_component(root, path, entry, made)?;
+            let place = self.files.reference(entry, path).place;
+            let added =
+                self.attempt(Some(&place), |build| build.add_component(root, path, entry, made));
+            made.broken |= added.is_none();
         }
-        let config = made.known.get();
-        self.transform(root, path, kustomization, &config, &mut made.set)?;
-        for object in self.plugin_configs(root, path, kustomization, &kustomization.transformers)? {
-            let home = Home { root, path, schema: &self.schema };
-            plugins::transform(&mut made.set, &mut self.files, &home, &object, &mut self.warnings)?;
-            if let Some(cause) = Cause::plugin(&object) {
-                origin::transformed_by(&mut made.set, &cause);
+        self.transform(root, path, kustomization, made);
+        self.transform_by_plugins(root, path, kustomization, made);
+        if !made.broken {
+            let added = self.attempt(None, |_| {
+                variables::add(&mut made.variables, &mut made.set, &kustomization.variables)
+            });
+            made.broken |= added.is_none();
+        }
+        self.visited.pop();
+    }
+
+    /// Reports objects with one identity.
+    fn refuse_clashes(&mut self, made: &mut Accumulated) {
+        if made.unnamed {
+            return;
+        }
+        let clashes: Vec<BuildError> = made.set.clashes().collect();
+        made.broken |= !clashes.is_empty();
+        self.report(Several(clashes));
+    }
+
+    fn generate_by_plugins(
+        &mut self,
+        root: &TreePath,
+        path: &TreePath,
+        kustomization: &Kustomization,
+        made: &mut Accumulated,
+    ) {
+        let Some(objects) =
+            self.plugin_configs(root, path, kustomization, &kustomization.generators)
+        else {
+            made.breaks();
+            return;
+        };
+        for object in objects {
+            let generated = self.attempt(None, |build| {
+                let home = Home { root, path, schema: &build.schema };
+                let mut new = plugins::generate(&mut build.files, &home, &object)?;
+                if let Some(cause) = Cause::plugin(&object) {
+                    origin::generated_by(&mut new, &cause);
+                }
+                if !made.broken {
+                    made.set.absorb(new)?;
+                }
+                Ok::<_, Several>(())
+            });
+            made.broken |= generated.is_none();
+        }
+    }
+
+    fn transform_by_plugins(
+        &mut self,
+        root: &TreePath,
+        path: &TreePath,
+        kustomization: &Kustomization,
+        made: &mut Accumulated,
+    ) {
+        for (entries, is_validator) in
+            [(&kustomization.transformers, false), (&kustomization.validators, true)]
+        {
+            let Some(objects) = self.plugin_configs(root, path, kustomization, entries) else {
+                made.breaks();
+                continue;
+            };
+            for object in objects {
+                if made.broken {
+                    // Whether there is such a plugin does not depend on the objects.
+                    self.attempt(None, |_| plugins::check(&object));
+                    continue;
+                }
+                let done = self.attempt(None, |build| match is_validator {
+                    true => build.validate(root, path, &object, &mut made.set),
+                    false => build.transform_by(root, path, &object, &mut made.set),
+                });
+                made.broken |= done.is_none();
             }
         }
-        for object in self.plugin_configs(root, path, kustomization, &kustomization.validators)? {
-            self.validate(root, path, &object, &mut made.set)?;
+    }
+
+    fn transform_by(
+        &mut self,
+        root: &TreePath,
+        path: &TreePath,
+        object: &Object,
+        set: &mut Set,
+    ) -> Result<(), Several> {
+        let home = Home { root, path, schema: &self.schema };
+        plugins::transform(set, &mut self.files, &home, object, &mut self.warnings)?;
+        if let Some(cause) = Cause::plugin(object) {
+            origin::transformed_by(set, &cause);
         }
-        variables::add(&mut made.variables, &mut made.set, &kustomization.variables)?;
-        self.visited.pop();
         Ok(())
     }
 
     /// The configurations of plugins: each entry is one itself, or leads to
-    /// files or kustomizations of them.
+    /// files or kustomizations of them. Nothing where there are errors.
     fn plugin_configs(
         &mut self,
         root: &TreePath,
         path: &TreePath,
         kustomization: &Kustomization,
         entries: &[Node],
-    ) -> Result<Vec<Object>, BuildError> {
+    ) -> Option<Vec<Object>> {
         let mut made = Accumulated::default();
         for entry in entries {
-            match patch::read_inline_objects(
-                &mut self.files,
-                &Home { root, path, schema: &self.schema },
-                entry,
-            )? {
-                Some(mut objects) => {
-                    self.note_origin(&mut objects, kustomization.file_name);
-                    made.set.append(objects)?;
+            let place = self.files.reference(entry, path).place;
+            let added = self.attempt(Some(&place), |build| {
+                let home = Home { root, path, schema: &build.schema };
+                match patch::read_inline_objects(&mut build.files, &home, entry)? {
+                    Some(mut objects) => {
+                        build.note_origin(&mut objects, kustomization.file_name);
+                        made.set.objects.extend(objects);
+                        Ok(())
+                    }
+                    None => build.add_resource(root, path, entry, &mut made),
                 }
-                None => self.add_resource(root, path, entry, &mut made)?,
-            }
+            });
+            made.broken |= added.is_none();
         }
-        made.set.check_unique()?;
-        Ok(made.set.objects)
+        self.refuse_clashes(&mut made);
+        (!made.broken).then_some(made.set.objects)
     }
 
     /// Parses the files that entries name at once, where they are large. What
@@ -260,7 +407,7 @@ impl Build<'_> {
         path: &TreePath,
         entry: &Node,
         made: &mut Accumulated,
-    ) -> Result<(), BuildError> {
+    ) -> Result<(), Several> {
         let reference = self.files.reference(entry, path);
         match self.files.locate(root, &reference)? {
             Target::File(file) => {
@@ -278,29 +425,43 @@ impl Build<'_> {
                 Ok(())
             }
             Target::Directory(dir) => {
-                self.check_cycle(&dir, &reference)?;
-                let (child_path, child) = self.read_kustomization(&dir)?;
-                self.set_schema(&dir, &child_path, &child)?;
-                if child.is_component {
-                    return Err(BuildError::WrongEntry {
-                        place: reference.place,
-                        reference: reference.text,
-                        found: "a Component",
-                        expected: "a Kustomization; list it under `components`",
-                    });
-                }
-                let mut below = Accumulated::default();
-                self.accumulate_below(&reference, &dir, &child_path, &child, &mut below)?;
-                // A document may have come after these objects were read.
-                below.set.objects.iter_mut().for_each(|object| object.learn_scope(&self.schema));
-                made.set.objects.extend(below.set.objects);
-                variables::join_known(&mut made.variables, below.variables.into_values())?;
-                made.known
-                    .add(&below.known)
-                    .map_err(|message| BuildError::Invalid { place: reference.place, message })
+                let outcome = self.add_folder(&reference, &dir, made);
+                made.unnamed |= outcome.is_err();
+                Ok(outcome?)
             }
-            Target::Nothing(at) => Err(self.files.not_found(&reference, at)),
+            Target::Nothing(at) => Err(self.files.not_found(&reference, at).into()),
         }
+    }
+
+    /// Adds what the kustomization in a folder makes.
+    fn add_folder(
+        &mut self,
+        reference: &Reference,
+        dir: &TreePath,
+        made: &mut Accumulated,
+    ) -> Result<(), BuildError> {
+        self.check_cycle(dir, reference)?;
+        let (child_path, child) = self.read_kustomization(dir)?;
+        self.set_schema(dir, &child_path, &child)?;
+        if child.is_component {
+            return Err(BuildError::WrongEntry {
+                place: reference.place.clone(),
+                reference: reference.text.clone(),
+                found: "a Component",
+                expected: "a Kustomization; list it under `components`",
+            });
+        }
+        let mut below = Accumulated::default();
+        self.accumulate_below(reference, dir, &child_path, &child, &mut below);
+        made.broken |= below.broken;
+        made.unnamed |= below.broken;
+        // A document may have come after these objects were read.
+        below.set.objects.iter_mut().for_each(|object| object.learn_scope(&self.schema));
+        made.set.objects.extend(below.set.objects);
+        variables::join_known(&mut made.variables, below.variables.into_values())?;
+        made.known
+            .add(&below.known)
+            .map_err(|message| BuildError::Invalid { place: reference.place.clone(), message })
     }
 
     fn add_component(
@@ -325,7 +486,8 @@ impl Build<'_> {
                 if !child.is_component {
                     return Err(wrong("a Kustomization"));
                 }
-                self.accumulate_below(&reference, &dir, &child_path, &child, made)
+                self.accumulate_below(&reference, &dir, &child_path, &child, made);
+                Ok(())
             }
             Target::File(_) => Err(wrong("a file")),
             Target::Nothing(at) => Err(self.files.not_found(&reference, at)),
@@ -340,12 +502,11 @@ impl Build<'_> {
         path: &TreePath,
         kustomization: &Kustomization,
         made: &mut Accumulated,
-    ) -> Result<(), BuildError> {
+    ) {
         let below = self.origin.as_ref().map(|base| origin::join(base, &reference.text));
         let outer = std::mem::replace(&mut self.origin, below);
-        self.accumulate(dir, path, kustomization, made)?;
+        self.accumulate(dir, path, kustomization, made);
         self.origin = outer;
-        Ok(())
     }
 
     /// Notes that objects were read from a file that the kustomization names.
@@ -372,7 +533,7 @@ impl Build<'_> {
         path: &TreePath,
         validator: &Object,
         set: &mut Set,
-    ) -> Result<(), BuildError> {
+    ) -> Result<(), Several> {
         let before = set.objects.clone();
         let home = Home { root, path, schema: &self.schema };
         plugins::transform(set, &mut self.files, &home, validator, &mut self.warnings)?;
@@ -387,7 +548,8 @@ impl Build<'_> {
                 "the validator `{}` changes objects; list it under `transformers`",
                 validator.id()
             ),
-        })
+        }
+        .into())
     }
 
     fn check_cycle(&self, dir: &TreePath, reference: &Reference) -> Result<(), BuildError> {
@@ -407,8 +569,8 @@ impl Build<'_> {
         root: &TreePath,
         path: &TreePath,
         kustomization: &Kustomization,
-        set: &mut Set,
-    ) -> Result<(), BuildError> {
+        made: &mut Accumulated,
+    ) {
         let global = &kustomization.generator_options;
         let generators = kustomization
             .config_maps
@@ -416,21 +578,117 @@ impl Build<'_> {
             .map(|generator| (Kind::ConfigMap, generator))
             .chain(kustomization.secrets.iter().map(|generator| (Kind::Secret, generator)));
         for (kind, generator) in generators {
-            let mut object =
-                generate::generate(&mut self.files, root, path, kind, generator, global)?;
             let name = match kind {
                 Kind::ConfigMap => "ConfigMapGenerator",
                 Kind::Secret => "SecretGenerator",
             };
-            if let Some(cause) = self.cause(kustomization, name) {
-                origin::generated_by(&mut object, &cause);
-            }
-            set.absorb(object)?;
+            let cause = self.cause(kustomization, name);
+            let place =
+                self.files.place(&Node::string("").at(generator.mark), &Place::file(path.clone()));
+            let generated = self.attempt(Some(&place), |build| {
+                let mut object =
+                    generate::generate(&mut build.files, root, path, kind, generator, global)?;
+                if let Some(cause) = cause {
+                    origin::generated_by(&mut object, &cause);
+                }
+                if !made.broken {
+                    made.set.absorb(object)?;
+                }
+                Ok::<_, Several>(())
+            });
+            made.broken |= generated.is_none();
         }
-        Ok(())
     }
 
+    /// Carries out the fields that change objects.
     fn transform(
+        &mut self,
+        root: &TreePath,
+        path: &TreePath,
+        kustomization: &Kustomization,
+        made: &mut Accumulated,
+    ) {
+        let was_broken = made.broken;
+        if !was_broken {
+            let patched = self.patch(root, path, kustomization, &mut made.set);
+            made.broken |= !patched;
+        }
+        if !made.broken {
+            let config = made.known.get();
+            let done = self.attempt(Some(&Place::file(path.clone())), |build| {
+                build.transform_fields(root, path, kustomization, &config, &mut made.set)
+            });
+            made.broken |= done.is_none();
+            return;
+        }
+        // What is wrong whatever the objects are.
+        let files = &mut self.files;
+        let home = Home { root, path, schema: &self.schema };
+        let mut errors = Vec::new();
+        if was_broken {
+            let entries = &kustomization.patches_strategic_merge;
+            if let Err((_, more)) = patch::read_strategic_entries(files, &home, entries) {
+                errors.extend(more);
+            }
+            for entry in &kustomization.patches {
+                errors
+                    .extend(patch::check(files, &home, entry).err().into_iter().flat_map(|e| e.0));
+            }
+        }
+        for entry in &kustomization.patches_json {
+            errors.extend(patch::check(files, &home, entry).err().into_iter().flat_map(|e| e.0));
+        }
+        errors.extend(replacements::read(files, &home, &kustomization.replacements).err());
+        self.report(Several(errors));
+    }
+
+    /// Carries out `patchesStrategicMerge` and `patches`; `false` where some
+    /// do not apply.
+    fn patch(
+        &mut self,
+        root: &TreePath,
+        path: &TreePath,
+        kustomization: &Kustomization,
+        set: &mut Set,
+    ) -> bool {
+        let home = Home { root, path, schema: &self.schema };
+        let base = self.origin.as_ref().map(|base| origin::join(base, kustomization.file_name));
+        let note = |set: &mut Set, kind: &str| {
+            if let Some(file) = &base {
+                origin::transformed_by(set, &Cause::field(file.clone(), kind));
+            }
+        };
+        let files = &mut self.files;
+        let mut errors = Vec::new();
+        if !kustomization.patches_strategic_merge.is_empty() {
+            let entries = &kustomization.patches_strategic_merge;
+            match patch::apply_strategic_entries(set, files, &home, entries) {
+                Ok(()) => note(set, "PatchStrategicMergeTransformer"),
+                Err(more) => errors.push((Place::file(path.clone()), more)),
+            }
+        }
+        for entry in &kustomization.patches {
+            match patch::apply(set, files, &home, entry, &mut self.warnings) {
+                Ok(()) => note(set, "PatchTransformer"),
+                Err(more) => {
+                    let whole = Place::file(path.clone());
+                    let place = files.place(&Node::string("").at(entry.mark), &whole);
+                    errors.push((place, more));
+                    if entry.allow_name_change || entry.allow_kind_change {
+                        // The names that later patches look for may be its.
+                        break;
+                    }
+                }
+            }
+        }
+        let patched = errors.is_empty();
+        for (place, error) in errors {
+            self.attempt::<(), _>(Some(&place), |_| Err(error));
+        }
+        patched
+    }
+
+    fn transform_fields(
         &mut self,
         root: &TreePath,
         path: &TreePath,
@@ -447,15 +705,6 @@ impl Build<'_> {
             }
         };
         let files = &mut self.files;
-        if !kustomization.patches_strategic_merge.is_empty() {
-            let entries = &kustomization.patches_strategic_merge;
-            patch::apply_strategic_entries(set, files, &home, entries)?;
-            note(set, "PatchStrategicMergeTransformer");
-        }
-        for entry in &kustomization.patches {
-            patch::apply(set, files, &home, entry, &mut self.warnings)?;
-            note(set, "PatchTransformer");
-        }
         if let Some(namespace) = &kustomization.namespace {
             transform::namespace(set, namespace, &config.namespace, Subjects::Default, false)?;
             note(set, "NamespaceTransformer");

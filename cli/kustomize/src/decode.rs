@@ -1,6 +1,8 @@
 //! Strict reading of configuration from nodes: every complaint names file,
 //! line, column and field.
 
+use std::cell::RefCell;
+
 use gitops_tree::TreePath;
 use gitops_yaml::{Mark, Node, Tag, Value};
 
@@ -12,10 +14,44 @@ pub(crate) struct Decode<'a> {
     pub(crate) path: &'a TreePath,
     /// Whether unknown fields are passed over. kustomize does so in the files
     /// that configure its plugins and fields, and only there.
-    pub(crate) lenient: bool,
+    lenient: bool,
+    /// Where errors go that do not keep the rest from being read.
+    errors: Option<&'a RefCell<Vec<BuildError>>>,
 }
 
-impl Decode<'_> {
+impl<'a> Decode<'a> {
+    /// Passes over unknown fields.
+    pub(crate) fn lenient(path: &'a TreePath) -> Decode<'a> {
+        Decode { path, lenient: true, errors: None }
+    }
+
+    /// Refuses unknown fields, and stops at the first error.
+    pub(crate) fn strict(path: &'a TreePath) -> Decode<'a> {
+        Decode { path, lenient: false, errors: None }
+    }
+
+    /// Refuses unknown fields, and goes on after errors.
+    pub(crate) fn collecting(
+        path: &'a TreePath,
+        errors: &'a RefCell<Vec<BuildError>>,
+    ) -> Decode<'a> {
+        Decode { path, lenient: false, errors: Some(errors) }
+    }
+
+    /// What was read; where it was not and errors are collected, nothing.
+    pub(crate) fn or_report<T>(
+        &self,
+        read: Result<T, BuildError>,
+    ) -> Result<Option<T>, BuildError> {
+        match (read, self.errors) {
+            (Ok(value), _) => Ok(Some(value)),
+            (Err(error), None) => Err(error),
+            (Err(error), Some(errors)) => {
+                errors.borrow_mut().push(error);
+                Ok(None)
+            }
+        }
+    }
     pub(crate) fn place(&self, mark: Mark) -> Place {
         let known = mark.line > 0;
         Place {
@@ -60,11 +96,12 @@ impl Decode<'_> {
                     .map(|name| (strsim::damerau_levenshtein(name, text), *name))
                     .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
                     .min();
-                return Err(BuildError::UnknownField {
+                self.or_report::<()>(Err(BuildError::UnknownField {
                     place: self.place(key.mark),
                     field: join(parent, text),
                     near: near.map(|(_, name)| name.to_owned()),
-                });
+                }))?;
+                continue;
             };
             if !value.is_null() {
                 found.push((*name, key, value));
@@ -96,10 +133,15 @@ impl Decode<'_> {
     /// A list of strings, as nodes.
     pub(crate) fn strings(&self, node: &Node, field: &str) -> Result<Vec<Node>, BuildError> {
         let items = self.list(node, field)?;
+        let mut strings = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
-            self.string(item, &format!("{field}[{index}]"))?;
+            if item.as_str().is_some() {
+                strings.push(item.clone());
+            } else {
+                self.or_report(self.string(item, &format!("{field}[{index}]")))?;
+            }
         }
-        Ok(items.to_vec())
+        Ok(strings)
     }
 
     /// A mapping of strings, sorted by key.
@@ -118,8 +160,9 @@ impl Decode<'_> {
                 pairs.push((name, Node::string("").at(value.mark)));
                 continue;
             }
-            self.string(value, &join(field, &name))?;
-            pairs.push((name, value.clone()));
+            if self.or_report(self.string(value, &join(field, &name)))?.is_some() {
+                pairs.push((name, value.clone()));
+            }
         }
         pairs.sort_by(|left, right| left.0.cmp(&right.0));
         Ok(pairs)

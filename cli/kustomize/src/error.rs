@@ -304,6 +304,199 @@ pub enum BuildError {
     },
 }
 
+impl BuildError {
+    /// Where it stands; `None` where it is about a whole folder.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            BuildError::NoKustomization { .. }
+            | BuildError::ManyKustomizations { .. }
+            | BuildError::Folder { .. } => None,
+            BuildError::EmptyKustomization { place }
+            | BuildError::Header { place, .. }
+            | BuildError::UnknownField { place, .. }
+            | BuildError::Unsupported { place, .. }
+            | BuildError::WrongType { place, .. }
+            | BuildError::Invalid { place, .. }
+            | BuildError::Yaml { place, .. }
+            | BuildError::Unreadable { place, .. }
+            | BuildError::NotFound { place, .. }
+            | BuildError::OutsideTree { place, .. }
+            | BuildError::OutsideRoot { place, .. }
+            | BuildError::WrongEntry { place, .. }
+            | BuildError::Cycle { place, .. }
+            | BuildError::LinkLoop { place, .. }
+            | BuildError::Needs { place, .. }
+            | BuildError::Object { place, .. }
+            | BuildError::Patch { place, .. }
+            | BuildError::Generator { place, .. }
+            | BuildError::Field { place, .. }
+            | BuildError::Ambiguous { place, .. } => Some(place),
+            BuildError::Duplicate { second, .. } => Some(second),
+        }
+    }
+
+    /// By place, those about folders first.
+    fn order(&self) -> (&TreePath, Option<&Place>) {
+        match self {
+            BuildError::NoKustomization { dir }
+            | BuildError::ManyKustomizations { dir, .. }
+            | BuildError::Folder { dir, .. } => (dir, None),
+            other => {
+                let place = other.place().expect("only errors about folders have no place");
+                (&place.path, Some(place))
+            }
+        }
+    }
+}
+
+/// An error, and the way that led to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong.
+    pub error: BuildError,
+    /// The places, in kustomizations, of the references that led there, from
+    /// the folder that is built inwards.
+    pub chain: Vec<Place>,
+}
+
+/// Prints the error, and the chain on a line of its own.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.error)?;
+        for (index, place) in self.chain.iter().enumerate() {
+            f.write_str(if index == 0 { "\n  by way of " } else { " → " })?;
+            write!(f, "{}", Place { column: None, ..place.clone() })?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a folder does not build: everything that is wrong with it by itself,
+/// by place. What only follows from something else that is wrong is not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildErrors {
+    problems: Vec<Problem>,
+    more: usize,
+}
+
+impl BuildErrors {
+    /// As many are told; a reader who mends these builds again.
+    pub const MAX: usize = 20;
+
+    /// The problems; at least one, at most [`BuildErrors::MAX`].
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// How many more there are.
+    pub fn more(&self) -> usize {
+        self.more
+    }
+
+    /// The errors of several builds as those of one; `None` where there are none.
+    pub fn join(all: impl IntoIterator<Item = BuildErrors>) -> Option<BuildErrors> {
+        let mut problems = Problems::default();
+        for errors in all {
+            problems.lost += errors.more;
+            problems.found.extend(errors.problems);
+        }
+        problems.into_errors().err()
+    }
+
+    /// What the build lacks and a caller may supply, with the place of each.
+    pub fn needs(&self) -> impl Iterator<Item = (&Place, &Need)> {
+        self.problems.iter().filter_map(|problem| match &problem.error {
+            BuildError::Needs { place, need } => Some((place, need)),
+            _ => None,
+        })
+    }
+}
+
+impl From<BuildError> for BuildErrors {
+    fn from(error: BuildError) -> BuildErrors {
+        BuildErrors { problems: vec![Problem { error, chain: Vec::new() }], more: 0 }
+    }
+}
+
+/// Prints one problem after the other.
+impl fmt::Display for BuildErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{problem}")?;
+        }
+        if self.more > 0 {
+            write!(f, "\nand {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for BuildErrors {}
+
+/// Errors that were found together.
+#[derive(Debug)]
+pub(crate) struct Several(pub(crate) Vec<BuildError>);
+
+impl From<BuildError> for Several {
+    fn from(error: BuildError) -> Several {
+        Several(vec![error])
+    }
+}
+
+impl Several {
+    /// `value`, unless there are errors.
+    pub(crate) fn unless_any<T>(errors: Vec<BuildError>, value: T) -> Result<T, Several> {
+        if errors.is_empty() { Ok(value) } else { Err(Several(errors)) }
+    }
+}
+
+/// Collects what is wrong.
+#[derive(Default)]
+pub(crate) struct Problems {
+    found: Vec<Problem>,
+    /// Problems that were not kept.
+    lost: usize,
+}
+
+impl Problems {
+    /// As many are kept, to be sorted.
+    const KEPT: usize = 1000;
+
+    pub(crate) fn add(&mut self, error: BuildError, chain: &[Place]) {
+        if self.found.len() >= Problems::KEPT {
+            self.lost += 1;
+            return;
+        }
+        let mut chain = chain.to_vec();
+        // A place in the kustomization itself says as much as the reference.
+        if chain.last().is_some_and(|last| error.place().is_some_and(|own| own.path == last.path)) {
+            chain.pop();
+        }
+        self.found.push(Problem { error, chain });
+    }
+
+    /// The problems by place, each once although several ways lead to it.
+    pub(crate) fn into_errors(self) -> Result<(), BuildErrors> {
+        let mut problems = self.found;
+        if problems.is_empty() {
+            return Ok(());
+        }
+        problems.sort_by(|left, right| left.error.order().cmp(&right.error.order()));
+        let mut kept: Vec<Problem> = Vec::with_capacity(problems.len());
+        for problem in problems {
+            if !kept.iter().any(|own| own.error == problem.error) {
+                kept.push(problem);
+            }
+        }
+        let more = kept.len().saturating_sub(BuildErrors::MAX) + self.lost;
+        kept.truncate(BuildErrors::MAX);
+        Err(BuildErrors { problems: kept, more })
+    }
+}
+
 fn list_names(names: &[&'static str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ")
 }

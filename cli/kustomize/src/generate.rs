@@ -8,8 +8,8 @@ use gitops_tree::TreePath;
 use gitops_yaml::{JsonError, Mark, Node, Tag};
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{BuildError, Place};
-use crate::files::Files;
+use crate::error::{BuildError, Place, Several};
+use crate::files::{Files, Reference};
 use crate::go_json;
 use crate::kustomization::{Generator, GeneratorOptions};
 use crate::resource::{Behavior, Object, child_mapping, raw};
@@ -28,7 +28,8 @@ struct Entry {
     mark: Mark,
 }
 
-/// Makes the object of one generator of the kustomization in `root`.
+/// Makes the object of one generator of the kustomization in `root`. The
+/// errors are those of each of its sources.
 pub(crate) fn generate(
     files: &mut Files<'_>,
     root: &TreePath,
@@ -36,12 +37,12 @@ pub(crate) fn generate(
     kind: Kind,
     generator: &Generator,
     global: &GeneratorOptions,
-) -> Result<Object, BuildError> {
+) -> Result<Object, Several> {
     let place =
         files.place(&Node::string("").at(generator.mark), &Place::file(kustomization.clone()));
     let fail = |message: String| BuildError::Generator { place: place.clone(), message };
     if generator.name.is_empty() {
-        return Err(fail("a generator needs a `name`".to_owned()));
+        return Err(fail("a generator needs a `name`".to_owned()).into());
     }
     let behavior = match generator.behavior.as_str() {
         "replace" => Behavior::Replace,
@@ -111,78 +112,107 @@ fn read_entries(
     root: &TreePath,
     kustomization: &TreePath,
     generator: &Generator,
-) -> Result<Vec<Entry>, BuildError> {
+) -> Result<Vec<Entry>, Several> {
     let mut entries = Vec::new();
+    let mut errors = Vec::new();
     let whole = Place::file(kustomization.clone());
     for source in &generator.envs {
-        let (path, bytes) = files.load(root, &files.reference(source, kustomization))?;
-        let file = files.id(&path);
-        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
-            let mark = Mark { file, line: number, column: 1, start: 0, end: 0 };
-            let Ok(line) = std::str::from_utf8(line) else {
-                return Err(BuildError::Generator {
-                    place: Place { path, line: Some(number), column: None },
-                    message: "the line is not UTF-8; use `files` for binary content".to_owned(),
-                });
-            };
-            let line = line.strip_suffix('\r').unwrap_or(line);
-            let line =
-                if index == 0 { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
-            let line = line.trim_start();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let (key, value) = line.split_once('=').unwrap_or((line, ""));
-            if key.is_empty() {
-                continue;
-            }
-            entries.push(Entry { key: key.to_owned(), value: value.as_bytes().to_vec(), mark });
+        let reference = files.reference(source, kustomization);
+        if let Err(error) = read_env(files, root, &reference, &mut entries) {
+            errors.push(error);
         }
     }
     for source in &generator.literals {
-        let place = files.place(source, &whole);
         // The literal may be a secret: it is not repeated.
         let literal = source.text().unwrap_or_default();
-        let Some((key, value)) = literal.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-            return Err(BuildError::Generator {
-                place,
+        match literal.split_once('=').filter(|(key, _)| !key.is_empty()) {
+            Some((key, value)) => entries.push(Entry {
+                key: key.to_owned(),
+                value: unquote(value).as_bytes().to_vec(),
+                mark: source.mark,
+            }),
+            None => errors.push(BuildError::Generator {
+                place: files.place(source, &whole),
                 message: "a literal must be written `key=value`".to_owned(),
-            });
-        };
-        entries.push(Entry {
-            key: key.to_owned(),
-            value: unquote(value).as_bytes().to_vec(),
-            mark: source.mark,
-        });
+            }),
+        }
     }
     for source in &generator.files {
-        let mut reference = files.reference(source, kustomization);
-        let text = reference.text.clone();
-        let (key, path) = match text.split_once('=') {
-            None => (text.rsplit('/').next().unwrap_or_default(), text.as_str()),
-            Some((key, path)) if !key.is_empty() && !path.is_empty() && !path.contains('=') => {
-                (key, path)
-            }
-            Some(_) => {
-                return Err(BuildError::Generator {
-                    place: reference.place,
-                    message: "a file must be written `path` or `key=path`".to_owned(),
-                });
-            }
-        };
-        reference.text = path.to_owned();
-        let (_, bytes) = files.load(root, &reference)?;
-        entries.push(Entry { key: key.to_owned(), value: bytes.to_vec(), mark: source.mark });
+        match read_file(files, root, files.reference(source, kustomization)) {
+            Ok((key, value)) => entries.push(Entry { key, value, mark: source.mark }),
+            Err(error) => errors.push(error),
+        }
     }
     entries.sort_by(|left, right| left.key.cmp(&right.key));
-    if let Some(pair) = entries.windows(2).find(|pair| pair[0].key == pair[1].key) {
-        return Err(BuildError::Generator {
-            place: files.place(&Node::string("").at(pair[1].mark), &whole),
-            message: format!("`{}` has the key `{}` twice", generator.name, pair[1].key),
+    for pair in entries.windows(2).filter(|pair| pair[0].key == pair[1].key) {
+        let place = |entry: &Entry| files.place(&Node::string("").at(entry.mark), &whole);
+        errors.push(BuildError::Generator {
+            place: place(&pair[1]),
+            // A line without `=` is all key, and may be a secret: it is not repeated.
+            message: format!(
+                "`{}` has this key already, from {}; delete one of them",
+                generator.name,
+                place(&pair[0])
+            ),
         });
     }
-    Ok(entries)
+    Several::unless_any(errors, entries)
+}
+
+fn read_env(
+    files: &mut Files<'_>,
+    root: &TreePath,
+    reference: &Reference,
+    entries: &mut Vec<Entry>,
+) -> Result<(), BuildError> {
+    let (path, bytes) = files.load(root, reference)?;
+    let file = files.id(&path);
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        let mark = Mark { file, line: number, column: 1, start: 0, end: 0 };
+        let Ok(line) = std::str::from_utf8(line) else {
+            return Err(BuildError::Generator {
+                place: Place { path, line: Some(number), column: None },
+                message: "the line is not UTF-8; use `files` for binary content".to_owned(),
+            });
+        };
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let line = if index == 0 { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
+        let line = line.trim_start();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (key, value) = line.split_once('=').unwrap_or((line, ""));
+        if key.is_empty() {
+            continue;
+        }
+        entries.push(Entry { key: key.to_owned(), value: value.as_bytes().to_vec(), mark });
+    }
+    Ok(())
+}
+
+/// The key and content of an entry of `files`.
+fn read_file(
+    files: &Files<'_>,
+    root: &TreePath,
+    mut reference: Reference,
+) -> Result<(String, Vec<u8>), BuildError> {
+    let text = reference.text.clone();
+    let (key, path) = match text.split_once('=') {
+        None => (text.rsplit('/').next().unwrap_or_default(), text.as_str()),
+        Some((key, path)) if !key.is_empty() && !path.is_empty() && !path.contains('=') => {
+            (key, path)
+        }
+        Some(_) => {
+            return Err(BuildError::Generator {
+                place: reference.place,
+                message: "a file must be written `path` or `key=path`".to_owned(),
+            });
+        }
+    };
+    reference.text = path.to_owned();
+    let (_, bytes) = files.load(root, &reference)?;
+    Ok((key.to_owned(), bytes.to_vec()))
 }
 
 /// Takes off one pair of quotes that surrounds the whole value.

@@ -4,6 +4,8 @@
 
 mod entries;
 
+use std::cell::RefCell;
+
 use gitops_tree::TreePath;
 use gitops_yaml::{Mark, Node};
 
@@ -28,6 +30,8 @@ pub(crate) struct Kustomization {
     /// The name under which it was found.
     pub(crate) file_name: &'static str,
     pub(crate) is_component: bool,
+    /// Whether some of its fields could not be read.
+    pub(crate) is_broken: bool,
     pub(crate) resources: Vec<Node>,
     pub(crate) components: Vec<Node>,
     pub(crate) name_prefix: Option<Node>,
@@ -182,36 +186,44 @@ const FIELDS: &[&str] = &[
 const COMPONENT: &str = "Component";
 
 impl Kustomization {
-    /// Reads a kustomization from the root of its document.
-    pub(crate) fn read(path: &TreePath, root: &Node) -> Result<Kustomization, BuildError> {
-        let decode = Decode { path, lenient: false };
+    /// Reads a kustomization from the root of its document. `errors` takes
+    /// what is wrong with its fields; an error is returned where it is none.
+    pub(crate) fn read(
+        path: &TreePath,
+        root: &Node,
+        errors: &RefCell<Vec<BuildError>>,
+    ) -> Result<Kustomization, BuildError> {
+        let decode = Decode::collecting(path, errors);
         let empty = || BuildError::EmptyKustomization { place: crate::Place::file(path.clone()) };
         if root.is_null() {
             return Err(empty());
         }
+        let mut kustomization = Kustomization::default();
+        // The fields of something else would all be unknown.
+        kustomization.read_header(Decode::strict(path), root)?;
         let fields = decode.fields(root, "", FIELDS)?;
-        if fields.iter().all(|(name, ..)| matches!(*name, "kind" | "apiVersion")) {
+        let any_unknown = !errors.borrow().is_empty();
+        if !any_unknown && fields.iter().all(|(name, ..)| matches!(*name, "kind" | "apiVersion")) {
             return Err(empty());
         }
-        let mut kustomization = Kustomization::default();
-        kustomization.read_header(decode, &fields)?;
         let mut bases = Vec::new();
         let mut image_tags = Vec::new();
         for (name, key, value) in fields {
-            kustomization.read_field(decode, name, key, value, &mut bases, &mut image_tags)?;
+            let read =
+                kustomization.read_field(decode, name, key, value, &mut bases, &mut image_tags);
+            decode.or_report(read)?;
         }
         kustomization.resources.extend(bases);
         kustomization.images.extend(image_tags);
         Ok(kustomization)
     }
 
-    fn read_header(
-        &mut self,
-        decode: Decode<'_>,
-        fields: &[(&'static str, &Node, &Node)],
-    ) -> Result<(), BuildError> {
+    fn read_header(&mut self, decode: Decode<'_>, root: &Node) -> Result<(), BuildError> {
         let find = |wanted: &str| {
-            fields.iter().rev().find(|(name, ..)| *name == wanted).map(|(_, _, value)| *value)
+            let mut entries = root.entries().iter().rev();
+            let is_wanted =
+                |key: &Node| key.text().is_some_and(|text| text.eq_ignore_ascii_case(wanted));
+            entries.find(|(key, value)| is_wanted(key) && !value.is_null()).map(|(_, value)| value)
         };
         if let Some(kind) = find("kind") {
             match decode.string(kind, "kind")? {

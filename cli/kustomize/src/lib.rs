@@ -46,7 +46,7 @@ mod variables;
 use gitops_tree::{EntryKind, Tree, TreeError, TreePath};
 use gitops_yaml::Node;
 
-pub use error::{BuildError, Need, Place};
+pub use error::{BuildError, BuildErrors, Need, Place, Problem};
 pub use labels::LabelSelector;
 pub use plain::{PlainOptions, read_plain};
 
@@ -153,9 +153,10 @@ impl Rendered {
 /// # Errors
 ///
 /// Everything that kustomize refuses, and what this build cannot do yet
-/// ([`BuildError::Unsupported`]) or cannot fetch ([`BuildError::Needs`]);
-/// each error names its place.
-pub fn build(tree: &dyn Tree, dir: &TreePath, options: &Options) -> Result<Rendered, BuildError> {
+/// ([`BuildError::Unsupported`]) or cannot fetch ([`BuildError::Needs`]). All
+/// that is wrong by itself is reported at once, each with its place and the
+/// chain of kustomizations that led there.
+pub fn build(tree: &dyn Tree, dir: &TreePath, options: &Options) -> Result<Rendered, BuildErrors> {
     build::build(tree, dir, options)
 }
 

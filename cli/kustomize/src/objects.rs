@@ -7,17 +7,19 @@ use std::collections::VecDeque;
 use gitops_tree::TreePath;
 use gitops_yaml::{Node, Value};
 
-use crate::error::{BuildError, Place};
+use crate::error::{BuildError, Place, Several};
 use crate::resource::Object;
 use crate::schema::Schema;
 
 /// The objects of a file's documents: empty documents left out, lists taken
-/// apart, the items of a list after everything else in the file.
+/// apart, the items of a list after everything else in the file. The errors
+/// are those of every document.
 pub(crate) fn from_documents(
     documents: Vec<Node>,
     path: &TreePath,
     schema: &Schema,
-) -> Result<Vec<Object>, BuildError> {
+) -> Result<Vec<Object>, Several> {
+    let mut errors = Vec::new();
     let mut queue: VecDeque<(u32, Node)> = documents
         .into_iter()
         .enumerate()
@@ -29,17 +31,21 @@ pub(crate) fn from_documents(
             continue;
         }
         let place = place(&node, path);
-        let fail = |message: &str| BuildError::Object {
-            place: place.clone(),
-            document,
-            message: message.to_owned(),
+        let mut fail = |message: &str| {
+            errors.push(BuildError::Object {
+                place: place.clone(),
+                document,
+                message: message.to_owned(),
+            });
         };
         if !node.is_mapping() {
-            return Err(fail("expected a mapping with `apiVersion`, `kind` and `metadata`"));
+            fail("expected a mapping with `apiVersion`, `kind` and `metadata`");
+            continue;
         }
         let kind = node.get("kind").and_then(Node::text).unwrap_or_default().to_owned();
         if kind.is_empty() {
-            return Err(fail("`kind` is missing"));
+            fail("`kind` is missing");
+            continue;
         }
         if kind.ends_with("List") && node.get("items").is_some() {
             match node.remove("items").map(|items| items.value) {
@@ -47,19 +53,20 @@ pub(crate) fn from_documents(
                     queue.extend(items.into_iter().map(|item| (document, item)));
                 }
                 Some(Value::Scalar(scalar)) if scalar.tag == gitops_yaml::Tag::Null => {}
-                _ => return Err(fail("`items` of a list must be a list")),
+                _ => fail("`items` of a list must be a list"),
             }
             continue;
         }
         let named = node.at_path(&["metadata", "name"]).and_then(Node::text);
         if !kind.ends_with("List") && named.is_none_or(str::is_empty) {
-            return Err(fail(&format!("the {kind} has no `metadata.name`")));
+            fail(&format!("the {kind} has no `metadata.name`"));
+            continue;
         }
         let mut object = Object::new(node, place, document);
         object.learn_scope(schema);
         objects.push(object);
     }
-    Ok(objects)
+    Several::unless_any(errors, objects)
 }
 
 fn is_nothing(node: &Node) -> bool {

@@ -9,7 +9,7 @@ use gitops_tree::TreePath;
 use gitops_yaml::{Dialect, Mark, Node, Style, Value};
 
 use crate::Warning;
-use crate::error::{BuildError, Place};
+use crate::error::{BuildError, Place, Several};
 use crate::files::{Files, parse};
 use crate::kustomization::{Patch, Selector};
 use crate::objects;
@@ -41,45 +41,66 @@ pub(crate) fn apply(
     home: &Home<'_>,
     patch: &Patch,
     warnings: &mut Vec<Warning>,
-) -> Result<(), BuildError> {
+) -> Result<(), Several> {
     let (place, documents) = load(files, home, patch)?;
-    match read(&place, documents, home.schema)? {
+    match read_entry(&place, documents, patch, home.schema)? {
         Loaded::Strategic(patches) => match &patch.target {
             Some(target) => {
-                let [one] = patches.as_slice() else {
-                    if patches.is_empty() {
-                        return Ok(());
-                    }
-                    return Err(BuildError::Patch {
-                        place,
-                        message: "several strategic merge patches in one entry cannot have a `target`; make an entry of each".to_owned(),
-                    });
-                };
+                let Some(one) = patches.first() else { return Ok(()) };
                 let chosen = choose(set, files, home, target, warnings)?;
-                apply_to_chosen(set, &chosen, one, patch, true, home.schema)
+                Ok(apply_to_chosen(set, &chosen, one, patch, true, home.schema)?)
             }
             None => {
+                let mut errors = Vec::new();
                 for one in &patches {
-                    let index = find_target(set, one)?;
-                    apply_to_chosen(set, &[index], one, patch, false, home.schema)?;
+                    let applied = find_target(set, one).and_then(|index| {
+                        apply_to_chosen(set, &[index], one, patch, false, home.schema)
+                    });
+                    errors.extend(applied.err());
                 }
-                Ok(())
+                Several::unless_any(errors, ())
             }
         },
         Loaded::Json(operations) => {
-            let Some(target) = &patch.target else {
-                return Err(BuildError::Patch {
-                    place,
-                    message: "a JSON patch needs a `target`".to_owned(),
-                });
-            };
+            // `read_entry` refuses a JSON patch without one.
+            let Some(target) = &patch.target else { return Ok(()) };
+            let mut errors = Vec::new();
             for index in choose(set, files, home, target, warnings)? {
                 let object = &mut set.objects[index];
                 object.remember_id();
-                apply_json(object, &operations, &place)?;
+                errors.extend(apply_json(object, &operations, &place).err());
             }
-            Ok(())
+            Several::unless_any(errors, ())
         }
+    }
+}
+
+/// Reads an entry of `patches` or `patchesJson6902` and applies it to nothing:
+/// what is wrong with it whatever the objects are.
+pub(crate) fn check(files: &mut Files<'_>, home: &Home<'_>, patch: &Patch) -> Result<(), Several> {
+    let (place, documents) = load(files, home, patch)?;
+    read_entry(&place, documents, patch, home.schema).map(|_| ())
+}
+
+/// What an entry of `patches` holds.
+fn read_entry(
+    place: &Place,
+    documents: Vec<Node>,
+    patch: &Patch,
+    schema: &Schema,
+) -> Result<Loaded, Several> {
+    let fail = |message: &str| {
+        Err(BuildError::Patch { place: place.clone(), message: message.to_owned() }.into())
+    };
+    let loaded = read(place, documents, schema)?;
+    match (&loaded, &patch.target) {
+        (Loaded::Strategic(patches), Some(_)) if patches.len() > 1 => fail(
+            "several strategic merge patches in one entry cannot have a `target`; make an entry of each",
+        ),
+        (Loaded::Json(_), None) => {
+            fail("a JSON patch needs a `target`; add one with `kind` and `name`")
+        }
+        _ => Ok(loaded),
     }
 }
 
@@ -116,7 +137,7 @@ pub(crate) fn apply_strategic_entries(
     files: &mut Files<'_>,
     home: &Home<'_>,
     entries: &[Node],
-) -> Result<(), BuildError> {
+) -> Result<(), Several> {
     let options = Patch {
         mark: Mark::NONE,
         path: None,
@@ -125,22 +146,52 @@ pub(crate) fn apply_strategic_entries(
         allow_name_change: false,
         allow_kind_change: false,
     };
-    let mut patches = Vec::new();
-    for entry in entries {
-        // An entry is the patch itself, or else the path of a file.
-        if let Some(inline) = read_inline_objects(files, home, entry)? {
-            patches.extend(inline);
-            continue;
+    let mut errors = Vec::new();
+    let patches = match read_strategic_entries(files, home, entries) {
+        Ok(patches) => patches,
+        Err((patches, found)) => {
+            errors = found;
+            patches
         }
-        let (path, bytes) = files.load(home.root, &files.reference(entry, home.path))?;
-        let documents = files.documents(&path, &bytes)?;
-        patches.extend(objects::from_documents(documents, &path, home.schema)?);
-    }
+    };
     for patch in &patches {
-        let index = find_target(set, patch)?;
-        apply_to_chosen(set, &[index], patch, &options, true, home.schema)?;
+        let applied = find_target(set, patch)
+            .and_then(|index| apply_to_chosen(set, &[index], patch, &options, true, home.schema));
+        errors.extend(applied.err());
     }
-    Ok(())
+    Several::unless_any(errors, ())
+}
+
+/// The patches of `patchesStrategicMerge`; where some cannot be read, the
+/// others and the errors.
+pub(crate) fn read_strategic_entries(
+    files: &mut Files<'_>,
+    home: &Home<'_>,
+    entries: &[Node],
+) -> Result<Vec<Object>, (Vec<Object>, Vec<BuildError>)> {
+    let mut patches = Vec::new();
+    let mut errors = Vec::new();
+    for entry in entries {
+        match read_strategic_entry(files, home, entry) {
+            Ok(more) => patches.extend(more),
+            Err(Several(more)) => errors.extend(more),
+        }
+    }
+    if errors.is_empty() { Ok(patches) } else { Err((patches, errors)) }
+}
+
+/// An entry is the patch itself, or else the path of a file.
+fn read_strategic_entry(
+    files: &mut Files<'_>,
+    home: &Home<'_>,
+    entry: &Node,
+) -> Result<Vec<Object>, Several> {
+    if let Some(inline) = read_inline_objects(files, home, entry)? {
+        return Ok(inline);
+    }
+    let (path, bytes) = files.load(home.root, &files.reference(entry, home.path))?;
+    let documents = files.documents(&path, &bytes)?;
+    objects::from_documents(documents, &path, home.schema)
 }
 
 /// The objects that stand in a string of the kustomization; `None` where it
@@ -149,9 +200,12 @@ pub(crate) fn read_inline_objects(
     files: &mut Files<'_>,
     home: &Home<'_>,
     entry: &Node,
-) -> Result<Option<Vec<Object>>, BuildError> {
+) -> Result<Option<Vec<Object>>, Several> {
+    let is_long = entry.text().is_some_and(|text| text.trim().contains('\n'));
     let documents = match read_inline(files, home, entry) {
         Ok(documents) if documents.iter().any(Node::is_mapping) => documents,
+        // No path has several lines.
+        Err(error) if is_long => return Err(error.into()),
         _ => return Ok(None),
     };
     let path = files.path_of(entry).unwrap_or(home.path).clone();
@@ -235,7 +289,7 @@ fn remark(node: &mut Node, mark: Mark, style: Style) {
     }
 }
 
-fn read(place: &Place, documents: Vec<Node>, schema: &Schema) -> Result<Loaded, BuildError> {
+fn read(place: &Place, documents: Vec<Node>, schema: &Schema) -> Result<Loaded, Several> {
     match documents.first() {
         Some(node) if matches!(node.value, Value::Sequence(_)) => {
             Ok(Loaded::Json(read_operations(node, place)?))

@@ -2,8 +2,9 @@
 
 use gitops_tree::{EntryKind, Tree, TreePath};
 
-use crate::error::{BuildError, Place};
+use crate::error::{BuildError, BuildErrors, Place, Problems, Several};
 use crate::files::{Files, Reference, Target};
+use crate::resource::Object;
 use crate::schema::Schema;
 use crate::{LoadRestrictor, Rendered, objects};
 
@@ -26,29 +27,38 @@ pub fn read_plain(
     tree: &dyn Tree,
     path: &TreePath,
     options: &PlainOptions,
-) -> Result<Rendered, BuildError> {
+) -> Result<Rendered, BuildErrors> {
     let mut files = Files::new(tree, LoadRestrictor::None);
     let reference = Reference { text: path.as_str().to_owned(), place: Place::file(path.clone()) };
     let mut found = Vec::new();
     match files.locate(&TreePath::root(), &reference)? {
         Target::File(file) => found.push(file),
         Target::Directory(dir) => collect(&files, &dir, options, &mut found)?,
-        Target::Nothing(at) => return Err(files.not_found(&reference, at)),
+        Target::Nothing(at) => return Err(files.not_found(&reference, at).into()),
     }
     let mut read = Vec::new();
+    let mut problems = Problems::default();
     for file in &found {
-        let reference =
-            Reference { text: file.as_str().to_owned(), place: Place::file(file.clone()) };
-        let target = match files.locate(&TreePath::root(), &reference)? {
-            Target::File(target) => target,
-            Target::Directory(_) => continue,
-            Target::Nothing(at) => return Err(files.not_found(&reference, at)),
-        };
-        let bytes = files.read(&target, &reference)?;
-        let documents = files.documents(file, &bytes)?;
-        read.extend(objects::from_documents(documents, file, &Schema::default())?);
+        match read_file(&mut files, file) {
+            Ok(objects) => read.extend(objects),
+            Err(Several(errors)) => errors.into_iter().for_each(|error| problems.add(error, &[])),
+        }
     }
+    problems.into_errors()?;
     Ok(Rendered::new(read, files.paths, Vec::new()))
+}
+
+/// The objects of a file; none of a link to a folder.
+fn read_file(files: &mut Files<'_>, file: &TreePath) -> Result<Vec<Object>, Several> {
+    let reference = Reference { text: file.as_str().to_owned(), place: Place::file(file.clone()) };
+    let target = match files.locate(&TreePath::root(), &reference)? {
+        Target::File(target) => target,
+        Target::Directory(_) => return Ok(Vec::new()),
+        Target::Nothing(at) => return Err(files.not_found(&reference, at).into()),
+    };
+    let bytes = files.read(&target, &reference)?;
+    let documents = files.documents(file, &bytes)?;
+    objects::from_documents(documents, file, &Schema::default())
 }
 
 fn collect(

@@ -7,7 +7,7 @@
 use gitops_yaml::{Node, Tag, Value};
 
 use crate::decode::{Decode, join};
-use crate::error::BuildError;
+use crate::error::{BuildError, Several};
 use crate::fieldspec::{Create, FieldSpec, set_untyped, type_of};
 use crate::files::Files;
 use crate::generate::{self, Kind};
@@ -40,7 +40,7 @@ impl<'a> Plugin<'a> {
     }
 
     fn decode(&self) -> Decode<'a> {
-        Decode { path: &self.object.place.path, lenient: true }
+        Decode::lenient(&self.object.place.path)
     }
 
     fn unsupported(&self) -> BuildError {
@@ -117,13 +117,13 @@ pub(crate) fn generate(
     files: &mut Files<'_>,
     home: &Home<'_>,
     object: &Object,
-) -> Result<Object, BuildError> {
+) -> Result<Object, Several> {
     let plugin = Plugin::new(object)?;
     let kind = match object.kind() {
         "ConfigMapGenerator" => Kind::ConfigMap,
         "SecretGenerator" => Kind::Secret,
-        "IAMPolicyGenerator" => return service_account(&plugin),
-        _ => return Err(plugin.unsupported()),
+        "IAMPolicyGenerator" => return Ok(service_account(&plugin)?),
+        _ => return Err(plugin.unsupported().into()),
     };
     let fields =
         ["namespace", "name", "behavior", "literals", "files", "envs", "env", "options", "type"];
@@ -183,8 +183,63 @@ fn service_account(plugin: &Plugin<'_>) -> Result<Object, BuildError> {
     Ok(object)
 }
 
+/// Fails where there is no such transformer.
+pub(crate) fn check(object: &Object) -> Result<(), BuildError> {
+    const KINDS: &[&str] = &[
+        "AnnotationsTransformer",
+        "HashTransformer",
+        "ImageTagTransformer",
+        "LabelTransformer",
+        "NamespaceTransformer",
+        "PatchJson6902Transformer",
+        "PatchStrategicMergeTransformer",
+        "PatchTransformer",
+        "PrefixSuffixTransformer",
+        "PrefixTransformer",
+        "ReplacementTransformer",
+        "ReplicaCountTransformer",
+        "SuffixTransformer",
+        "ValueAddTransformer",
+    ];
+    let plugin = Plugin::new(object)?;
+    if KINDS.contains(&object.kind()) { Ok(()) } else { Err(plugin.unsupported()) }
+}
+
 /// Carries a transformer out.
 pub(crate) fn transform(
+    set: &mut Set,
+    files: &mut Files<'_>,
+    home: &Home<'_>,
+    object: &Object,
+    warnings: &mut Vec<Warning>,
+) -> Result<(), Several> {
+    match object.kind() {
+        "PatchTransformer" => {
+            let plugin = Plugin::new(object)?;
+            let node = plugin.only(&["path", "patch", "target", "options"]);
+            let entry = read_patch(plugin.decode(), &node, "")?;
+            patch::apply(set, files, home, &entry, warnings)
+        }
+        "PatchStrategicMergeTransformer" => {
+            let plugin = Plugin::new(object)?;
+            let mut entries = plugin.strings("paths")?;
+            entries.extend(plugin.field("patches").cloned());
+            if entries.is_empty() {
+                return Err(BuildError::Patch {
+                    place: object.place.clone(),
+                    message: "a PatchStrategicMergeTransformer needs `paths` or `patches`"
+                        .to_owned(),
+                }
+                .into());
+            }
+            patch::apply_strategic_entries(set, files, home, &entries)
+        }
+        _ => Ok(transform_fields(set, files, home, object, warnings)?),
+    }
+}
+
+/// Carries out a transformer that is no strategic merge patch.
+fn transform_fields(
     set: &mut Set,
     files: &mut Files<'_>,
     home: &Home<'_>,
@@ -255,11 +310,6 @@ pub(crate) fn transform(
             }
             None => Ok(()),
         },
-        "PatchTransformer" => {
-            let node = plugin.only(&["path", "patch", "target", "options"]);
-            let entry = read_patch(decode, &node, "")?;
-            patch::apply(set, files, home, &entry, warnings)
-        }
         "PatchJson6902Transformer" => {
             let mut node = plugin.only(&["path", "target"]);
             if let Some(operations) = plugin.field("jsonOp") {
@@ -267,18 +317,6 @@ pub(crate) fn transform(
             }
             let entry = read_patch(decode, &node, "")?;
             patch::apply_json_entry(set, files, home, &entry, warnings)
-        }
-        "PatchStrategicMergeTransformer" => {
-            let mut entries = plugin.strings("paths")?;
-            entries.extend(plugin.field("patches").cloned());
-            if entries.is_empty() {
-                return Err(BuildError::Patch {
-                    place: place.clone(),
-                    message: "a PatchStrategicMergeTransformer needs `paths` or `patches`"
-                        .to_owned(),
-                });
-            }
-            patch::apply_strategic_entries(set, files, home, &entries)
         }
         "HashTransformer" => generate::add_hashes(&mut set.objects),
         "ReplacementTransformer" => {
@@ -325,7 +363,7 @@ fn add_value(
     if let Some(named) = plugin.field("targetFilePath").filter(|node| !raw(node).is_empty()) {
         plugin.decode().string(named, "targetFilePath")?;
         let (path, bytes) = files.load(home.root, &files.reference(named, home.path))?;
-        let decode = Decode { path: &path, lenient: true };
+        let decode = Decode::lenient(&path);
         if let Some(document) = files.configuration(&path, &bytes)? {
             for (_, _, node) in decode.fields(&document, "", &["targets"])? {
                 read_value_targets(decode, node, &mut targets)?;

@@ -53,7 +53,7 @@ pub(crate) fn read(
     let mut replacements = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let path = files.path_of(entry).unwrap_or(home.path).clone();
-        let decode = Decode { path: &path, lenient: false };
+        let decode = Decode::strict(&path);
         let at = format!("replacements[{index}]");
         let fields = decode.fields(entry, &at, &["source", "sourceValue", "targets", "path"])?;
         let Some((_, _, named)) = fields.iter().find(|(name, ..)| *name == "path") else {
@@ -71,7 +71,7 @@ pub(crate) fn read(
         decode.string(named, &join(&at, "path"))?;
         let (file, bytes) = files.load(home.root, &files.reference(named, &path))?;
         let documents = files.documents(&file, &bytes)?;
-        let decode = Decode { path: &file, lenient: false };
+        let decode = Decode::strict(&file);
         for document in &documents {
             match &document.value {
                 Value::Sequence(items) => {

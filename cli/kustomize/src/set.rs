@@ -27,17 +27,20 @@ impl Set {
 
     /// Fails where two objects have one identity.
     pub(crate) fn check_unique(&self) -> Result<(), BuildError> {
+        self.clashes().next().map_or(Ok(()), Err)
+    }
+
+    /// Every object whose identity another before it has.
+    pub(crate) fn clashes(&self) -> impl Iterator<Item = BuildError> {
         let mut seen: HashMap<Key<'_>, usize> = HashMap::with_capacity(self.objects.len());
-        for (index, object) in self.objects.iter().enumerate() {
-            if let Some(first) = seen.insert(object.key(), index) {
-                return Err(BuildError::Duplicate {
-                    id: object.id().to_string(),
-                    first: self.objects[first].place.clone(),
-                    second: object.place.clone(),
-                });
-            }
-        }
-        Ok(())
+        self.objects.iter().enumerate().filter_map(move |(index, object)| {
+            let first = seen.insert(object.key(), index)?;
+            Some(BuildError::Duplicate {
+                id: object.id().to_string(),
+                first: self.objects[first].place.clone(),
+                second: object.place.clone(),
+            })
+        })
     }
 
     /// The indices of the objects that are, or ever were, `id`.

@@ -1,7 +1,7 @@
 //! What a build refuses, and how it says so.
 #![allow(clippy::unwrap_used)]
 
-use gitops_kustomize::{BuildError, LoadRestrictor, Need, Options, build};
+use gitops_kustomize::{BuildError, BuildErrors, LoadRestrictor, Need, Options, build};
 use gitops_tree::{Memory, TreePath};
 
 fn tree(files: &[(&str, &str)]) -> Memory {
@@ -12,7 +12,7 @@ fn tree(files: &[(&str, &str)]) -> Memory {
     tree
 }
 
-fn error_of(files: &[(&str, &str)], dir: &str) -> BuildError {
+fn error_of(files: &[(&str, &str)], dir: &str) -> BuildErrors {
     match build(&tree(files), &TreePath::new(dir).unwrap(), &Options::default()) {
         Ok(_) => panic!("it builds, and should not"),
         Err(error) => error,
@@ -97,13 +97,10 @@ fn what_cannot_be_fetched_is_needed() {
         let text = format!("resources:\n- {address}\n");
         let error = error_of(&[("app/kustomization.yaml", &text)], "app");
         let need = Need::Remote { address: address.to_owned() };
-        match error {
-            BuildError::Needs { place, need: found } => {
-                assert_eq!(found, need);
-                assert_eq!(place.to_string(), "app/kustomization.yaml:2:3");
-            }
-            other => panic!("{other}"),
-        }
+        let found: Vec<_> = error.needs().collect();
+        assert_eq!(found.len(), 1, "{error}");
+        assert_eq!(*found[0].1, need);
+        assert_eq!(found[0].0.to_string(), "app/kustomization.yaml:2:3");
     }
     assert_eq!(
         message("helmCharts:\n- name: redis\n"),
@@ -175,7 +172,7 @@ fn references_are_checked() {
             "app"
         )
         .to_string(),
-        "base/kustomization.yaml:2:3: `../app` closes a cycle: `app` contains `app`, which is being built"
+        "base/kustomization.yaml:2:3: `../app` closes a cycle: `app` contains `app`, which is being built\n  by way of app/kustomization.yaml:1"
     );
     assert!(
         error_of(
@@ -208,7 +205,7 @@ fn objects_are_checked() {
         &[("app/kustomization.yaml", "resources: [a.yaml]\n"), ("app/a.yaml", "a: [\n")],
         "app",
     );
-    assert!(matches!(broken, BuildError::Yaml { .. }), "{broken}");
+    assert!(matches!(broken.problems()[0].error, BuildError::Yaml { .. }), "{broken}");
     assert!(broken.to_string().starts_with("app/a.yaml:"), "{broken}");
 }
 
@@ -273,8 +270,95 @@ fn links_are_followed_inside_the_tree() {
     tree.insert_link(TreePath::new("app/link").unwrap(), "../outside");
     tree.insert(TreePath::new("outside/a.yaml").unwrap(), CONFIG.as_bytes().to_vec());
     let error = build(&tree, &app, &Options::default()).err().unwrap();
-    assert!(matches!(error, BuildError::OutsideRoot { .. }), "{error}");
+    assert!(matches!(error.problems()[0].error, BuildError::OutsideRoot { .. }), "{error}");
     tree.insert_link(TreePath::new("app/link").unwrap(), "link");
     let error = build(&tree, &app, &Options::default()).err().unwrap();
-    assert!(matches!(error, BuildError::LinkLoop { .. }), "{error}");
+    assert!(matches!(error.problems()[0].error, BuildError::LinkLoop { .. }), "{error}");
+}
+
+#[test]
+fn everything_wrong_by_itself_is_told_at_once_with_the_way_that_led_there() {
+    let files = [
+        (
+            "prod/kustomization.yaml",
+            "namspace: x\nresources:\n- ../base\n- gone.yaml\nimages:\n- nam: a\nconfigMapGenerator:\n- name: c\n  files: [no.txt, neither.txt]\npatches:\n- path: missing.yaml\n- target: {kind: ConfigMap, name: late}\n  patch: '[{op: remove, path: /data/x}]'\n",
+        ),
+        ("base/kustomization.yaml", "resources:\n- a.yaml\n- b.yaml\n"),
+        ("base/a.yaml", "a: [\n"),
+        ("base/b.yaml", "kind: A\n---\napiVersion: v1\n"),
+    ];
+    // The JSON patch would find nothing only because the base is broken.
+    let expected = "\
+base/a.yaml:2:1: did not find expected node content while parsing a flow node
+  by way of prod/kustomization.yaml:3 → base/kustomization.yaml:2
+base/b.yaml:1: document 1 is no Kubernetes object: the A has no `metadata.name`
+  by way of prod/kustomization.yaml:3 → base/kustomization.yaml:3
+base/b.yaml:3: document 2 is no Kubernetes object: `kind` is missing
+  by way of prod/kustomization.yaml:3 → base/kustomization.yaml:3
+prod/kustomization.yaml:1:1: unknown field `namspace`; did you mean `namespace`?
+prod/kustomization.yaml:4:3: `gone.yaml` does not exist (looked for `prod/gone.yaml`); correct the path or delete the entry
+prod/kustomization.yaml:6:3: unknown field `images[0].nam`; did you mean `name`?
+prod/kustomization.yaml:9:11: `no.txt` does not exist (looked for `prod/no.txt`); correct the path or delete the entry
+prod/kustomization.yaml:9:19: `neither.txt` does not exist (looked for `prod/neither.txt`); correct the path or delete the entry
+prod/kustomization.yaml:11:9: `missing.yaml` does not exist (looked for `prod/missing.yaml`); correct the path or delete the entry";
+    assert_eq!(error_of(&files, "prod").to_string(), expected);
+}
+
+#[test]
+fn patches_that_match_nothing_and_clashes_are_all_told() {
+    let patch = |name: &str| {
+        format!(
+            "- patch: |\n    apiVersion: v1\n    kind: ConfigMap\n    metadata: {{name: {name}}}\n"
+        )
+    };
+    let kustomization =
+        format!("resources: [a.yaml]\nnamePrefix: p-\npatches:\n{}{}", patch("x"), patch("y"));
+    let errors =
+        error_of(&[("kustomization.yaml", &kustomization), ("a.yaml", CONFIG)], "").to_string();
+    let lines: Vec<&str> = errors.lines().collect();
+    assert_eq!(lines.len(), 2, "{errors}");
+    assert!(lines[0].starts_with("kustomization.yaml:5: the patch is for `ConfigMap/x`"));
+    assert!(lines[1].starts_with("kustomization.yaml:9: the patch is for `ConfigMap/y`"));
+
+    let thrice = format!("{CONFIG}---\n{CONFIG}---\n{CONFIG}");
+    let errors =
+        error_of(&[("kustomization.yaml", "resources: [a.yaml]"), ("a.yaml", &thrice)], "");
+    assert_eq!(errors.problems().len(), 2, "{errors}");
+}
+
+#[test]
+fn a_problem_is_told_once_and_of_many_the_first() {
+    let files = [
+        ("kustomization.yaml", "resources: [one, two]\n"),
+        ("one/kustomization.yaml", "resources: [../base]\nnamePrefix: one-\n"),
+        ("two/kustomization.yaml", "resources: [../base]\nnamePrefix: two-\n"),
+        ("base/kustomization.yaml", "resources: [gone.yaml]\n"),
+    ];
+    assert_eq!(
+        error_of(&files, "").to_string(),
+        "base/kustomization.yaml:1:13: `gone.yaml` does not exist (looked for `base/gone.yaml`); correct the path or delete the entry\n  by way of kustomization.yaml:1 → one/kustomization.yaml:1"
+    );
+    let many: String = (0..50).map(|index| format!("- gone-{index}.yaml\n")).collect();
+    let errors = error_of(&[("kustomization.yaml", &format!("resources:\n{many}"))], "");
+    assert_eq!(errors.problems().len(), BuildErrors::MAX);
+    assert_eq!(errors.more(), 30);
+    assert!(errors.to_string().ends_with("\nand 30 more"));
+}
+
+#[test]
+fn the_text_of_a_patch_is_not_repeated() {
+    let secret =
+        "patchesStrategicMerge:\n- |\n  kind: Secret\n  stringData: [{password: hunter2}\n";
+    let errors = error_of(&[("kustomization.yaml", secret)], "").to_string();
+    assert!(!errors.contains("hunter2"), "{errors}");
+    assert!(errors.starts_with("kustomization.yaml:"), "{errors}");
+    let env = [
+        ("kustomization.yaml", "secretGenerator:\n- name: s\n  envs: [a.env]\n"),
+        ("a.env", "hunter2\nhunter2\n"),
+    ];
+    let errors = error_of(&env, "").to_string();
+    assert_eq!(
+        errors,
+        "a.env:2:1: `s` has this key already, from a.env:1:1; delete one of them\n  by way of kustomization.yaml:2"
+    );
 }

@@ -97,7 +97,7 @@ impl Build<'_> {
         for entry in &kustomization.crds {
             let (file, bytes) = self.files.load(root, &self.files.reference(entry, path))?;
             if let Some(document) = self.files.definitions(&file, &bytes)? {
-                let decode = Decode { path: &file, lenient: true };
+                let decode = Decode::lenient(&file);
                 own.merge(&crds::read(decode, &document)?).map_err(fail(&file))?;
             }
         }

@@ -16,12 +16,12 @@ pub(crate) fn each<T>(
     field: &str,
     read: impl Fn(Decode<'_>, &Node, &str) -> Result<T, BuildError>,
 ) -> Result<Vec<T>, BuildError> {
-    decode
-        .list(node, field)?
-        .iter()
-        .enumerate()
-        .map(|(index, item)| read(decode, item, &format!("{field}[{index}]")))
-        .collect()
+    let mut entries = Vec::new();
+    for (index, item) in decode.list(node, field)?.iter().enumerate() {
+        let entry = read(decode, item, &format!("{field}[{index}]"));
+        entries.extend(decode.or_report(entry)?);
+    }
+    Ok(entries)
 }
 
 pub(crate) fn non_empty(
