@@ -27,4 +27,4 @@ pub use json::JsonError;
 pub use node::{FileId, Mark, Node, Scalar, Style, Tag, Value};
 pub use read::{Dialect, Document, ReadError, read, read_as};
 pub use spelling::string_like;
-pub use write::{write, write_json};
+pub use write::{write, write_json, write_to};

@@ -5,16 +5,23 @@
 //! v2.4, for what an object can hold: block collections, empty ones in flow
 //! style, scalars without tags. libyaml-safer's emitter differs from it in what
 //! counts as printable and in several escapes.
+//!
+//! Each style of a scalar is written in one of two ways: character by character
+//! for any text, and by the line for printable ASCII, which most texts are.
 
-use std::borrow::Cow;
-use std::cmp::Ordering;
+mod order;
+mod scan;
+mod source;
 
 use serde_json::Value as Json;
 
+use crate::Node;
 use crate::events::is_break;
-use crate::json::{Meaning, meaning, number_of, number_text};
-use crate::resolve::{self, Version};
-use crate::{Node, Tag, Value};
+
+use order::sort;
+pub(crate) use scan::Allowed;
+use scan::{APOSTROPHE, ESCAPED, NEWLINE, OTHER, SPACE, is_printable, is_string, scan};
+use source::{Shape, Source};
 
 /// One object as kustomize v5.8 prints it, with its last line break.
 ///
@@ -24,127 +31,21 @@ use crate::{Node, Tag, Value};
 /// where kustomize loses it: it reads its own JSON as YAML, in which that is a
 /// line break.
 pub fn write(node: &Node) -> String {
-    let mut writer = Writer::default();
-    writer.value(&View::of_node(node), Context::Root);
-    writer.finish()
+    let mut out = String::new();
+    write_to(&mut out, node);
+    out
+}
+
+/// The same at the end of a text that is empty or ends with a line break.
+pub fn write_to(out: &mut String, node: &Node) {
+    Writer::new(out).document(node);
 }
 
 /// The same for a JSON value.
 pub fn write_json(value: &Json) -> String {
-    let mut writer = Writer::default();
-    writer.value(&View::of_json(value), Context::Root);
-    writer.finish()
-}
-
-/// A value about to be written: a scalar's text and whether it must be told
-/// from another type, or a collection.
-enum View<'a> {
-    /// Text of a null, boolean or number.
-    Bare(Cow<'a, str>),
-    Text(Cow<'a, str>),
-    Items(Vec<View<'a>>),
-    Entries(Vec<(Cow<'a, str>, View<'a>)>),
-}
-
-impl<'a> View<'a> {
-    fn of_node(node: &'a Node) -> View<'a> {
-        match &node.value {
-            Value::Scalar(scalar) => match meaning(scalar) {
-                Meaning::Null => View::Bare("null".into()),
-                Meaning::Bool(value) => View::Bare(if value { "true" } else { "false" }.into()),
-                Meaning::Number(number) => View::Bare(number_text(number).into()),
-                Meaning::Text(text) => View::Text(text),
-            },
-            Value::Sequence(items) => View::Items(items.iter().map(View::of_node).collect()),
-            Value::Mapping(entries) => {
-                View::entries(entries.iter().map(|(key, value)| {
-                    (key.text().unwrap_or("null").into(), View::of_node(value))
-                }))
-            }
-        }
-    }
-
-    fn of_json(json: &'a Json) -> View<'a> {
-        match json {
-            Json::Null => View::Bare("null".into()),
-            Json::Bool(value) => View::Bare(if *value { "true" } else { "false" }.into()),
-            Json::Number(number) => View::Bare(number_text(number_of(number)).into()),
-            Json::String(text) => View::Text(text.into()),
-            Json::Array(items) => View::Items(items.iter().map(View::of_json).collect()),
-            Json::Object(map) => View::entries(
-                map.iter().map(|(key, value)| (key.as_str().into(), View::of_json(value))),
-            ),
-        }
-    }
-
-    fn entries(entries: impl Iterator<Item = (Cow<'a, str>, View<'a>)>) -> View<'a> {
-        View::Entries(sort(entries.collect()))
-    }
-}
-
-/// A merge sort of our own: go-yaml's order is not transitive for every set of
-/// keys, which the standard library's sorts may answer with a panic.
-fn sort<T>(mut entries: Vec<(Cow<'_, str>, T)>) -> Vec<(Cow<'_, str>, T)> {
-    const SMALL: usize = 12;
-    if entries.len() <= SMALL {
-        for end in 1..entries.len() {
-            let mut at = end;
-            while at > 0 && key_order(&entries[at].0, &entries[at - 1].0) == Ordering::Less {
-                entries.swap(at, at - 1);
-                at -= 1;
-            }
-        }
-        return entries;
-    }
-    let right = sort(entries.split_off(entries.len() / 2));
-    let left = sort(entries);
-    let mut merged = Vec::with_capacity(left.len() + right.len());
-    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-    while let (Some(one), Some(two)) = (left.peek(), right.peek()) {
-        let from_right = key_order(&two.0, &one.0) == Ordering::Less;
-        merged.extend(if from_right { right.next() } else { left.next() });
-    }
-    merged.extend(left);
-    merged.extend(right);
-    merged
-}
-
-/// go-yaml v2's `keyList.Less`: letters after everything else, runs of digits
-/// by their value. Digits are the ASCII ones here.
-fn key_order(a: &str, b: &str) -> Ordering {
-    // Most keys differ first in two ASCII letters.
-    if let Some((x, y)) = a.bytes().zip(b.bytes()).find(|(x, y)| x != y)
-        && x.is_ascii_alphabetic()
-        && y.is_ascii_alphabetic()
-    {
-        return x.cmp(&y);
-    }
-    let is_digit = |c: &char| c.is_ascii_digit();
-    let common = a.chars().zip(b.chars()).take_while(|(a, b)| a == b);
-    let common: usize = common.map(|(c, _)| c.len_utf8()).sum();
-    let (rest_a, rest_b) = (&a[common..], &b[common..]);
-    let (Some(x), Some(y)) = (rest_a.chars().next(), rest_b.chars().next()) else {
-        return rest_a.len().cmp(&rest_b.len());
-    };
-    match (x.is_alphabetic(), y.is_alphabetic()) {
-        (true, true) => return x.cmp(&y),
-        (true, false) => return Ordering::Greater,
-        (false, true) => return Ordering::Less,
-        (false, false) => {}
-    }
-    // Leading zeros count when they continue a number.
-    let continues = (x == '0' || y == '0')
-        && a[..common].chars().rev().take_while(is_digit).any(|digit| digit != '0');
-    let number = |rest: &str| {
-        rest.chars().take_while(is_digit).fold(
-            (i64::from(continues), 0),
-            |(value, count), digit| {
-                let digit = i64::from(u32::from(digit) - u32::from('0'));
-                (value.wrapping_mul(10).wrapping_add(digit), count + 1)
-            },
-        )
-    };
-    number(rest_a).cmp(&number(rest_b)).then(x.cmp(&y))
+    let mut out = String::new();
+    Writer::new(&mut out).document(value);
+    out
 }
 
 const WIDTH: usize = 80;
@@ -169,36 +70,42 @@ enum Style {
 }
 
 /// The emitter's state; names as in `emitterc.go`.
-struct Writer {
-    out: String,
-    /// -1 before the first collection.
+struct Writer<'o, 'v, S> {
+    out: &'o mut String,
+    /// `None` before the first collection.
     indent: Option<usize>,
     column: usize,
     whitespace: bool,
     indention: bool,
+    /// The entries of the mappings being written, the innermost last.
+    entries: Vec<(&'v str, &'v S)>,
 }
 
-impl Default for Writer {
-    fn default() -> Self {
-        Writer { out: String::new(), indent: None, column: 0, whitespace: true, indention: true }
+impl<'o, 'v, S: Source> Writer<'o, 'v, S> {
+    fn new(out: &'o mut String) -> Writer<'o, 'v, S> {
+        Writer {
+            out,
+            indent: None,
+            column: 0,
+            whitespace: true,
+            indention: true,
+            entries: Vec::new(),
+        }
     }
-}
 
-impl Writer {
-    fn finish(mut self) -> String {
+    fn document(mut self, value: &'v S) {
+        self.value(value, Context::Root);
         self.indent = None;
         self.write_indent();
-        self.out
     }
 
-    fn value(&mut self, value: &View<'_>, context: Context) {
-        match value {
-            View::Bare(text) => self.scalar(text, Style::Plain, context),
-            View::Text(text) => self.text(text, context),
-            View::Items(items) if items.is_empty() => self.empty("[", "]"),
-            View::Entries(entries) if entries.is_empty() => self.empty("{", "}"),
-            View::Items(items) => self.items(items, context),
-            View::Entries(entries) => self.entries(entries),
+    fn value(&mut self, value: &'v S, context: Context) {
+        match value.shape() {
+            Shape::Bare(text) => self.scalar(&text, Style::Plain, context),
+            Shape::Text(text) => self.text(&text, scan(&text), context),
+            Shape::Items([]) => self.empty("[", "]"),
+            Shape::Items(items) => self.items(items, context),
+            Shape::Entries => self.mapping(value),
         }
     }
 
@@ -207,7 +114,7 @@ impl Writer {
         self.indicator(close, false, false, false);
     }
 
-    fn items(&mut self, items: &[View<'_>], context: Context) {
+    fn items(&mut self, items: &'v [S], context: Context) {
         let outer = self.indent;
         let indentless = context == Context::Entry && !self.indention;
         self.increase_indent(false, indentless);
@@ -219,48 +126,102 @@ impl Writer {
         self.indent = outer;
     }
 
-    fn entries(&mut self, entries: &[(Cow<'_, str>, View<'_>)]) {
+    fn mapping(&mut self, mapping: &'v S) {
+        let first = self.entries.len();
+        mapping.entries(&mut self.entries);
+        let end = self.entries.len();
+        if first == end {
+            return self.empty("{", "}");
+        }
+        sort(&mut self.entries[first..]);
         let outer = self.indent;
         self.increase_indent(false, false);
-        for (key, value) in entries {
+        for index in first..end {
+            let (key, value) = self.entries[index];
             self.write_indent();
-            if key.len() <= 128 && !key.contains(is_break) {
-                self.text(key, Context::SimpleKey);
+            let found = scan(key);
+            let is_one_line = found & (NEWLINE | OTHER) == 0 || !key.contains(is_break);
+            if key.len() <= 128 && is_one_line {
+                self.text(key, found, Context::SimpleKey);
                 self.indicator(":", false, false, false);
             } else {
                 self.indicator("?", true, false, true);
-                self.text(key, Context::Entry);
+                self.text(key, found, Context::Entry);
                 self.write_indent();
                 self.indicator(":", true, false, true);
             }
             self.value(value, Context::Entry);
         }
+        self.entries.truncate(first);
         self.indent = outer;
     }
 
-    fn text(&mut self, text: &str, context: Context) {
-        let style = if text.contains('\n') {
+    /// Writes a string in which `found` was found.
+    fn text(&mut self, text: &str, found: u8, context: Context) {
+        let style = if found & NEWLINE != 0 {
             Style::Literal
-        } else if is_plain_string(text) {
+        } else if is_string(text, found) {
             Style::Plain
         } else {
             Style::Double
         };
-        self.scalar(text, style, context);
+        if found & OTHER != 0 || !self.ascii(text, found, style, context) {
+            self.any(text, style, context);
+        }
     }
 
-    fn scalar(&mut self, text: &str, wanted: Style, context: Context) {
-        if wanted == Style::Plain && is_simple(text) {
-            if !self.whitespace {
-                self.out.push(' ');
-                self.column += 1;
-            }
-            self.out.push_str(text);
-            self.column += text.len();
-            self.whitespace = false;
-            self.indention = false;
-            return;
+    fn scalar(&mut self, text: &str, style: Style, context: Context) {
+        let found = scan(text);
+        if found & (OTHER | NEWLINE) != 0 || !self.ascii(text, found, style, context) {
+            self.any(text, style, context);
         }
+    }
+
+    /// Writes printable ASCII, in which `found` was found, unless there is
+    /// something about it that asks for more care.
+    fn ascii(&mut self, text: &str, found: u8, wanted: Style, context: Context) -> bool {
+        let fold = context != Context::SimpleKey && found & SPACE != 0;
+        match wanted {
+            Style::Literal => {
+                if context == Context::SimpleKey || text.ends_with(' ') || text.contains(" \n") {
+                    return false;
+                }
+                self.literal_header(text);
+                self.literal_lines(text);
+                return true;
+            }
+            Style::Plain if text.is_empty() => return false,
+            Style::Plain if scan::may_stand_plain(text, found) => {
+                if !self.whitespace {
+                    self.put(' ');
+                }
+                self.flow_lines(text, fold);
+            }
+            Style::Plain | Style::Single => {
+                if found & APOSTROPHE != 0 {
+                    return false;
+                }
+                self.indicator("'", true, false, false);
+                self.flow_lines(text, fold);
+                self.indicator("'", false, false, false);
+            }
+            Style::Double => {
+                if found & ESCAPED != 0 || fold && self.column + text.len() + 2 > WIDTH {
+                    return false;
+                }
+                self.indicator("\"", true, false, false);
+                self.out.push_str(text);
+                self.column += text.len();
+                self.indicator("\"", false, false, false);
+            }
+        }
+        self.whitespace = false;
+        self.indention = false;
+        true
+    }
+
+    /// Writes any text.
+    fn any(&mut self, text: &str, wanted: Style, context: Context) {
         let allowed = Allowed::of(text);
         let style = match wanted {
             Style::Plain if allowed.plain => Style::Plain,
@@ -293,6 +254,54 @@ impl Writer {
         self.indent = outer;
     }
 
+    /// How far the lines of a scalar are indented.
+    fn scalar_indent(&self) -> usize {
+        self.indent.map_or(INDENT, |indent| indent + INDENT)
+    }
+
+    fn put_blanks(&mut self, mut count: usize) {
+        const BLANKS: &str = "                                                                ";
+        while count > 0 {
+            let some = count.min(BLANKS.len());
+            self.out.push_str(&BLANKS[..some]);
+            count -= some;
+        }
+    }
+
+    /// Plain text, or what stands between single quotes: printable ASCII.
+    fn flow_lines(&mut self, text: &str, fold: bool) {
+        let bytes = text.as_bytes();
+        let mut from = 0;
+        while fold && self.column + (bytes.len() - from) > WIDTH {
+            let beyond = from + (WIDTH + 1).saturating_sub(self.column);
+            let is_fold =
+                |at: &usize| bytes[*at] == b' ' && bytes[*at - 1] != b' ' && bytes[*at + 1] != b' ';
+            let inside = beyond.max(1)..bytes.len().saturating_sub(1);
+            let Some(at) = inside.into_iter().find(is_fold) else { break };
+            self.out.push_str(&text[from..at]);
+            self.out.push('\n');
+            let indent = self.scalar_indent();
+            self.put_blanks(indent);
+            self.column = indent;
+            from = at + 1;
+        }
+        self.out.push_str(&text[from..]);
+        self.column += bytes.len() - from;
+    }
+
+    fn literal_lines(&mut self, text: &str) {
+        let indent = self.scalar_indent();
+        for line in text.split_inclusive('\n') {
+            if line != "\n" {
+                self.put_blanks(indent);
+            }
+            self.out.push_str(line);
+        }
+        self.indention = text.ends_with('\n');
+        // Beyond the indentation or at the start of a line is all that counts.
+        self.column = if self.indention { 0 } else { indent + 1 };
+    }
+
     fn increase_indent(&mut self, flow: bool, indentless: bool) {
         self.indent = Some(match self.indent {
             None => {
@@ -322,11 +331,9 @@ impl Writer {
         if !self.indention || self.column > indent || (self.column == indent && !self.whitespace) {
             self.put_break('\n');
         }
-        while self.column < indent {
-            const BLANKS: &str = "                                ";
-            let count = (indent - self.column).min(BLANKS.len());
-            self.out.push_str(&BLANKS[..count]);
-            self.column += count;
+        if self.column < indent {
+            self.put_blanks(indent - self.column);
+            self.column = indent;
         }
         self.whitespace = true;
         self.indention = true;
@@ -440,7 +447,7 @@ impl Writer {
         self.put(short);
     }
 
-    fn literal(&mut self, text: &str) {
+    fn literal_header(&mut self, text: &str) {
         self.indicator("|", true, false, false);
         if text.starts_with(|c| c == ' ' || is_break(c)) {
             self.indicator("2", false, false, false);
@@ -458,6 +465,10 @@ impl Writer {
         self.put_break('\n');
         self.indention = true;
         self.whitespace = true;
+    }
+
+    fn literal(&mut self, text: &str) {
+        self.literal_header(text);
         let mut breaks = true;
         for c in text.chars() {
             if is_break(c) {
@@ -474,91 +485,6 @@ impl Writer {
             }
         }
     }
-}
-
-/// Whether a string may stand without quotes as far as types go: go-yaml v2
-/// must not take it for something else.
-pub(crate) fn is_plain_string(text: &str) -> bool {
-    resolve::resolve(text, Version::V2) == Tag::Str && !resolve::is_base60(text)
-}
-
-/// Whether a text is plain at a glance: letters, digits and what means nothing
-/// between them. Most texts are; the others are looked at closely.
-fn is_simple(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let inside =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'/' | b'.' | b'-');
-    bytes.first().is_some_and(|first| first.is_ascii_alphanumeric() || matches!(first, b'_' | b'/'))
-        && bytes.iter().enumerate().all(|(index, byte)| {
-            inside(*byte)
-                || (*byte == b':' && bytes.get(index + 1).is_some_and(|next| inside(*next)))
-        })
-}
-
-/// The styles in which a text may stand in block context.
-pub(crate) struct Allowed {
-    pub(crate) plain: bool,
-    pub(crate) single: bool,
-    pub(crate) block: bool,
-}
-
-impl Allowed {
-    /// `yaml_emitter_analyze_scalar`.
-    pub(crate) fn of(text: &str) -> Allowed {
-        let (mut indicators, mut special, mut breaks) = (false, false, false);
-        let (mut break_space, mut space_break) = (false, false);
-        let mut previous = None;
-        if text.starts_with("---") || text.starts_with("...") {
-            indicators = true;
-        }
-        let mut characters = text.chars().peekable();
-        while let Some(c) = characters.next() {
-            let before_blank = matches!(characters.peek(), None | Some(' ' | '\t'));
-            let after_blank = previous.is_none_or(|c| matches!(c, ' ' | '\t') || is_break(c));
-            if previous.is_none() {
-                indicators |= matches!(
-                    c,
-                    '#' | ','
-                        | '['
-                        | ']'
-                        | '{'
-                        | '}'
-                        | '&'
-                        | '*'
-                        | '!'
-                        | '|'
-                        | '>'
-                        | '\''
-                        | '"'
-                        | '%'
-                        | '@'
-                        | '`'
-                ) || matches!(c, '?' | ':' | '-') && before_blank;
-            } else {
-                indicators |= c == ':' && before_blank || c == '#' && after_blank;
-            }
-            special |= !is_printable(c);
-            breaks |= is_break(c);
-            break_space |= c == ' ' && previous.is_some_and(is_break);
-            space_break |= is_break(c) && previous == Some(' ');
-            previous = Some(c);
-        }
-        let edge = |c: char| c == ' ' || is_break(c);
-        let at_edge = text.starts_with(edge) || text.ends_with(edge);
-        let quoted = !space_break && !special;
-        let plain = quoted && !at_edge && !break_space && !breaks && !indicators;
-        Allowed {
-            plain,
-            single: quoted && !break_space,
-            block: quoted && !text.ends_with(' ') && !text.is_empty(),
-        }
-    }
-}
-
-/// go-yaml v2's notion: nothing above U+FFFF, no tab.
-fn is_printable(c: char) -> bool {
-    matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
-        && c != '\u{feff}'
 }
 
 #[cfg(test)]

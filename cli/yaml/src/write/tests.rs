@@ -1,7 +1,11 @@
 #![allow(clippy::unwrap_used)]
+use std::cmp::Ordering;
+
 use serde_json::json;
 
+use super::order::key_order;
 use super::*;
+use crate::Tag;
 
 #[test]
 fn scalars() {
@@ -47,19 +51,91 @@ fn scalars() {
     }
 }
 
+/// Every text of up to four of these pieces, and of a few longer ones.
+fn texts(longest: usize) -> Vec<String> {
+    let pieces = [
+        "a", "n", "0", "8", "_", "/", ".", "-", "~", ":", ",", "?", "e", "é", " ", "#", "'", "\"",
+        "\\", "\n", "\t", "[",
+    ];
+    let mut all = vec![String::new()];
+    let mut last = all.clone();
+    for _ in 0..longest {
+        last = last
+            .iter()
+            .flat_map(|text| pieces.iter().map(move |piece| format!("{text}{piece}")))
+            .collect();
+        all.extend_from_slice(&last);
+    }
+    for word in ["yes", "false", "falsey", "null", "12h", "1.5.2", "2024-01-01", ".inf", "1:30"] {
+        all.push(word.to_owned());
+    }
+    all
+}
+
 #[test]
-fn what_is_simple_may_be_plain() {
-    let pieces = ["a", "Z", "0", "_", "/", ".", "-", ":", "é", " ", "#", "'"];
-    let mut texts = vec![String::new()];
-    for _ in 0..4 {
-        let longer =
-            texts.iter().flat_map(|text| pieces.iter().map(move |piece| format!("{text}{piece}")));
-        texts = longer.collect();
-        for text in &texts {
-            assert!(!is_simple(text) || Allowed::of(text).plain, "{text}");
+fn a_glance_sees_what_a_close_look_does() {
+    for text in texts(4) {
+        let found = scan(&text);
+        assert_eq!(is_string(&text, found), scan::is_plain_string(&text), "{text:?}");
+        if !text.is_empty() && found & (NEWLINE | OTHER) == 0 {
+            assert_eq!(scan::may_stand_plain(&text, found), Allowed::of(&text).plain, "{text:?}");
         }
     }
-    assert!(is_simple("registry.example/shop/api:v1.2"));
+}
+
+/// What a writer that stands at a column in a mapping makes of a text, and
+/// what it writes after it.
+fn at_column(column: usize, context: Context, run: impl Fn(&mut Writer<'_, '_, Json>)) -> String {
+    let mut out = "k".repeat(column);
+    let mut writer: Writer<'_, '_, Json> = Writer::new(&mut out);
+    writer.indent = (context != Context::Root).then_some(4);
+    writer.column = column;
+    (writer.whitespace, writer.indention) = (false, false);
+    run(&mut writer);
+    writer.write_indent();
+    writer.put('.');
+    out
+}
+
+#[test]
+fn both_ways_of_writing_agree() {
+    let long = texts(2).into_iter().flat_map(|text| {
+        ["word words ", "a  b c ", "one\n two\n\n", "it's one: "]
+            .map(|filler| format!("x{}{text}{}{text}", filler.repeat(9), filler.repeat(9)))
+    });
+    for text in texts(3).into_iter().chain(long) {
+        for column in [3, 40, 79, 80, 81, 95] {
+            for context in [Context::Root, Context::Item, Context::SimpleKey, Context::Entry] {
+                let style = match scan(&text) & NEWLINE != 0 {
+                    true => Style::Literal,
+                    false if scan::is_plain_string(&text) => Style::Plain,
+                    false => Style::Double,
+                };
+                assert_eq!(
+                    at_column(column, context, |writer| writer.text(&text, scan(&text), context)),
+                    at_column(column, context, |writer| writer.any(&text, style, context)),
+                    "{text:?} at {column}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn integers_keep_their_text_only_as_go_writes_them() {
+    for (text, expected) in [
+        ("0", "0"),
+        ("17", "17"),
+        ("017", "15"),
+        ("-3", "-3"),
+        ("+3", "3"),
+        ("0x10", "16"),
+        ("999999999999999999", "999999999999999999"),
+        ("1_000", "1000"),
+        ("-0", "0"),
+    ] {
+        assert_eq!(write(&Node::scalar(text, Tag::Int)), format!("{expected}\n"), "{text}");
+    }
 }
 
 #[test]
@@ -78,9 +154,9 @@ fn keys_sort_as_go_yaml_sorts_them() {
         assert_ne!(key_order(one, two), Ordering::Greater, "{one} {two}");
         assert_ne!(key_order(two, one), Ordering::Less, "{one} {two}");
     }
-    let shuffled: Vec<(Cow<'_, str>, ())> =
-        sorted.iter().rev().map(|key| (Cow::Borrowed(*key), ())).collect();
-    let keys: Vec<String> = sort(shuffled).into_iter().map(|(key, ())| key.into_owned()).collect();
+    let mut shuffled: Vec<(&str, ())> = sorted.iter().rev().map(|key| (*key, ())).collect();
+    sort(&mut shuffled);
+    let keys: Vec<&str> = shuffled.into_iter().map(|(key, ())| key).collect();
     assert_eq!(keys, sorted);
 }
 
