@@ -140,37 +140,45 @@ const PROBE_BUDGET: usize = 32 << 20;
 fn tag_before_comma(text: &str, lead: usize) -> Option<Place> {
     let bytes = text.as_bytes();
     let mut budget = PROBE_BUDGET;
-    let mut from = 0;
-    while let Some(found) = bytes[from..].iter().position(|byte| *byte == b'!') {
-        let start = from + found;
-        let length = bytes[start..]
-            .iter()
-            .position(|byte| matches!(byte, b',' | b' ' | b'\t' | b'\n' | b'\r'))
-            .unwrap_or(bytes.len() - start);
-        let mut comma = start + length;
-        from = comma;
-        if bytes.get(start + 1) == Some(&b'<') {
-            let close = bytes[start..].iter().position(|byte| *byte == b'>');
-            comma = close.map_or(bytes.len(), |close| start + close + 1);
-        }
-        let begins_token = start == 0
-            || !(bytes[start - 1].is_ascii_alphanumeric()
-                || matches!(bytes[start - 1], b'.' | b'_'));
-        if bytes.get(comma) != Some(&b',') || !begins_token {
-            continue;
-        }
-        budget = budget.checked_sub(comma)?;
-        let mut scanner = Scanner::new();
-        scanner.set_encoding(Encoding::Utf8);
-        scanner.set_input(terminated(&text[..comma]));
-        let end = comma as u64;
-        for token in scanner {
-            let Ok(token) = token else { break };
-            if matches!(token.data, TokenData::Tag { .. }) && token.end_mark.index == end {
-                return Some(place(token.start_mark, lead));
+    // Since the last blank: a tag may have begun, or one in `!<…>`, which may
+    // hold commas.
+    let (mut tag, mut verbatim) = (false, false);
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => (tag, verbatim) = (false, false),
+            b'!' => {
+                let inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"._".contains(byte);
+                let begins = at == 0 || !inside(&bytes[at - 1]);
+                tag |= begins;
+                verbatim |= begins && bytes.get(at + 1) == Some(&b'<');
             }
-            if matches!(token.data, TokenData::StreamEnd) {
-                break;
+            b',' if tag || verbatim && bytes[at - 1] == b'>' => {
+                tag = false;
+                budget = budget.checked_sub(at)?;
+                if let Some(start) = tag_ends_at(&text[..at]) {
+                    return Some(place(start, lead));
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Where the tag starts that these bytes end with. A character that ends a tag,
+/// but may not follow one, makes the scanner tell.
+fn tag_ends_at(text: &str) -> Option<libyaml_safer::Mark> {
+    let mut scanner = Scanner::new();
+    scanner.set_encoding(Encoding::Utf8);
+    scanner.set_input(text.as_bytes().chain(&b"^\n"[..]));
+    for token in scanner {
+        match token {
+            Ok(token) if matches!(token.data, TokenData::StreamEnd) => break,
+            Ok(_) => {}
+            Err(error) => {
+                let here = error.problem_mark().is_some_and(|at| at.index == text.len() as u64);
+                let in_tag = error.context() == Some("while scanning a tag");
+                return error.context_mark().filter(|_| here && in_tag);
             }
         }
     }
@@ -195,7 +203,7 @@ impl Source<'_> {
                 EventData::StreamStart { .. } => {}
                 EventData::StreamEnd => return Ok(documents),
                 EventData::DocumentStart { .. } => {
-                    let line = place(event.start_mark, self.lead).line;
+                    let line = self.place(event.start_mark).line;
                     let steps = self.document(&mut parser)?;
                     documents.push(Steps { line, steps });
                 }
@@ -204,8 +212,26 @@ impl Source<'_> {
         }
     }
 
+    /// Where a mark stands; the line break that was appended is no part of the
+    /// file, so what stands behind it stands at the file's end.
+    fn place(&self, mark: libyaml_safer::Mark) -> Place {
+        let place = place(mark, self.lead);
+        let end = self.text.len() + self.lead;
+        if place.offset <= end {
+            return place;
+        }
+        let last = self.text.rsplit(is_break).next().unwrap_or_default();
+        // With a carriage return at the end it makes one break.
+        let more = u32::from(!self.text.ends_with('\r'));
+        Place {
+            offset: end,
+            line: place.line.saturating_sub(more).max(1),
+            column: small(last.chars().count()).saturating_add(1),
+        }
+    }
+
     fn unexpected(&self, mark: libyaml_safer::Mark) -> ReadError {
-        place(mark, self.lead).error("did not find expected node content")
+        self.place(mark).error("did not find expected node content")
     }
 
     fn next<R: BufRead>(&self, parser: &mut Parser<R>) -> Result<libyaml_safer::Event, ReadError> {
@@ -219,7 +245,7 @@ impl Source<'_> {
             if let Some(mark) = error.context_mark().filter(|mark| mark.line != at.line) {
                 reason.push_str(&format!(" from line {}", mark.line + 1));
             }
-            place(at, self.lead).error(reason)
+            self.place(at).error(reason)
         })
     }
 
@@ -231,8 +257,8 @@ impl Source<'_> {
         let mut anchors: HashMap<String, usize> = HashMap::new();
         loop {
             let event = self.next(parser)?;
-            let start = place(event.start_mark, self.lead);
-            let end = place(event.end_mark, self.lead).offset.min(self.text.len() + self.lead);
+            let start = self.place(event.start_mark);
+            let end = self.place(event.end_mark).offset;
             let (kind, anchor, tag) = match event.data {
                 EventData::DocumentEnd { .. } => return Ok(steps),
                 EventData::Alias { anchor } => {
@@ -295,23 +321,23 @@ impl Source<'_> {
         let empty = matches!(kind, Kind::Scalar { text, style: Style::Plain } if text.is_empty());
         let mut place = from;
         let mut left = count;
-        let mut in_property = false;
-        let mut in_comment = false;
+        let (mut in_anchor, mut in_tag, mut in_comment) = (false, false, false);
         let mut characters = self.text[from.offset - self.lead..].chars().peekable();
         while let Some(c) = characters.next() {
             let blank = matches!(c, ' ' | '\t') || is_break(c);
+            // An anchor's name ends at the colon of the key that it may be.
+            in_anchor &= c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+            in_tag &= !blank;
             if empty && place.offset >= end {
                 break;
             } else if in_comment {
                 in_comment = !is_break(c);
-            } else if in_property {
-                in_property = !blank;
-            } else if !blank {
+            } else if !(blank || in_anchor || in_tag) {
                 match c {
                     '#' => in_comment = true,
                     '&' | '!' if left > 0 => {
                         left -= 1;
-                        in_property = true;
+                        (in_anchor, in_tag) = (c == '&', c == '!');
                     }
                     _ => break,
                 }

@@ -154,3 +154,48 @@ fn bombs() {
     }
     assert!(read(FileId(0), tower.as_bytes()).is_err());
 }
+
+#[test]
+fn marks_lie_in_the_file() {
+    let span = |text: &str, node: &Node| {
+        let mark = node.mark;
+        (mark.line, mark.column, text[mark.start as usize..mark.end as usize].to_owned())
+    };
+    // The end of a file without a line break.
+    for (text, expected) in [
+        ("?", (1, 1, "?")),
+        ("? ", (1, 1, "? ")),
+        ("a:\n- ", (1, 1, "a:\n-")),
+        ("a: |\n  x", (1, 1, "a: |\n  x")),
+    ] {
+        let (line, column, spelled) = expected;
+        assert_eq!(span(text, &roots(text)[0]), (line, column, spelled.to_owned()), "{text:?}");
+    }
+    let text = "? \r";
+    let root = &roots(text)[0];
+    let (key, value) = &root.entries()[0];
+    assert_eq!(span(text, key), (1, 2, String::new()));
+    assert_eq!(span(text, value), (2, 1, String::new()));
+    // An anchor's name ends where a key's colon begins.
+    let text = "&a ::: b";
+    assert_eq!(span(text, &roots(text)[0].entries()[0].0), (1, 4, "::".to_owned()));
+    let text = "&U::::";
+    assert_eq!(span(text, &roots(text)[0].entries()[0].0), (1, 3, ":::".to_owned()));
+}
+
+#[test]
+fn a_tag_before_a_comma_is_refused_wherever_it_stands() {
+    for (text, line, column) in [
+        ("{{!,", 1, 3),
+        ("-\r{!,", 2, 2),
+        ("[,56>!<![!,", 1, 10),
+        ("[! !,", 1, 4),
+        ("[!<a,b>,", 1, 2),
+        ("['x'!b,", 1, 5),
+    ] {
+        let found = error(text.as_bytes());
+        let expected = format!("line {line}, column {column}: did not find expected whitespace");
+        assert!(found.starts_with(&expected), "{text:?}: {found}");
+    }
+    assert_eq!(value("[a!, b, \"c!,\", 'd !,']"), json!(["a!", "b", "c!,", "d !,"]));
+}
