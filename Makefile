@@ -7,7 +7,7 @@ PEERS := $(XDG_CACHE_HOME)/kubectl-gitops/peers
 KUSTOMIZE := $(PEERS)/kustomize-5.8.1/kustomize
 GO_YAML := $(PEERS)/go-yaml/go-yaml
 
-.PHONY: build target policies assets demo test test-peers lint fmt peers bench
+.PHONY: build target policies assets demo test test-peers fuzz lint fmt peers bench
 
 build: ## the program, for development
 	$(CARGO) build -p kubectl-gitops
@@ -36,11 +36,15 @@ test: policies ## unit tests, cases, and tests against a real API server
 	fi
 	$(CARGO) run -q -p gitops-policy-build -- hostile
 	$(CARGO) test
-	$(CARGO) test -p no-floating-tag -p gitops-policy-sdk -p gitops-policy-build -p gitops-bench
+	$(CARGO) test -p no-floating-tag -p gitops-policy-sdk -p gitops-policy-build -p gitops-bench -p gitops-fuzz
 
 test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) ## long property runs, and differential ones against the peers
-	GITOPS_YAML_PEER=$(GO_YAML) PROPTEST_CASES=5000 $(CARGO) test \
+	GITOPS_YAML_PEER=$(GO_YAML) GITOPS_KUSTOMIZE_PEER=$(KUSTOMIZE) PROPTEST_CASES=5000 $(CARGO) test \
 	  -p gitops-yaml -p gitops-tree -p gitops-core -p gitops-kustomize -p gitops-desired
+	CARGO="$(CARGO)" tests/fuzz/run.sh
+
+fuzz: ## each fuzz target for FUZZ_SECONDS, on top of what was found before
+	CARGO="$(CARGO)" FUZZ_SECONDS=$${FUZZ_SECONDS:-300} tests/fuzz/run.sh
 
 lint: ## formatting and lints, as CI has them
 	$(CARGO) fmt --all --check
