@@ -1,6 +1,7 @@
 //! `make bench`: kubectl gitops against its peers, measured in turn in one run.
 //!
-//! - [`rows`]: what is compared: [`rows::diff`], [`rows::render`], [`rows::startup`]
+//! - [`rows`]: what is compared: [`rows::diff`], [`rows::render`],
+//!   [`rows::folders`], [`rows::startup`]
 //! - [`contest`]: two programs in turn, every answer checked
 //! - [`measure`]: one run: time, peak memory, output
 //! - [`stats`], [`table`]: medians, ratios, targets, and how they are printed
@@ -30,7 +31,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::measure::Room;
 use crate::programs::Programs;
-use crate::rows::{RowError, diff, render, startup};
+use crate::rows::{RowError, diff, folders, render, startup};
 use crate::table::Row;
 
 /// Measure kubectl gitops against kubectl and kustomize
@@ -49,6 +50,9 @@ struct Arguments {
     /// Real repositories to render [default: ../shared/seeds beside the checkout]
     #[arg(long, value_name = "DIR")]
     seeds: Option<PathBuf>,
+    /// Real repositories with the digests of their builds [default: ../shared/repos beside the checkout]
+    #[arg(long, value_name = "DIR")]
+    repos: Option<PathBuf>,
     /// Runs of each program, in turn, after one that is not measured
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -58,6 +62,9 @@ struct Arguments {
     /// Runs of each program of the start-up row
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     startup_runs: u16,
+    /// Runs of each program over all folders of the repositories, which take minutes
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    repos_runs: u16,
     /// Milliseconds of round trip of the distant server; 0 leaves it out
     #[arg(long, value_name = "MS", default_value_t = 10)]
     latency: u64,
@@ -126,18 +133,34 @@ fn render_rows(arguments: &Arguments, programs: &Programs, room: &Room, report: 
     let Some(kustomize) = &programs.kustomize else { return };
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/seeds");
     let seeds = arguments.seeds.as_deref().unwrap_or(&default);
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/repos");
+    let repositories = arguments.repos.as_deref().unwrap_or(&default);
     let runs = usize::from(arguments.runs);
-    for input in render::real(seeds) {
+    for input in render::real(seeds, repositories) {
         let what = input.what.clone();
         if input.folder.is_dir() {
-            report.add(&what, render::row(room, runs, &programs.ours, kustomize, input));
+            let rows = render::rows(room, runs, &programs.ours, kustomize, input);
+            report.add_all(&what, rows);
         } else {
             report.skip(&what, &format!("no folder {}", input.folder.display()));
         }
     }
-    let row = render::generated(room)
-        .and_then(|input| render::row(room, runs, &programs.ours, kustomize, input));
-    report.add("render, generated resources", row);
+    let rows = render::generated(room)
+        .and_then(|input| render::rows(room, runs, &programs.ours, kustomize, input));
+    report.add_all("render, generated resources", rows);
+    report.add("render, growth", render::growth(room, runs, &programs.ours));
+    let what = "render, all folders of the repositories";
+    if !repositories.is_dir() {
+        return report.skip(what, &format!("no folder {}", repositories.display()));
+    }
+    let runs = usize::from(arguments.repos_runs);
+    match folders::row(room, runs, &programs.ours, kustomize, repositories) {
+        Ok((row, notes)) => {
+            report.add(what, Ok(row));
+            report.notes.extend(notes);
+        }
+        Err(error) => report.add(what, Err(error)),
+    }
 }
 
 fn diff_rows(arguments: &Arguments, programs: &Programs, room: &Room, report: &mut Report) {
@@ -180,11 +203,14 @@ fn heading(
     }
     text.push_str(&format!("  {:<15} {}\n", "machine", machine::described()));
     text.push_str(&format!(
-        "  {:<15} {} of each; start-up {}, plain kubectl diff {}, distant server {}\n\n",
+        "  {:<15} {} of each; start-up {}, all folders {}, plain kubectl diff {},\n\
+         {:18}distant server {}\n\n",
         "runs",
         arguments.runs,
         arguments.startup_runs,
+        arguments.repos_runs,
         arguments.plain_runs,
+        "",
         arguments.latency_runs
     ));
     Ok(text)
@@ -213,6 +239,13 @@ impl Report {
                 self.failed += 1;
                 print!("{}", table::failed(what, &error.to_string()));
             }
+        }
+    }
+
+    fn add_all(&mut self, what: &str, rows: Result<Vec<Row>, RowError>) {
+        match rows {
+            Ok(rows) => rows.into_iter().for_each(|row| self.add(what, Ok(row))),
+            Err(error) => self.add(what, Err(error)),
         }
     }
 

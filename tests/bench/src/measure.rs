@@ -25,6 +25,9 @@ pub(crate) struct Invocation {
     pub(crate) program: PathBuf,
     /// Its arguments.
     pub(crate) arguments: Vec<OsString>,
+    /// Whether it may find programs and a network; none of the programs here
+    /// needs them for what can be rendered, and a wait for them is no work.
+    pub(crate) offline: bool,
 }
 
 impl Invocation {
@@ -36,7 +39,14 @@ impl Invocation {
         Self {
             program: program.to_path_buf(),
             arguments: arguments.into_iter().map(Into::into).collect(),
+            offline: false,
         }
+    }
+
+    /// The same without a `PATH`, and behind a proxy that nobody is.
+    pub(crate) fn offline(mut self) -> Self {
+        self.offline = true;
+        self
     }
 }
 
@@ -117,7 +127,8 @@ impl Room {
         let (stdout, stderr, report) =
             (self.path("stdout"), self.path("stderr"), self.path("report"));
         let create = |path: &Path| did(&format!("write {}", path.display()), File::create(path));
-        let status = Command::new(&self.this_program)
+        let mut command = Command::new(&self.this_program);
+        command
             .arg(CHILD_WORD)
             .arg(&report)
             .arg(&invocation.program)
@@ -129,8 +140,14 @@ impl Room {
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(create(&stdout)?)
-            .stderr(create(&stderr)?)
-            .status();
+            .stderr(create(&stderr)?);
+        if invocation.offline {
+            command.env("PATH", self.path("no-programs"));
+            for name in ["HTTP_PROXY", "HTTPS_PROXY"] {
+                command.env(name, "http://127.0.0.1:9");
+            }
+        }
+        let status = command.status();
         let status = did(&format!("measure {}", invocation.program.display()), status)?;
         let read = |path: &Path| did(&format!("read {}", path.display()), fs::read(path));
         let stderr = String::from_utf8_lossy(&read(&stderr)?).into_owned();

@@ -54,7 +54,7 @@ const AREAS: [&str; 20] = [
     "warehouse",
 ];
 
-const REGIONS: [&str; 2] = ["eu", "us"];
+const REGIONS: [&str; 10] = ["eu", "us", "uk", "in", "jp", "br", "au", "ca", "za", "mx"];
 
 /// The most teams there are.
 pub(crate) const MOST_TEAMS: usize = AREAS.len() * REGIONS.len();
@@ -557,9 +557,9 @@ mod tests {
     }
 
     #[test]
-    fn all_teams_have_two_thousand_objects() {
+    fn all_teams_have_ten_thousand_objects() {
         let keys = keys(&files(MOST_TEAMS, false));
-        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), 2000);
+        assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), 10_000);
     }
 
     #[test]

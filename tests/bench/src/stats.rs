@@ -55,6 +55,11 @@ pub(crate) enum Target {
     Faster(f64),
     /// A median of at most so long, whatever the peer takes.
     AtMost(Duration),
+    /// Peak memory below half of the peer's.
+    HalfMemory,
+    /// The peer's column is ours, too, with a larger input: at most so many
+    /// times longer.
+    Growth(f64),
 }
 
 impl Target {
@@ -63,6 +68,8 @@ impl Target {
         match self {
             Self::Faster(times) => ratio(ours, peer).is_some_and(|ratio| ratio >= times),
             Self::AtMost(limit) => ours.runs() > 0 && ours.median() <= limit,
+            Self::HalfMemory => ours.peak() > 0 && ours.peak() * 2 < peer.peak(),
+            Self::Growth(times) => ratio(ours, peer).is_some_and(|ratio| ratio <= times),
         }
     }
 }
@@ -111,6 +118,12 @@ mod tests {
         assert!(Target::AtMost(Duration::from_millis(10)).is_met(&ours, &peer));
         assert!(!Target::AtMost(Duration::from_millis(9)).is_met(&ours, &peer));
         assert!(!Target::Faster(1.0).is_met(&sample(&[]), &peer));
+        assert!(Target::Growth(20.0).is_met(&ours, &peer));
+        assert!(!Target::Growth(19.9).is_met(&ours, &peer));
+        assert!(!Target::Growth(19.9).is_met(&sample(&[]), &peer));
+        assert!(Target::HalfMemory.is_met(&ours, &sample(&[21])));
+        assert!(!Target::HalfMemory.is_met(&ours, &sample(&[20])));
+        assert!(!Target::HalfMemory.is_met(&sample(&[]), &peer));
         assert!(!Target::AtMost(Duration::from_millis(9)).is_met(&sample(&[]), &peer));
     }
 }

@@ -40,6 +40,8 @@ pub(crate) fn row(row: &Row) -> String {
         let promise = match target {
             Target::Faster(times) => format!("{times}x"),
             Target::AtMost(limit) => format!("{} ms", limit.as_millis()),
+            Target::HalfMemory => "1/2 MiB".to_owned(),
+            Target::Growth(times) => format!("<={times}x"),
         };
         format!("{promise} {verdict}")
     });
@@ -152,9 +154,13 @@ mod tests {
         wide.ours = sample(&[99_900, 98_700, 102_000], 9999 * 1024);
         wide.peer = sample(&[999, 998, 997], 9999 * 1024);
         wide.what = "diff of 1,000 objects, 10 changed, 10 ms round trip".to_owned();
-        wide.target = Some(Target::AtMost(Duration::from_millis(10)));
-        for line in head().lines().chain(row(&wide).lines()) {
-            assert!(line.chars().count() <= WIDTH, "{line}");
+        for target in
+            [Target::AtMost(Duration::from_millis(10)), Target::HalfMemory, Target::Growth(11.0)]
+        {
+            wide.target = Some(target);
+            for line in head().lines().chain(row(&wide).lines()) {
+                assert!(line.chars().count() <= WIDTH, "{line}");
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The rows of the table, one file a question.
 
 pub(crate) mod diff;
+pub(crate) mod folders;
 pub(crate) mod render;
 pub(crate) mod startup;
 
