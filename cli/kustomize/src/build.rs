@@ -18,16 +18,17 @@ use crate::files::{self, Files, KUSTOMIZATION_NAMES, Reference, Target};
 use crate::generate::{self, Kind};
 use crate::known::Known;
 use crate::kustomization::{Image, Kustomization, Sort};
-use crate::origin::{self, Cause};
+use crate::origin::{self, Cause, Origin};
 use crate::patch::{self, Home};
 use crate::resource::Object;
 use crate::schema::Schema;
 use crate::set::Set;
+use crate::supply::Fulfil;
 use crate::transform::{self, Affix, Subjects};
 use crate::variables::{self, Variable};
 use crate::{
-    Options, Rendered, Reorder, Warning, folded, objects, order, parallel, plugins, references,
-    replacements,
+    Options, Rendered, Reorder, Warning, folded, helm, objects, order, parallel, plugins,
+    references, replacements,
 };
 
 /// Builds the kustomization in `dir`.
@@ -35,11 +36,14 @@ pub(crate) fn build(
     tree: &dyn Tree,
     dir: &TreePath,
     options: &Options,
+    supplies: &dyn Fulfil,
 ) -> Result<Rendered, BuildErrors> {
     let mut build = Build {
-        files: Files::new(tree, options.load_restrictor),
+        files: Files::new(tree, options.load_restrictor, supplies),
         warnings: Vec::new(),
         visited: Vec::new(),
+        namespace: Vec::new(),
+        helm_namespace: String::new(),
         chain: Vec::new(),
         problems: Problems::default(),
         origin: None,
@@ -54,7 +58,7 @@ pub(crate) fn build(
     let metadata = kustomization.metadata;
     if metadata.managed_by_label || metadata.origin_annotations || metadata.transformer_annotations
     {
-        build.origin = Some(String::new());
+        build.origin = Some(Origin::default());
     }
     let mut made = Accumulated::default();
     build.accumulate(&root, &path, &kustomization, &mut made);
@@ -121,12 +125,16 @@ struct Build<'t> {
     warnings: Vec<Warning>,
     /// The folders being built, from the outermost in.
     visited: Vec<TreePath>,
+    /// Their `namespace` fields.
+    namespace: Vec<Option<String>>,
+    /// The namespace that charts get from the kustomizations around theirs.
+    helm_namespace: String,
     /// The references that led to what is being read, from the outermost in.
     chain: Vec<Place>,
     problems: Problems,
     /// The folder being built as the outermost one names it; `None` where
     /// nobody asks for origins.
-    origin: Option<String>,
+    origin: Option<Origin>,
     schema: Schema,
     /// What the files of the resources being added hold, by path.
     parsed: HashMap<TreePath, Result<Vec<Node>, BuildError>>,
@@ -186,14 +194,22 @@ impl Build<'_> {
         root: &TreePath,
     ) -> Result<(TreePath, Kustomization), BuildError> {
         let mut found = Vec::new();
+        let mut hidden = None;
         for name in KUSTOMIZATION_NAMES {
-            let reference = Reference { text: name.to_owned(), place: Place::file(root.clone()) };
-            if let Target::File(path) = self.files.locate(root, &reference)? {
-                found.push((name, path, reference));
+            let place = Place::file(root.join(name).unwrap_or_default());
+            let reference = Reference { text: name.to_owned(), place };
+            // One that may not be read is none for kustomize; why is worth telling.
+            match self.files.find(root, &reference) {
+                Ok(Some(path)) => found.push((name, path, reference)),
+                Ok(None) => {}
+                Err(error) => hidden = hidden.or(Some(error)),
             }
         }
         let (name, path, reference) = match found.as_slice() {
-            [] => return Err(BuildError::NoKustomization { dir: root.clone() }),
+            [] => {
+                let none = || BuildError::NoKustomization { dir: root.clone() };
+                return Err(hidden.unwrap_or_else(none));
+            }
             [(name, path, reference)] => (*name, path.clone(), reference.clone()),
             several => {
                 return Err(BuildError::ManyKustomizations {
@@ -232,6 +248,8 @@ impl Build<'_> {
         made: &mut Accumulated,
     ) {
         self.visited.push(root.clone());
+        self.namespace
+            .push(kustomization.namespace.as_ref().and_then(Node::text).map(str::to_owned));
         made.broken |= kustomization.is_broken;
         self.parse_ahead(root, path, &kustomization.resources);
         for entry in &kustomization.resources {
@@ -262,6 +280,7 @@ impl Build<'_> {
             made.broken |= added.is_none();
         }
         self.visited.pop();
+        self.namespace.pop();
     }
 
     /// Reports objects with one identity.
@@ -288,14 +307,14 @@ impl Build<'_> {
             return;
         };
         for object in objects {
-            let generated = self.attempt(None, |build| {
+            let generated = self.attempt(Some(&Place::file(path.clone())), |build| {
                 let home = Home { root, path, schema: &build.schema };
                 let mut new = plugins::generate(&mut build.files, &home, &object)?;
                 if let Some(cause) = Cause::plugin(&object) {
-                    origin::generated_by(&mut new, &cause);
+                    new.iter_mut().for_each(|one| origin::generated_by(one, &cause));
                 }
                 if !made.broken {
-                    made.set.absorb(new)?;
+                    made.set.absorb_all(new)?;
                 }
                 Ok::<_, Several>(())
             });
@@ -320,13 +339,14 @@ impl Build<'_> {
             for object in objects {
                 if made.broken {
                     // Whether there is such a plugin does not depend on the objects.
-                    self.attempt(None, |_| plugins::check(&object));
+                    self.attempt(Some(&Place::file(path.clone())), |_| plugins::check(&object));
                     continue;
                 }
-                let done = self.attempt(None, |build| match is_validator {
-                    true => build.validate(root, path, &object, &mut made.set),
-                    false => build.transform_by(root, path, &object, &mut made.set),
-                });
+                let done =
+                    self.attempt(Some(&Place::file(path.clone())), |build| match is_validator {
+                        true => build.validate(root, path, &object, &mut made.set),
+                        false => build.transform_by(root, path, &object, &mut made.set),
+                    });
                 made.broken |= done.is_none();
             }
         }
@@ -478,7 +498,7 @@ impl Build<'_> {
             found,
             expected: "a folder with a Component",
         };
-        match self.files.locate(root, &reference)? {
+        match self.files.locate_folder(root, &reference)? {
             Target::Directory(dir) => {
                 self.check_cycle(&dir, &reference)?;
                 let (child_path, child) = self.read_kustomization(&dir)?;
@@ -503,16 +523,21 @@ impl Build<'_> {
         kustomization: &Kustomization,
         made: &mut Accumulated,
     ) {
-        let below = self.origin.as_ref().map(|base| origin::join(base, &reference.text));
+        let below = self.origin.as_ref().map(|base| base.append(&reference.text));
         let outer = std::mem::replace(&mut self.origin, below);
+        let namespace = self.helm_namespace.clone();
+        if let Some(Some(own)) = self.namespace.last() {
+            self.helm_namespace.clone_from(own);
+        }
         self.accumulate(dir, path, kustomization, made);
+        self.helm_namespace = namespace;
         self.origin = outer;
     }
 
     /// Notes that objects were read from a file that the kustomization names.
     fn note_origin(&self, objects: &mut [Object], file: &str) {
         if let Some(base) = &self.origin {
-            let path = origin::join(base, file);
+            let path = base.append(file);
             objects.iter_mut().for_each(|object| origin::read_from(object, &path));
         }
     }
@@ -520,7 +545,7 @@ impl Build<'_> {
     /// What a field of the kustomization being built does, as a cause.
     fn cause(&self, kustomization: &Kustomization, kind: &str) -> Option<Cause> {
         let base = self.origin.as_ref()?;
-        Some(Cause::field(origin::join(base, kustomization.file_name), kind))
+        Some(Cause::field(base.append(kustomization.file_name), kind))
     }
 
     /// Runs a validator: a transformer that may change nothing but the label
@@ -598,6 +623,37 @@ impl Build<'_> {
             });
             made.broken |= generated.is_none();
         }
+        self.inflate_charts(root, path, kustomization, made);
+    }
+
+    fn inflate_charts(
+        &mut self,
+        root: &TreePath,
+        path: &TreePath,
+        kustomization: &Kustomization,
+        made: &mut Accumulated,
+    ) {
+        let globals = kustomization.helm_globals.as_ref().unwrap_or(&kustomization.legacy_globals);
+        for entry in &kustomization.charts {
+            let mut chart = globals.complete(entry.chart.clone(), root);
+            if chart.namespace.is_empty() {
+                let own = kustomization.namespace.as_ref().and_then(Node::text);
+                chart.namespace = own.unwrap_or(&self.helm_namespace).to_owned();
+            }
+            let cause = self.cause(kustomization, "HelmChartInflationGenerator");
+            let generated = self.attempt(Some(&Place::file(path.clone())), |build| {
+                let files = &mut build.files;
+                let mut new = helm::generate(files, root, path, &build.schema, entry, chart)?;
+                if let Some(cause) = &cause {
+                    new.iter_mut().for_each(|one| origin::generated_by(one, cause));
+                }
+                if !made.broken {
+                    made.set.absorb_all(new)?;
+                }
+                Ok::<_, Several>(())
+            });
+            made.broken |= generated.is_none();
+        }
     }
 
     /// Carries out the fields that change objects.
@@ -652,7 +708,7 @@ impl Build<'_> {
         set: &mut Set,
     ) -> bool {
         let home = Home { root, path, schema: &self.schema };
-        let base = self.origin.as_ref().map(|base| origin::join(base, kustomization.file_name));
+        let base = self.origin.as_ref().map(|base| base.append(kustomization.file_name));
         let note = |set: &mut Set, kind: &str| {
             if let Some(file) = &base {
                 origin::transformed_by(set, &Cause::field(file.clone(), kind));
@@ -698,7 +754,7 @@ impl Build<'_> {
     ) -> Result<(), BuildError> {
         let home = Home { root, path, schema: &self.schema };
         let whole = Place::file(path.clone());
-        let base = self.origin.as_ref().map(|base| origin::join(base, kustomization.file_name));
+        let base = self.origin.as_ref().map(|base| base.append(kustomization.file_name));
         let note = |set: &mut Set, kind: &str| {
             if let Some(file) = &base {
                 origin::transformed_by(set, &Cause::field(file.clone(), kind));

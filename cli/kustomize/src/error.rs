@@ -4,6 +4,8 @@ use std::fmt;
 
 use gitops_tree::{TreeError, TreePath};
 
+use crate::supply::Need;
+
 /// A place in a file of the tree.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -25,7 +27,14 @@ impl Place {
 /// Prints `path`, `path:line` or `path:line:column`.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path)?;
+        // What stands behind an address is named by it; paths have no doubled slash.
+        match ["https:/", "http:/", "ssh:/", "file:/"]
+            .iter()
+            .find_map(|scheme| Some((scheme, self.path.as_str().strip_prefix(scheme)?)))
+        {
+            Some((scheme, rest)) => write!(f, "{scheme}/{rest}")?,
+            None => write!(f, "{}", self.path)?,
+        }
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
             if let Some(column) = self.column {
@@ -33,31 +42,6 @@ impl fmt::Display for Place {
             }
         }
         Ok(())
-    }
-}
-
-/// What a build lacks and cannot fetch by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// A base, component or file that lies in another repository or behind a URL.
-    Remote {
-        /// The address as written.
-        address: String,
-    },
-    /// The output of a Helm chart.
-    Helm {
-        /// The chart's name as written; empty where none is given.
-        chart: String,
-    },
-}
-
-/// Prints the need as a noun phrase.
-impl fmt::Display for Need {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Need::Remote { address } => write!(f, "the remote `{address}`"),
-            Need::Helm { chart } => write!(f, "the rendered Helm chart `{chart}`"),
-        }
     }
 }
 
@@ -184,15 +168,32 @@ pub enum BuildError {
         /// The reference as written.
         reference: String,
     },
+    /// A link that leads out of the tree.
+    #[error(
+        "{place}: `{reference}` goes through the link `{link}`, which leads to `{target}`, out of the repository; make it lead to a file in it"
+    )]
+    LinkOutside {
+        /// Where the reference stands.
+        place: Place,
+        /// The reference as written.
+        reference: String,
+        /// The link.
+        link: TreePath,
+        /// Where it leads, as written.
+        target: String,
+    },
     /// A file outside the kustomization's folder, which the load restrictor forbids.
     #[error(
-        "{place}: `{reference}` is not in or below `{root}`; move the file there, or build with `--load-restrictor LoadRestrictionsNone`"
+        "{place}: `{reference}` {}is not in or below `{root}`; move the file there, or build with `--load-restrictor LoadRestrictionsNone`",
+        linked(.link)
     )]
     OutsideRoot {
         /// Where it is named.
         place: Place,
         /// The reference as written.
         reference: String,
+        /// The file that it leads to, where it goes through a link.
+        link: Option<TreePath>,
         /// The kustomization's folder.
         root: TreePath,
     },
@@ -231,7 +232,7 @@ pub enum BuildError {
         reference: String,
     },
     /// The build needs something that it cannot fetch.
-    #[error("{place}: needs {need}, which is not fetched; copy it into the repository")]
+    #[error("{place}: needs {need}, {}", .need.way_out())]
     Needs {
         /// Where it is named.
         place: Place,
@@ -322,6 +323,7 @@ impl BuildError {
             | BuildError::NotFound { place, .. }
             | BuildError::OutsideTree { place, .. }
             | BuildError::OutsideRoot { place, .. }
+            | BuildError::LinkOutside { place, .. }
             | BuildError::WrongEntry { place, .. }
             | BuildError::Cycle { place, .. }
             | BuildError::LinkLoop { place, .. }
@@ -495,6 +497,10 @@ impl Problems {
         kept.truncate(BuildErrors::MAX);
         Err(BuildErrors { problems: kept, more })
     }
+}
+
+fn linked(link: &Option<TreePath>) -> String {
+    link.as_ref().map(|path| format!("is the link to `{path}`, which ")).unwrap_or_default()
 }
 
 fn list_names(names: &[&'static str]) -> String {

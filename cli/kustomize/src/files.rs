@@ -1,6 +1,7 @@
 //! What a build reads from its tree: references resolved, links followed, the
 //! load restrictor kept.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,7 +9,9 @@ use gitops_tree::{EntryKind, PathError, Tree, TreeError, TreePath};
 use gitops_yaml::{Dialect, FileId, Node};
 
 use crate::LoadRestrictor;
-use crate::error::{BuildError, Need, Place};
+use crate::error::{BuildError, Place};
+use crate::remote;
+use crate::supply::{Fulfil, Need, Remote, Supply};
 
 /// The names a kustomization file may have.
 pub(crate) const KUSTOMIZATION_NAMES: [&str; 3] =
@@ -17,12 +20,22 @@ pub(crate) const KUSTOMIZATION_NAMES: [&str; 3] =
 /// As many links as Linux follows in one path.
 const MAX_LINKS: u32 = 40;
 
-/// A tree, and the files read from it.
+/// A tree, what is supplied beside it, and the files read from them.
 pub(crate) struct Files<'t> {
     tree: &'t dyn Tree,
+    supplies: &'t dyn Fulfil,
     restrictor: LoadRestrictor,
+    /// What is supplied, by the path under which it is read.
+    mounts: RefCell<Vec<(TreePath, Mount<'t>)>>,
     pub(crate) paths: Vec<TreePath>,
     ids: HashMap<TreePath, FileId>,
+}
+
+/// What stands for something remote.
+#[derive(Clone)]
+enum Mount<'t> {
+    Repository(&'t dyn Tree),
+    File(Arc<[u8]>),
 }
 
 /// What a reference leads to.
@@ -42,13 +55,25 @@ pub(crate) struct Reference {
 
 enum Resolved {
     At(TreePath),
-    Outside,
+    /// A link and its target, which is out of the tree.
+    Outside(TreePath, String),
     Loop,
 }
 
 impl<'t> Files<'t> {
-    pub(crate) fn new(tree: &'t dyn Tree, restrictor: LoadRestrictor) -> Files<'t> {
-        Files { tree, restrictor, paths: Vec::new(), ids: HashMap::new() }
+    pub(crate) fn new(
+        tree: &'t dyn Tree,
+        restrictor: LoadRestrictor,
+        supplies: &'t dyn Fulfil,
+    ) -> Files<'t> {
+        Files {
+            tree,
+            supplies,
+            restrictor,
+            mounts: RefCell::default(),
+            paths: Vec::new(),
+            ids: HashMap::new(),
+        }
     }
 
     pub(crate) fn tree(&self) -> &'t dyn Tree {
@@ -94,16 +119,19 @@ impl<'t> Files<'t> {
     /// The folder to build, with links followed.
     pub(crate) fn folder(&self, dir: &TreePath) -> Result<TreePath, BuildError> {
         let fail = |source| BuildError::Folder { dir: dir.clone(), source };
-        let at = match self.follow(&TreePath::root(), dir.as_str()).map_err(fail)? {
+        let unreadable = |reason: String| fail(TreeError::Unreadable { path: dir.clone(), reason });
+        let at = match self.follow(dir).map_err(fail)? {
             Resolved::At(at) => at,
-            Resolved::Outside | Resolved::Loop => {
-                return Err(fail(TreeError::Unreadable {
-                    path: dir.clone(),
-                    reason: "its links lead out of the tree or in a circle".to_owned(),
-                }));
+            Resolved::Outside(link, target) => {
+                return Err(unreadable(format!(
+                    "the link `{link}` leads to `{target}`, out of the repository"
+                )));
+            }
+            Resolved::Loop => {
+                return Err(unreadable("its links lead in a circle".to_owned()));
             }
         };
-        match self.tree.kind(&at).map_err(fail)? {
+        match self.kind(&at).map_err(fail)? {
             Some(EntryKind::Directory) => Ok(at),
             None => Err(fail(TreeError::Absent { path: dir.clone() })),
             Some(_) => Err(fail(TreeError::WrongKind {
@@ -114,55 +142,180 @@ impl<'t> Files<'t> {
         }
     }
 
-    /// What `reference` leads to from `dir`.
+    /// What an entry of `resources` leads to from `dir`: a file, else what an
+    /// address leads to, else a folder.
+    ///
+    /// Rules from kustomize v5.8: `accumulateResources` in
+    /// api/internal/target/kusttarget.go and `New` in
+    /// api/internal/loader/fileloader.go. A folder whose path could be an
+    /// address is an address, as there.
     pub(crate) fn locate(
         &self,
         dir: &TreePath,
         reference: &Reference,
     ) -> Result<Target, BuildError> {
+        let is_file = remote::is_file(&reference.text);
+        let repository = remote::repository(&reference.text);
+        if repository.is_none() && !is_file {
+            return self.locate_here(dir, reference);
+        }
+        if !is_file && let Ok(Target::File(path)) = self.locate_here(dir, reference) {
+            return Ok(Target::File(path));
+        }
+        self.fetch(reference, Remote { address: reference.text.clone(), file: is_file, repository })
+    }
+
+    /// What an entry of `components` leads to from `dir`.
+    pub(crate) fn locate_folder(
+        &self,
+        dir: &TreePath,
+        reference: &Reference,
+    ) -> Result<Target, BuildError> {
+        match remote::repository(&reference.text) {
+            Some(repository) => self.fetch(
+                reference,
+                Remote {
+                    address: reference.text.clone(),
+                    file: false,
+                    repository: Some(repository),
+                },
+            ),
+            None => self.locate_here(dir, reference),
+        }
+    }
+
+    /// What a path of the tree leads to from `dir`.
+    fn locate_here(&self, dir: &TreePath, reference: &Reference) -> Result<Target, BuildError> {
+        let unreadable = |source| BuildError::Unreadable { place: reference.place.clone(), source };
         let outside = || BuildError::OutsideTree {
             place: reference.place.clone(),
-            reference: reference.text.clone(),
+            reference: shown(&reference.text),
         };
-        let unreadable = |source| BuildError::Unreadable { place: reference.place.clone(), source };
         let plain = match dir.join(&reference.text) {
-            Ok(path) => path,
-            Err(_) if is_remote(&reference.text) => return Err(self.remote(reference)),
-            Err(PathError::Absolute { .. } | PathError::Outside { .. }) => return Err(outside()),
+            Ok(path) if self.mount_of(&path) == self.mount_of(dir) => path,
+            Ok(_) | Err(PathError::Absolute { .. } | PathError::Outside { .. }) => {
+                return Err(outside());
+            }
         };
         // One question answers most references; links need the long way.
-        match self.tree.kind(&plain).map_err(unreadable)? {
+        match self.kind(&plain).map_err(unreadable)? {
             Some(EntryKind::File) => return Ok(Target::File(plain)),
             Some(EntryKind::Directory) => return Ok(Target::Directory(plain)),
             _ => {}
         }
-        let at = match self.follow(dir, &reference.text).map_err(unreadable)? {
+        let at = match self.follow(&plain).map_err(unreadable)? {
             Resolved::At(at) => at,
-            Resolved::Outside => return Err(outside()),
+            Resolved::Outside(link, target) => {
+                return Err(BuildError::LinkOutside {
+                    place: reference.place.clone(),
+                    reference: shown(&reference.text),
+                    link,
+                    target,
+                });
+            }
             Resolved::Loop => {
                 return Err(BuildError::LinkLoop {
                     place: reference.place.clone(),
-                    reference: reference.text.clone(),
+                    reference: shown(&reference.text),
                 });
             }
         };
-        match self.tree.kind(&at).map_err(unreadable)? {
+        match self.kind(&at).map_err(unreadable)? {
             Some(EntryKind::File) => Ok(Target::File(at)),
             Some(EntryKind::Directory) => Ok(Target::Directory(at)),
             Some(EntryKind::Link | EntryKind::Other) => Err(unreadable(TreeError::Unreadable {
                 path: at,
                 reason: "it is a submodule or a special file".to_owned(),
             })),
-            None if is_remote(&reference.text) => Err(self.remote(reference)),
             None => Ok(Target::Nothing(at)),
         }
     }
 
-    fn remote(&self, reference: &Reference) -> BuildError {
-        BuildError::Needs {
-            place: reference.place.clone(),
-            need: Need::Remote { address: reference.text.clone() },
+    /// What was supplied for something remote, put among the files.
+    fn fetch(&self, reference: &Reference, remote: Remote) -> Result<Target, BuildError> {
+        let need = Need::Remote(remote);
+        let supply = self.supplies.fulfil(&need);
+        let Need::Remote(remote) = &need else {
+            return Err(self.lacks(reference.place.clone(), need));
+        };
+        match (supply, &remote.repository) {
+            (Some(Supply::File(bytes)), _) if remote.file => {
+                let at = self.mount(remote::mount(&remote.address), Mount::File(bytes.into()));
+                Ok(Target::File(at))
+            }
+            (Some(Supply::Repository(tree)), Some(repository)) => {
+                let root = self.mount(repository.mount(), Mount::Repository(tree));
+                let inside = Reference {
+                    text: if repository.folder.is_empty() { "." } else { &repository.folder }
+                        .to_owned(),
+                    place: reference.place.clone(),
+                };
+                self.locate_here(&root, &inside)
+            }
+            _ => Err(self.lacks(reference.place.clone(), need)),
         }
+    }
+
+    /// Says that something is needed.
+    fn lacks(&self, place: Place, need: Need) -> BuildError {
+        BuildError::Needs { place, need }
+    }
+
+    /// The manifests that fulfil a need named at `place`.
+    pub(crate) fn manifests(&self, need: Need, place: &Place) -> Result<&'t str, BuildError> {
+        match self.supplies.fulfil(&need) {
+            Some(Supply::Manifests(text)) => Ok(text),
+            _ => Err(self.lacks(place.clone(), need)),
+        }
+    }
+
+    /// Puts something among the files; gives the path at which it stands.
+    fn mount(&self, at: TreePath, mount: Mount<'t>) -> TreePath {
+        let mut mounts = self.mounts.borrow_mut();
+        if !mounts.iter().any(|(own, _)| *own == at) {
+            mounts.push((at.clone(), mount));
+        }
+        at
+    }
+
+    /// The mount that a path stands in: its root and what is there.
+    fn mount_at(&self, path: &TreePath) -> Option<(TreePath, Mount<'t>)> {
+        let mounts = self.mounts.borrow();
+        // A repository may stand below another.
+        let found = mounts.iter().filter(|(root, _)| path.is_within(root));
+        found.max_by_key(|(root, _)| root.as_str().len()).cloned()
+    }
+
+    fn mount_of(&self, path: &TreePath) -> Option<TreePath> {
+        if self.mounts.borrow().is_empty() {
+            return None;
+        }
+        self.mount_at(path).map(|(root, _)| root)
+    }
+
+    /// Asks the tree that a path stands in.
+    fn ask<R>(
+        &self,
+        path: &TreePath,
+        file: impl FnOnce(Arc<[u8]>) -> R,
+        ask: impl FnOnce(&'t dyn Tree, &TreePath) -> R,
+    ) -> R {
+        if self.mounts.borrow().is_empty() {
+            return ask(self.tree, path);
+        }
+        match self.mount_at(path) {
+            None => ask(self.tree, path),
+            Some((_, Mount::File(bytes))) => file(bytes),
+            Some((root, Mount::Repository(tree))) => {
+                let below = path.as_str()[root.as_str().len()..].trim_start_matches('/');
+                let inside = TreePath::new(below).expect("what follows a mount stays inside");
+                ask(tree, &inside)
+            }
+        }
+    }
+
+    fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
+        self.ask(path, |_| Ok(Some(EntryKind::File)), |tree, path| tree.kind(path))
     }
 
     /// The bytes of a file named in the kustomization in `root`.
@@ -171,14 +324,20 @@ impl<'t> Files<'t> {
         root: &TreePath,
         reference: &Reference,
     ) -> Result<(TreePath, Arc<[u8]>), BuildError> {
-        match self.locate(root, reference)? {
+        let target = if remote::is_file(&reference.text) {
+            let address = reference.text.clone();
+            self.fetch(reference, Remote { address, file: true, repository: None })?
+        } else {
+            self.locate_here(root, reference)?
+        };
+        match target {
             Target::File(path) => {
                 self.check_root(root, &path, reference)?;
                 Ok((path.clone(), self.read(&path, reference)?))
             }
             Target::Directory(_) => Err(BuildError::WrongEntry {
                 place: reference.place.clone(),
-                reference: reference.text.clone(),
+                reference: shown(&reference.text),
                 found: "a directory",
                 expected: "a file",
             }),
@@ -186,25 +345,47 @@ impl<'t> Files<'t> {
         }
     }
 
-    pub(crate) fn not_found(&self, reference: &Reference, path: TreePath) -> BuildError {
-        BuildError::NotFound {
-            place: reference.place.clone(),
-            reference: reference.text.clone(),
-            path,
-        }
+    /// The file of this name in `root`, that may be read; `None` where there
+    /// is none.
+    pub(crate) fn find(
+        &self,
+        root: &TreePath,
+        reference: &Reference,
+    ) -> Result<Option<TreePath>, BuildError> {
+        let Target::File(path) = self.locate_here(root, reference)? else { return Ok(None) };
+        self.check_root(root, &path, reference)?;
+        Ok(Some(path))
     }
 
-    /// Holds the load restrictor against a file.
+    pub(crate) fn not_found(&self, reference: &Reference, path: TreePath) -> BuildError {
+        let place = reference.place.clone();
+        let text = shown(&reference.text);
+        if text != reference.text {
+            let message = format!("{text} is no path; name a file of the repository");
+            return BuildError::Invalid { place, message };
+        }
+        BuildError::NotFound { place, reference: text, path }
+    }
+
+    /// Holds the load restrictor against a file. Remote files are not held to
+    /// it; files of remote repositories are, whatever the options say.
     pub(crate) fn check_root(
         &self,
         root: &TreePath,
         path: &TreePath,
         reference: &Reference,
     ) -> Result<(), BuildError> {
-        if self.restrictor == LoadRestrictor::RootOnly && !path.is_within(root) {
+        let home = self.mount_of(root);
+        if self.mount_of(path) != home {
+            return Ok(());
+        }
+        let is_strict = self.restrictor == LoadRestrictor::RootOnly || home.is_some();
+        if is_strict && !path.is_within(root) {
+            let plain = root.join(&reference.text).ok();
             return Err(BuildError::OutsideRoot {
                 place: reference.place.clone(),
                 reference: reference.text.clone(),
+                link: (plain.as_ref() != Some(path)).then(|| path.clone()),
                 root: root.clone(),
             });
         }
@@ -216,8 +397,7 @@ impl<'t> Files<'t> {
         path: &TreePath,
         reference: &Reference,
     ) -> Result<Arc<[u8]>, BuildError> {
-        self.tree
-            .read(path)
+        self.ask(path, Ok, |tree, path| tree.read(path))
             .map_err(|source| BuildError::Unreadable { place: reference.place.clone(), source })
     }
 
@@ -266,14 +446,24 @@ impl<'t> Files<'t> {
         Ok(Some(Node::from_json(&json)))
     }
 
-    /// Resolves a path name by name, following links.
-    fn follow(&self, dir: &TreePath, reference: &str) -> Result<Resolved, TreeError> {
+    /// Resolves a path name by name, following links inside of the tree.
+    fn follow(&self, path: &TreePath) -> Result<Resolved, TreeError> {
         let mut links = 0;
-        let mut at = dir.clone();
-        let mut rest: Vec<String> = reference.split('/').rev().map(str::to_owned).collect();
+        let home = self.mount_of(path);
+        let mut at = home.clone().unwrap_or_default();
+        let below = path.as_str()[at.as_str().len()..].trim_start_matches('/');
+        let mut rest: Vec<String> = below.split('/').rev().map(str::to_owned).collect();
+        let mut last = None;
         while let Some(name) = rest.pop() {
-            let Ok(next) = at.join(&name) else { return Ok(Resolved::Outside) };
-            if next == at || name == ".." || self.tree.kind(&next)? != Some(EntryKind::Link) {
+            let next = match (at.join(&name), &last) {
+                (Ok(next), _) if home.as_ref().is_none_or(|home| next.is_within(home)) => next,
+                (_, Some((link, target))) => {
+                    return Ok(Resolved::Outside(TreePath::clone(link), String::clone(target)));
+                }
+                // A path of the tree leads out of it through links only.
+                (_, None) => return Ok(Resolved::At(path.clone())),
+            };
+            if next == at || name == ".." || self.kind(&next)? != Some(EntryKind::Link) {
                 at = next;
                 continue;
             }
@@ -281,14 +471,21 @@ impl<'t> Files<'t> {
             if links > MAX_LINKS {
                 return Ok(Resolved::Loop);
             }
-            let target = self.tree.link(&next)?;
+            let target = self.ask(&next, |_| Ok(String::new()), |tree, path| tree.link(path))?;
             if target.starts_with('/') {
-                return Ok(Resolved::Outside);
+                return Ok(Resolved::Outside(next, target));
             }
             rest.extend(target.split('/').rev().map(str::to_owned));
+            last = Some((next, target));
         }
         Ok(Resolved::At(at))
     }
+}
+
+/// A reference as it may be shown: a text of several lines is no path but
+/// content, perhaps a secret.
+fn shown(text: &str) -> String {
+    if text.trim().contains('\n') { "a text of several lines".to_owned() } else { text.to_owned() }
 }
 
 /// Parses YAML; complaints name `path`.
@@ -310,28 +507,5 @@ pub(crate) fn parse(
                 column: (error.column > 0).then_some(error.column),
             },
             message: error.reason,
-        })
-}
-
-/// Whether a reference that is no path of the tree is an address that
-/// kustomize would fetch.
-fn is_remote(reference: &str) -> bool {
-    const SCHEMES: &[&str] = &[
-        "http://",
-        "https://",
-        "ssh://",
-        "file://",
-        "git://",
-        "git::",
-        "github.com/",
-        "github.com:",
-        "gh:",
-    ];
-    let lower = reference.to_ascii_lowercase();
-    SCHEMES.iter().any(|scheme| lower.starts_with(scheme))
-        || reference.contains("?ref=")
-        || reference.contains(".git//")
-        || reference.split_once('@').is_some_and(|(user, rest)| {
-            !user.is_empty() && !user.contains('/') && rest.contains(':')
         })
 }

@@ -10,8 +10,9 @@ use gitops_tree::TreePath;
 use gitops_yaml::{Mark, Node};
 
 use crate::decode::Decode;
-use crate::error::{BuildError, Need};
+use crate::error::BuildError;
 use crate::fieldspec::FieldSpec;
+use crate::helm;
 use crate::id::Gvk;
 use crate::variables::{self, Variable};
 
@@ -57,6 +58,11 @@ pub(crate) struct Kustomization {
     pub(crate) generators: Vec<Node>,
     pub(crate) transformers: Vec<Node>,
     pub(crate) validators: Vec<Node>,
+    /// `helmCharts`, then `helmChartInflationGenerator`.
+    pub(crate) charts: Vec<helm::Entry>,
+    pub(crate) helm_globals: Option<helm::Globals>,
+    /// What `helmChartInflationGenerator` says where `helmGlobals` is not there.
+    pub(crate) legacy_globals: helm::Globals,
     pub(crate) sort: Option<Sort>,
     pub(crate) metadata: BuildMetadata,
     /// Deprecated fields in use: the field, what replaces it, and where its key stands.
@@ -307,19 +313,25 @@ impl Kustomization {
             "crds" => self.crds = decode.strings(value, name)?,
             "openapi" => self.openapi = decode.string_map(value, name)?,
             "buildMetadata" => self.metadata = read_build_metadata(decode, value, name)?,
-            "helmCharts" | "helmChartInflationGenerator" => {
-                if let Some(chart) = decode.list(value, name)?.first() {
-                    let chart_name = ["name", "chartName"]
-                        .iter()
-                        .find_map(|field| chart.get(field).and_then(Node::text))
-                        .unwrap_or_default();
-                    return Err(BuildError::Needs {
-                        place: decode.place(chart.mark),
-                        need: Need::Helm { chart: chart_name.to_owned() },
-                    });
+            "helmGlobals" => self.helm_globals = Some(helm::read_globals(decode, value, name)?),
+            "helmCharts" => {
+                self.charts.splice(..0, each(decode, value, name, helm::read_chart)?).for_each(drop)
+            }
+            "helmChartInflationGenerator" => {
+                for (entry, globals) in each(decode, value, name, helm::read_legacy)? {
+                    self.charts.push(entry);
+                    let legacy = &mut self.legacy_globals;
+                    // The last that says something counts.
+                    for (own, new) in [
+                        (&mut legacy.home, globals.home),
+                        (&mut legacy.config_home, globals.config_home),
+                    ] {
+                        if !new.is_empty() {
+                            *own = new;
+                        }
+                    }
                 }
             }
-            // `helmGlobals` says nothing without a chart, which is refused above.
             _ => {}
         }
         Ok(())

@@ -20,8 +20,10 @@ mod field_path;
 mod fieldspec;
 mod files;
 mod folded;
+mod functions;
 mod generate;
 mod go_json;
+mod helm;
 mod id;
 mod known;
 mod kustomization;
@@ -34,21 +36,25 @@ mod patch;
 mod plain;
 mod plugins;
 mod references;
+mod remote;
 mod replacements;
 mod resource;
 mod schema;
 mod scope;
 mod select;
 mod set;
+mod supply;
 mod transform;
 mod variables;
 
 use gitops_tree::{EntryKind, Tree, TreeError, TreePath};
 use gitops_yaml::Node;
 
-pub use error::{BuildError, BuildErrors, Need, Place, Problem};
+pub use error::{BuildError, BuildErrors, Place, Problem};
 pub use labels::LabelSelector;
 pub use plain::{PlainOptions, read_plain};
+pub use remote::Repository;
+pub use supply::{Chart, Fulfil, Function, FunctionInput, Need, Remote, Supply};
 
 /// The kustomize whose output this crate's equals.
 pub const EQUALS_VERSION: &str = "v5.8.1";
@@ -157,10 +163,30 @@ impl Rendered {
 /// that is wrong by itself is reported at once, each with its place and the
 /// chain of kustomizations that led there.
 pub fn build(tree: &dyn Tree, dir: &TreePath, options: &Options) -> Result<Rendered, BuildErrors> {
-    build::build(tree, dir, options)
+    build_with(tree, dir, options, &())
+}
+
+/// [`build`], with what a caller fetched for it: remote bases and files, the
+/// output of Helm charts and of functions.
+///
+/// All that a build lacks is told together ([`BuildErrors::needs`]); a caller
+/// fetches it and calls again, until nothing is lacking: a base that was fetched
+/// may need more. The result is that of the same content in the tree.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_with(
+    tree: &dyn Tree,
+    dir: &TreePath,
+    options: &Options,
+    supplies: &dyn Fulfil,
+) -> Result<Rendered, BuildErrors> {
+    build::build(tree, dir, options, supplies)
 }
 
 /// The name of the kustomization file in `dir`, or `None` where it has none.
+/// Links in the way to `dir` are followed.
 ///
 /// # Errors
 ///
@@ -169,6 +195,10 @@ pub fn find_kustomization(
     tree: &dyn Tree,
     dir: &TreePath,
 ) -> Result<Option<&'static str>, TreeError> {
+    let Ok(dir) = files::Files::new(tree, LoadRestrictor::None, &()).folder(dir) else {
+        // Whoever reads the folder finds out why.
+        return Ok(None);
+    };
     for name in files::KUSTOMIZATION_NAMES {
         let Ok(path) = dir.join(name) else { continue };
         if matches!(tree.kind(&path)?, Some(EntryKind::File | EntryKind::Link)) {

@@ -7,6 +7,7 @@
 
 use gitops_yaml::{FileId, Node};
 
+use crate::remote;
 use crate::resource::{Object, child_mapping, raw};
 use crate::set::Set;
 
@@ -17,7 +18,7 @@ pub(crate) const TRANSFORMATIONS: &str = "alpha.config.kubernetes.io/transformat
 
 /// A path relative to the folder that is built, cleaned as Go's `filepath.Join`
 /// does it.
-pub(crate) fn join(base: &str, path: &str) -> String {
+fn join(base: &str, path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in base.split('/').chain(path.split('/')) {
         match part {
@@ -31,10 +32,38 @@ pub(crate) fn join(base: &str, path: &str) -> String {
     if parts.is_empty() { ".".to_owned() } else { parts.join("/") }
 }
 
+/// Where something stands, as the folder that is built names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Origin {
+    path: String,
+    /// The remote repository that the path is in.
+    repo: String,
+    reference: String,
+}
+
+impl Origin {
+    /// What `text` names from here: a path, or an address.
+    pub(crate) fn append(&self, text: &str) -> Origin {
+        match remote::repository(text) {
+            Some(repository) => Origin {
+                // kustomize shows the root of a repository by the name that
+                // stands for a folder not cloned yet.
+                path: match repository.folder.as_str() {
+                    "" => "notCloned".to_owned(),
+                    folder => join("", folder),
+                },
+                repo: repository.url,
+                reference: repository.reference.unwrap_or_default(),
+            },
+            None => Origin { path: join(&self.path, text), ..self.clone() },
+        }
+    }
+}
+
 /// What made or changed an object.
 pub(crate) struct Cause {
     /// The file that configures it.
-    configured_in: String,
+    configured_in: Origin,
     api_version: String,
     kind: String,
     name: String,
@@ -44,7 +73,7 @@ pub(crate) struct Cause {
 impl Cause {
     /// A field of the kustomization in `file`; `kind` is that of the plugin
     /// that stands behind the field.
-    pub(crate) fn field(file: String, kind: &str) -> Cause {
+    pub(crate) fn field(file: Origin, kind: &str) -> Cause {
         Cause {
             configured_in: file,
             api_version: "builtin".to_owned(),
@@ -59,8 +88,13 @@ impl Cause {
         let origin = annotation(object, ORIGIN)?;
         let documents = gitops_yaml::read(FileId::NONE, origin.as_bytes()).ok()?;
         let root = documents.into_iter().next()?.root?;
+        let text = |field: &str| root.get(field).map(raw).unwrap_or_default().to_owned();
         Some(Cause {
-            configured_in: root.get("path").map(raw).unwrap_or_default().to_owned(),
+            configured_in: Origin {
+                path: text("path"),
+                repo: text("repo"),
+                reference: text("ref"),
+            },
             api_version: object.api_version().to_owned(),
             kind: object.kind().to_owned(),
             name: object.name().to_owned(),
@@ -70,7 +104,9 @@ impl Cause {
 
     fn to_yaml(&self) -> String {
         let mut text = String::new();
-        line(&mut text, "", "configuredIn", &self.configured_in);
+        line(&mut text, "", "repo", &self.configured_in.repo);
+        line(&mut text, "", "ref", &self.configured_in.reference);
+        line(&mut text, "", "configuredIn", &self.configured_in.path);
         text.push_str("configuredBy:\n");
         line(&mut text, "  ", "apiVersion", &self.api_version);
         line(&mut text, "  ", "kind", &self.kind);
@@ -98,9 +134,11 @@ fn annotate(object: &mut Object, key: &str, text: String) {
 }
 
 /// Says that an object was read from a file.
-pub(crate) fn read_from(object: &mut Object, path: &str) {
+pub(crate) fn read_from(object: &mut Object, origin: &Origin) {
     let mut text = String::new();
-    line(&mut text, "", "path", path);
+    line(&mut text, "", "path", &origin.path);
+    line(&mut text, "", "repo", &origin.repo);
+    line(&mut text, "", "ref", &origin.reference);
     annotate(object, ORIGIN, text);
 }
 
@@ -151,8 +189,23 @@ mod tests {
     }
 
     #[test]
+    fn an_address_begins_anew() {
+        let origin = Origin::default().append("../base").append("github.com/a/b//deploy?ref=v1");
+        assert_eq!(
+            origin.append("../x.yaml"),
+            Origin {
+                path: "x.yaml".to_owned(),
+                repo: "https://github.com/a/b".to_owned(),
+                reference: "v1".to_owned(),
+            }
+        );
+        assert_eq!(Origin::default().append("github.com/a/b").append("c").path, "notCloned/c");
+    }
+
+    #[test]
     fn a_cause_leaves_out_what_it_does_not_know() {
-        let cause = Cause::field("kustomization.yaml".to_owned(), "PrefixTransformer");
+        let file = Origin::default().append("kustomization.yaml");
+        let cause = Cause::field(file, "PrefixTransformer");
         assert_eq!(
             cause.to_yaml(),
             "configuredIn: kustomization.yaml\nconfiguredBy:\n  apiVersion: builtin\n  kind: PrefixTransformer\n"

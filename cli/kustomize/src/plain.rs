@@ -28,7 +28,7 @@ pub fn read_plain(
     path: &TreePath,
     options: &PlainOptions,
 ) -> Result<Rendered, BuildErrors> {
-    let mut files = Files::new(tree, LoadRestrictor::None);
+    let mut files = Files::new(tree, LoadRestrictor::None, &());
     let reference = Reference { text: path.as_str().to_owned(), place: Place::file(path.clone()) };
     let mut found = Vec::new();
     match files.locate(&TreePath::root(), &reference)? {

@@ -2,7 +2,7 @@
 //! by objects of their own.
 //!
 //! Kinds from kustomize v5.8, api/internal/plugins/builtinhelpers. Plugins of
-//! the user's own (programs, containers) are not run.
+//! the user's own (programs, containers) are not run: their output is needed.
 
 use gitops_yaml::{Node, Tag, Value};
 
@@ -19,8 +19,9 @@ use crate::patch::{self, Home};
 use crate::resource::{Object, child_mapping, raw};
 use crate::select::Matcher;
 use crate::set::{Set, field_error};
+use crate::supply::FunctionInput;
 use crate::transform::{self, Affix, Subjects};
-use crate::{Warning, replacements};
+use crate::{Warning, functions, helm, replacements};
 
 /// A plugin's configuration. Fields that the plugin does not know are passed
 /// over, as kustomize does.
@@ -112,8 +113,27 @@ impl<'a> Plugin<'a> {
     }
 }
 
-/// Makes the object of a generator.
+/// Makes the objects of a generator.
 pub(crate) fn generate(
+    files: &mut Files<'_>,
+    home: &Home<'_>,
+    object: &Object,
+) -> Result<Vec<Object>, Several> {
+    if functions::is_function(object) {
+        return functions::generate(files, home, object);
+    }
+    if object.kind() == "HelmChartInflationGenerator" {
+        let plugin = Plugin::new(object)?;
+        let entry = helm::read_chart(plugin.decode(), &object.node, "generator")?;
+        let globals = helm::read_globals(plugin.decode(), &object.node, "generator")?;
+        let chart = globals.complete(entry.chart.clone(), home.root);
+        return helm::generate(files, home.root, home.path, home.schema, &entry, chart);
+    }
+    generate_one(files, home, object).map(|one| vec![one])
+}
+
+/// Makes the object of a generator that makes one.
+fn generate_one(
     files: &mut Files<'_>,
     home: &Home<'_>,
     object: &Object,
@@ -201,6 +221,10 @@ pub(crate) fn check(object: &Object) -> Result<(), BuildError> {
         "SuffixTransformer",
         "ValueAddTransformer",
     ];
+    if functions::is_function(object) {
+        let need = functions::need(object, FunctionInput::Pending);
+        return Err(BuildError::Needs { place: object.place.clone(), need });
+    }
     let plugin = Plugin::new(object)?;
     if KINDS.contains(&object.kind()) { Ok(()) } else { Err(plugin.unsupported()) }
 }
@@ -213,6 +237,9 @@ pub(crate) fn transform(
     object: &Object,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), Several> {
+    if functions::is_function(object) {
+        return functions::transform(set, files, home, object);
+    }
     match object.kind() {
         "PatchTransformer" => {
             let plugin = Plugin::new(object)?;

@@ -96,6 +96,20 @@ impl Set {
         self.check_unique()
     }
 
+    /// Adds several generated objects.
+    pub(crate) fn absorb_all(&mut self, objects: Vec<Object>) -> Result<(), BuildError> {
+        let mut created = Vec::new();
+        for object in objects {
+            if object.behavior == Behavior::Create && self.ever(&object.id()).is_empty() {
+                created.push(object);
+            } else {
+                self.objects.append(&mut created);
+                self.absorb(object)?;
+            }
+        }
+        self.append(created)
+    }
+
     /// Applies `change` at `specs` of every object that is not a kind apart.
     pub(crate) fn apply(
         &mut self,

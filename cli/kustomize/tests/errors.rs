@@ -58,14 +58,14 @@ fn fields_that_name_files_say_what_is_wrong_with_them() {
     };
     assert_eq!(
         message("validators: [a.yaml]", ""),
-        "app/a.yaml:1: field `v1 ConfigMap` is not supported yet; render this folder with `kustomize build` and commit the result"
+        "app/a.yaml:1: needs the output of the program `v1 ConfigMap`, which is not run; commit its output instead\n  by way of app/kustomization.yaml"
     );
     assert_eq!(
         message(
             "validators: [b.yaml]",
             "apiVersion: builtin\nkind: PrefixTransformer\nmetadata: {name: x}\nprefix: p-\nfieldSpecs: [{path: metadata/name}]\n"
         ),
-        "app/b.yaml:1: the validator `PrefixTransformer/x` changes objects; list it under `transformers`"
+        "app/b.yaml:1: the validator `PrefixTransformer/x` changes objects; list it under `transformers`\n  by way of app/kustomization.yaml"
     );
     assert_eq!(
         message("openapi: {path: b.yaml, version: v1.21.2}", "definitions: {}\n"),
@@ -96,15 +96,17 @@ fn what_cannot_be_fetched_is_needed() {
     {
         let text = format!("resources:\n- {address}\n");
         let error = error_of(&[("app/kustomization.yaml", &text)], "app");
-        let need = Need::Remote { address: address.to_owned() };
         let found: Vec<_> = error.needs().collect();
         assert_eq!(found.len(), 1, "{error}");
-        assert_eq!(*found[0].1, need);
+        let Need::Remote(remote) = found[0].1 else { panic!("{error}") };
+        assert_eq!(remote.address, address);
+        assert_eq!(remote.file, address.starts_with("https"));
+        assert_eq!(remote.repository.is_some(), !address.ends_with(".yaml"));
         assert_eq!(found[0].0.to_string(), "app/kustomization.yaml:2:3");
     }
     assert_eq!(
         message("helmCharts:\n- name: redis\n"),
-        "app/kustomization.yaml:2:3: needs the rendered Helm chart `redis`, which is not fetched; copy it into the repository"
+        "app/kustomization.yaml:2:3: needs the rendered Helm chart `redis`, which is not made here; commit the output of `helm template` instead"
     );
 }
 
