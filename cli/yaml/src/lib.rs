@@ -11,6 +11,7 @@
 
 mod base64;
 mod decode;
+mod direct;
 mod events;
 mod json;
 mod node;
@@ -25,6 +26,6 @@ mod write;
 pub use decode::{DecodeError, decode};
 pub use json::JsonError;
 pub use node::{FileId, Mark, Node, Scalar, Style, Tag, Value};
-pub use read::{Dialect, Document, ReadError, read, read_as};
+pub use read::{Dialect, Document, ReadError, read, read_as, read_directly, read_exhaustively};
 pub use spelling::string_like;
 pub use write::{write, write_json, write_to};

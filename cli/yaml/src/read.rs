@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::direct;
 use crate::events::{self, Kind, MAX_DEPTH, Place, Step};
 use crate::resolve::{self, Version};
 use crate::{FileId, Mark, Node, Scalar, Style, Tag, Value, base64, timestamp};
@@ -66,6 +67,32 @@ pub enum Dialect {
 ///
 /// Those of [`read`]; duplicate keys only in [`Dialect::Manifest`].
 pub fn read_as(file: FileId, bytes: &[u8], dialect: Dialect) -> Result<Vec<Document>, ReadError> {
+    match direct::read(file, bytes, dialect) {
+        Some(documents) => Ok(documents),
+        None => read_exhaustively(file, bytes, dialect),
+    }
+}
+
+/// The short way of [`read_as`], for tests: what it does not decline is what
+/// [`read_exhaustively`] gives.
+#[doc(hidden)]
+#[must_use]
+pub fn read_directly(file: FileId, bytes: &[u8], dialect: Dialect) -> Option<Vec<Document>> {
+    direct::read(file, bytes, dialect)
+}
+
+/// The long way of [`read_as`], over a list of events: it knows all of YAML,
+/// and the errors.
+///
+/// # Errors
+///
+/// Those of [`read_as`].
+#[doc(hidden)]
+pub fn read_exhaustively(
+    file: FileId,
+    bytes: &[u8],
+    dialect: Dialect,
+) -> Result<Vec<Document>, ReadError> {
     let documents = events::parse(bytes)?;
     let mut index = 0;
     documents
@@ -338,12 +365,8 @@ fn key_text(key: &Node) -> &str {
 /// The type of a scalar, checked against the tag it was given.
 fn tag(step: &Step, text: &str, style: Style, dialect: Dialect) -> Result<Tag, ReadError> {
     let Some(given) = step.tag.as_deref() else {
-        return Ok(match (style, dialect) {
-            (Style::Plain, Dialect::Manifest) => resolve::resolve(text, Version::V3),
-            (Style::Plain, Dialect::Kustomization) => match resolve::resolve(text, Version::V2) {
-                Tag::Timestamp => Tag::Str,
-                tag => tag,
-            },
+        return Ok(match style {
+            Style::Plain => plain_tag(text, dialect),
             _ => Tag::Str,
         });
     };
@@ -374,6 +397,17 @@ fn tag(step: &Step, text: &str, style: Style, dialect: Dialect) -> Result<Tag, R
             None => fits(Tag::Timestamp, Tag::Str),
         },
         _ => Ok(Tag::Other(given.into())),
+    }
+}
+
+/// The type of a plain scalar without a tag.
+pub(crate) fn plain_tag(text: &str, dialect: Dialect) -> Tag {
+    match dialect {
+        Dialect::Manifest => resolve::resolve(text, Version::V3),
+        Dialect::Kustomization => match resolve::resolve(text, Version::V2) {
+            Tag::Timestamp => Tag::Str,
+            tag => tag,
+        },
     }
 }
 

@@ -3,6 +3,8 @@
 //! Rules from `resolve.go` of go-yaml v2.4 and v3.0; they differ in the YAML
 //! 1.1 words only (`yes`, `on`, `y`, …), which v3 leaves strings.
 
+use std::borrow::Cow;
+
 use crate::Tag;
 use crate::timestamp;
 
@@ -34,6 +36,9 @@ pub(crate) fn resolve(text: &str, version: Version) -> Tag {
             _ => Tag::Str,
         },
         b'+' | b'-' | b'0'..=b'9' => {
+            if is_short_integer(text.as_bytes()) {
+                return Tag::Int;
+            }
             if special_float(text).is_some() {
                 return Tag::Float;
             }
@@ -48,6 +53,12 @@ pub(crate) fn resolve(text: &str, version: Version) -> Tag {
         }
         _ => Tag::Str,
     }
+}
+
+/// Whether this is a plain decimal integer that fits any type: most numbers
+/// are, and need no further thought.
+fn is_short_integer(text: &[u8]) -> bool {
+    text.len() < 19 && (text[0] != b'0' || text.len() == 1) && text.iter().all(u8::is_ascii_digit)
 }
 
 fn word(text: &str, version: Version) -> Option<Tag> {
@@ -83,7 +94,8 @@ pub(crate) fn number(text: &str) -> Option<Number> {
         b'+' | b'-' | b'0'..=b'9' => {}
         _ => return None,
     }
-    let plain = text.replace('_', "");
+    let plain =
+        if text.contains('_') { Cow::Owned(text.replace('_', "")) } else { Cow::Borrowed(text) };
     integer(&plain)
         .or_else(|| float(&plain).map(Number::Float))
         .or_else(|| prefixed(&plain, "0b", 2))
