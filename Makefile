@@ -6,8 +6,9 @@ XDG_CACHE_HOME ?= $(HOME)/.cache
 PEERS := $(XDG_CACHE_HOME)/kubectl-gitops/peers
 KUSTOMIZE := $(PEERS)/kustomize-5.8.1/kustomize
 GO_YAML := $(PEERS)/go-yaml/go-yaml
+SUITE := $(PEERS)/kustomize-suite-0.21.1/cases.jsonl
 
-.PHONY: build target policies assets demo test test-peers fuzz lint fmt peers bench
+.PHONY: build target policies assets demo test test-peers conformance fuzz lint fmt peers bench
 
 build: ## the program, for development
 	$(CARGO) build -p kubectl-gitops
@@ -46,6 +47,12 @@ test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) ## long property runs, and d
 fuzz: ## each fuzz target for FUZZ_SECONDS, on top of what was found before
 	CARGO="$(CARGO)" FUZZ_SECONDS=$${FUZZ_SECONDS:-300} tests/fuzz/run.sh
 
+# What kustomize, kubectl or helm would do is compared with, never called, to render.
+conformance: $(SUITE) $(GO_YAML) ## the renderer against kustomize's own tests and real repositories, the YAML against go-yaml
+	GITOPS_KUSTOMIZE_SUITE=$(SUITE) GITOPS_YAML_PEER=$(GO_YAML) $(CARGO) test -q --no-fail-fast \
+	  -p gitops-kustomize --test conformance --test repositories --test suite \
+	  -p gitops-yaml --test go_differential -- --nocapture
+
 lint: ## formatting and lints, as CI has them
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
@@ -58,6 +65,9 @@ peers: assets $(KUSTOMIZE) ## what the benchmark compares with
 $(KUSTOMIZE):
 	mkdir -p $(@D)
 	GOBIN=$(@D) go install -trimpath -ldflags='-s -w' sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
+
+$(SUITE): $(wildcard cli/kustomize/tests/suite/*.go cli/kustomize/tests/suite/woven/*/*.go)
+	cd cli/kustomize/tests/suite && go run . $(@D)
 
 $(GO_YAML): cli/yaml/tests/go/main.go cli/yaml/tests/go/go.mod
 	mkdir -p $(@D)

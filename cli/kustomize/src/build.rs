@@ -94,7 +94,7 @@ fn finish(
         }
         (None, Reorder::Legacy) => order::legacy(&mut set.objects, None),
     }
-    if metadata.managed_by_label {
+    if metadata.managed_by_label || options.managed_by_label {
         transform::managed_by(set);
     }
     let mut unwanted = Vec::new();

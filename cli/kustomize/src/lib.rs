@@ -86,6 +86,8 @@ pub struct Options {
     pub load_restrictor: LoadRestrictor,
     /// The order of the output.
     pub reorder: Reorder,
+    /// Whether each object gets the label `app.kubernetes.io/managed-by`.
+    pub managed_by_label: bool,
 }
 
 /// Something worth telling that does not stop a build.
