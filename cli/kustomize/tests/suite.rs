@@ -11,7 +11,7 @@ mod disk;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use gitops_kustomize::{BuildError, LoadRestrictor, Options, Reorder, build};
+use gitops_kustomize::{LoadRestrictor, Options, Reorder, build};
 use gitops_tree::{Memory, TreePath};
 use serde_json::Value as Json;
 
@@ -138,7 +138,7 @@ fn judge(tree: &Memory, wanted: &Json, score: &mut Score) -> Option<String> {
     if OUTSIDE.iter().any(|text| theirs.contains(text)) {
         score.outside += 1;
         return match result {
-            Err(BuildError::Needs { .. }) => {
+            Err(errors) if errors.needs().next().is_some() => {
                 score.named += 1;
                 None
             }
