@@ -65,13 +65,14 @@ pub(crate) fn build(
     build.problems.into_errors()?;
 
     let mut set = made.set;
-    finish(&mut set, &made.known, &made.variables, &kustomization, options)?;
+    finish(&mut set, &build.files, &made.known, &made.variables, &kustomization, options)?;
     Ok(Rendered::new(set.objects, build.files.paths, build.warnings))
 }
 
 /// What is done once, at the top.
 fn finish(
     set: &mut Set,
+    files: &Files<'_>,
     known: &Known,
     variables: &BTreeMap<String, Variable>,
     kustomization: &Kustomization,
@@ -104,12 +105,15 @@ fn finish(
     if !metadata.transformer_annotations {
         unwanted.push(origin::TRANSFORMATIONS);
     }
+    let mut odd_keys = Problems::default();
     for object in &mut set.objects {
         object.drop_notes(&unwanted);
         object.normalise_texts("annotations");
-        folded::rewrite(&mut object.node);
+        if let Err(key) = folded::rewrite(&mut object.node) {
+            odd_keys.add(objects::odd_key(object, files.place(&key, &object.place), &key), &[]);
+        }
     }
-    Ok(())
+    odd_keys.into_errors()
 }
 
 /// kustomize drops objects that say they are configuration of local tools.
@@ -377,11 +381,20 @@ impl Build<'_> {
         entries: &[Node],
     ) -> Option<Vec<Object>> {
         let mut made = Accumulated::default();
+        // What stands inline comes first.
+        let (mut inline, mut named) = (Vec::new(), Vec::new());
         for entry in entries {
+            let home = Home { root, path, schema: &self.schema };
+            match patch::is_inline(&mut self.files, &home, entry) {
+                true => inline.push(entry),
+                false => named.push(entry),
+            }
+        }
+        for entry in inline.into_iter().chain(named) {
             let place = self.files.reference(entry, path).place;
             let added = self.attempt(Some(&place), |build| {
                 let home = Home { root, path, schema: &build.schema };
-                match patch::read_inline_objects(&mut build.files, &home, entry)? {
+                match patch::read_inline_objects(&mut build.files, &home, entry, true)? {
                     Some(mut objects) => {
                         build.note_origin(&mut objects, kustomization.file_name);
                         made.set.objects.extend(objects);

@@ -5,7 +5,7 @@
 //! The files map type names to OpenAPI definitions, as gen-openapi writes
 //! them; they are not CustomResourceDefinitions.
 
-use gitops_yaml::Node;
+use gitops_yaml::{Node, Value};
 
 use crate::decode::Decode;
 use crate::defaults::{Config, NameReference};
@@ -17,6 +17,9 @@ use crate::id::Gvk;
 pub(crate) fn read(decode: Decode<'_>, root: &Node) -> Result<Config, BuildError> {
     if !root.is_mapping() {
         return Err(decode.wrong(root, "crds", "a mapping of type names to definitions"));
+    }
+    for (_, definition) in root.entries() {
+        check_definition(decode, definition)?;
     }
     let mut types = Types { decode, root, open: Vec::new(), config: Config::default() };
     for (key, _) in root.entries() {
@@ -30,6 +33,59 @@ pub(crate) fn read(decode: Decode<'_>, root: &Node) -> Result<Config, BuildError
         }
     }
     Ok(types.config)
+}
+
+/// Holds a definition against the Go types that kustomize reads it into.
+fn check_definition(decode: Decode<'_>, definition: &Node) -> Result<(), BuildError> {
+    if definition.is_null() {
+        return Ok(());
+    }
+    if !definition.is_mapping() {
+        return Err(decode.wrong(definition, "crds", "a mapping of type names to definitions"));
+    }
+    for (key, value) in definition.entries() {
+        match key.text().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "schema" => check_schema(decode, value)?,
+            "dependencies" if !value.is_null() => {
+                decode.strings(value, "Dependencies")?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_schema(decode: Decode<'_>, schema: &Node) -> Result<(), BuildError> {
+    if schema.is_null() {
+        return Ok(());
+    }
+    if !schema.is_mapping() {
+        return Err(decode.wrong(schema, "Schema", "a mapping"));
+    }
+    for (key, value) in schema.entries().iter().filter(|(_, value)| !value.is_null()) {
+        match key.text().unwrap_or_default() {
+            name @ ("description" | "format" | "title" | "$ref" | "pattern") => {
+                decode.string(value, name)?;
+            }
+            "type" if matches!(value.value, Value::Sequence(_)) => {
+                decode.strings(value, "type")?;
+            }
+            "type" => {
+                decode.string(value, "type")?;
+            }
+            "required" => {
+                decode.strings(value, "required")?;
+            }
+            "properties" if value.is_mapping() => {
+                for (_, property) in value.entries() {
+                    check_schema(decode, property)?;
+                }
+            }
+            "properties" => return Err(decode.wrong(value, "properties", "a mapping")),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 struct Types<'n> {

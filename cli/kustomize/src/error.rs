@@ -92,16 +92,6 @@ pub enum BuildError {
         /// The known field that is nearest to it.
         near: Option<String>,
     },
-    /// A field that kustomize knows and this build does not do yet.
-    #[error(
-        "{place}: field `{field}` is not supported yet; render this folder with `kustomize build` and commit the result"
-    )]
-    Unsupported {
-        /// Where its key stands.
-        place: Place,
-        /// The field, with its parents.
-        field: String,
-    },
     /// A field holds something of another type.
     #[error("{place}: `{field}` must be {expected}")]
     WrongType {
@@ -315,7 +305,6 @@ impl BuildError {
             BuildError::EmptyKustomization { place }
             | BuildError::Header { place, .. }
             | BuildError::UnknownField { place, .. }
-            | BuildError::Unsupported { place, .. }
             | BuildError::WrongType { place, .. }
             | BuildError::Invalid { place, .. }
             | BuildError::Yaml { place, .. }

@@ -179,7 +179,7 @@ pub(crate) fn visit(
                 value
             } else {
                 let mut item = Node::mapping();
-                item.set(name, value);
+                crate::fieldspec::put(&mut item, name, value);
                 item
             };
             push(node, item);
@@ -202,7 +202,7 @@ pub(crate) fn visit(
                 if node.is_null() {
                     node.value = Value::Mapping(Vec::new());
                 }
-                node.set(part, made(rest, like));
+                crate::fieldspec::put(node, part, made(rest, like));
             }
             match node.get_mut(part) {
                 // A path into text is another matter; see `replacements`.

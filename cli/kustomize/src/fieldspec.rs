@@ -112,7 +112,7 @@ fn walk(
                 }
             };
             if creates && node.get(name).is_none() {
-                node.set(name, made());
+                put(node, name, made());
             }
             match node.get_mut(name) {
                 None => Ok(()),
@@ -183,6 +183,17 @@ pub(crate) fn type_of(text: &str) -> Tag {
             _ => Tag::Str,
         },
         Err(_) => Tag::Str,
+    }
+}
+
+/// Puts `value` under `key`, in place of what stood there or at the end. The
+/// key is a new one without quotes, which go-yaml reads as what it looks like.
+pub(crate) fn put(node: &mut Node, key: &str, value: Node) {
+    let Some(entries) = node.entries_mut() else { return };
+    let own = Node::scalar(key, type_of(key));
+    match entries.iter_mut().find(|(own, _)| crate::resource::raw(own) == key) {
+        Some(entry) => *entry = (own, value),
+        None => entries.push((own, value)),
     }
 }
 

@@ -6,10 +6,37 @@
 //! the line break. The objects that Flux and `kustomize build` apply have these
 //! line breaks, so they belong to the result.
 
-use gitops_yaml::{Node, Style, Value};
+use gitops_yaml::{Node, Style, Tag, Value};
 
 /// Gives every folded scalar of an object the text that kustomize gives it.
-pub(crate) fn rewrite(node: &mut Node) {
+/// Fails with the first key below the top that is no string: it stands in the
+/// way when kustomize writes the object as JSON in between.
+pub(crate) fn rewrite(object: &mut Node) -> Result<(), Node> {
+    match object.entries_mut() {
+        Some(entries) => entries.iter_mut().try_for_each(|(_, value)| rewrite_field(value)),
+        None => rewrite_field(object),
+    }
+}
+
+/// The first key below the top of an object that is no string.
+pub(crate) fn odd_key(object: &Node) -> Option<&Node> {
+    fn within(node: &Node) -> Option<&Node> {
+        match &node.value {
+            Value::Scalar(_) => None,
+            Value::Sequence(items) => items.iter().find_map(within),
+            Value::Mapping(entries) => entries
+                .iter()
+                .find_map(|(key, value)| if is_string(key) { within(value) } else { Some(key) }),
+        }
+    }
+    object.entries().iter().find_map(|(_, value)| within(value))
+}
+
+fn is_string(key: &Node) -> bool {
+    matches!(&key.value, Value::Scalar(scalar) if scalar.tag == Tag::Str)
+}
+
+fn rewrite_field(node: &mut Node) -> Result<(), Node> {
     match &mut node.value {
         Value::Scalar(scalar) => {
             if scalar.style == Style::Folded && scalar.text.contains('\n') {
@@ -17,9 +44,17 @@ pub(crate) fn rewrite(node: &mut Node) {
                 scalar.style = Style::Literal;
             }
         }
-        Value::Sequence(items) => items.iter_mut().for_each(rewrite),
-        Value::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| rewrite(value)),
+        Value::Sequence(items) => items.iter_mut().try_for_each(rewrite_field)?,
+        Value::Mapping(entries) => {
+            for (key, value) in entries {
+                if !is_string(key) {
+                    return Err(key.clone());
+                }
+                rewrite_field(value)?;
+            }
+        }
     }
+    Ok(())
 }
 
 /// The text after it was written folded and read again.

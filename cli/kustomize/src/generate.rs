@@ -9,6 +9,7 @@ use gitops_yaml::{JsonError, Mark, Node, Tag};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{BuildError, Place, Several};
+use crate::fieldspec::put;
 use crate::files::{Files, Reference};
 use crate::go_json;
 use crate::kustomization::{Generator, GeneratorOptions};
@@ -77,7 +78,7 @@ pub(crate) fn generate(
         ("annotations", &options.annotations, &global.annotations),
     ] {
         for (key, value) in shared.iter().chain(local) {
-            child_mapping(metadata, field).set(key, value.clone());
+            put(child_mapping(metadata, field), key, value.clone());
         }
     }
     if kind == Kind::Secret {
@@ -93,7 +94,7 @@ pub(crate) fn generate(
             (Kind::Secret, Ok(text)) => ("data", encode(text.as_bytes())),
             (Kind::Secret, Err(bytes)) => ("data", encode(bytes.as_bytes())),
         };
-        child_mapping(&mut node, field).set(&entry.key, Node::string(text).at(entry.mark));
+        put(child_mapping(&mut node, field), &entry.key, Node::string(text).at(entry.mark));
     }
     if options.immutable || global.immutable {
         node.set("immutable", at(Node::scalar("true", Tag::Bool)));

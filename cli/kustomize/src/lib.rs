@@ -160,9 +160,8 @@ impl Rendered {
 ///
 /// # Errors
 ///
-/// Everything that kustomize refuses, and what this build cannot do yet
-/// ([`BuildError::Unsupported`]) or cannot fetch ([`BuildError::Needs`]). All
-/// that is wrong by itself is reported at once, each with its place and the
+/// Everything that kustomize refuses, and what this build can neither fetch nor
+/// run ([`BuildError::Needs`]). All that is wrong by itself is reported at once, each with its place and the
 /// chain of kustomizations that led there.
 pub fn build(tree: &dyn Tree, dir: &TreePath, options: &Options) -> Result<Rendered, BuildErrors> {
     build_with(tree, dir, options, &())

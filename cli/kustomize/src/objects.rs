@@ -8,7 +8,7 @@ use gitops_tree::TreePath;
 use gitops_yaml::{Node, Value};
 
 use crate::error::{BuildError, Place, Several};
-use crate::resource::Object;
+use crate::resource::{Object, raw};
 use crate::schema::Schema;
 
 /// The objects of a file's documents: empty documents left out, lists taken
@@ -64,9 +64,22 @@ pub(crate) fn from_documents(
         }
         let mut object = Object::new(node, place, document);
         object.learn_scope(schema);
+        object.take_notes();
         objects.push(object);
     }
     Several::unless_any(errors, objects)
+}
+
+/// A key that is no string, of an object that is to be written as JSON.
+pub(crate) fn odd_key(object: &Object, place: Place, key: &Node) -> BuildError {
+    BuildError::Field {
+        place,
+        field: raw(key).to_owned(),
+        id: object.id().to_string(),
+        message: "kustomize reads this key as a number, a boolean, a date or null, and an object \
+                  may have strings only as keys; put it in quotes, or choose another"
+            .to_owned(),
+    }
 }
 
 fn is_nothing(node: &Node) -> bool {

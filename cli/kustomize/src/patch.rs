@@ -12,11 +12,11 @@ use crate::Warning;
 use crate::error::{BuildError, Place, Several};
 use crate::files::{Files, parse};
 use crate::kustomization::{Patch, Selector};
-use crate::objects;
 use crate::resource::Object;
 use crate::schema::Schema;
 use crate::select::Matcher;
 use crate::set::Set;
+use crate::{folded, objects};
 
 /// What a patch turned out to be.
 enum Loaded {
@@ -148,6 +148,14 @@ pub(crate) fn apply_strategic_entries(
     };
     let mut errors = Vec::new();
     let patches = match read_strategic_entries(files, home, entries) {
+        Ok(patches) if patches.is_empty() => {
+            let whole = Place::file(home.path.clone());
+            return Err(BuildError::Patch {
+                place: entries.first().map_or(whole.clone(), |entry| files.place(entry, &whole)),
+                message: "these strategic merge patches are all empty; delete them".to_owned(),
+            }
+            .into());
+        }
         Ok(patches) => patches,
         Err((patches, found)) => {
             errors = found;
@@ -186,7 +194,7 @@ fn read_strategic_entry(
     home: &Home<'_>,
     entry: &Node,
 ) -> Result<Vec<Object>, Several> {
-    if let Some(inline) = read_inline_objects(files, home, entry)? {
+    if let Some(inline) = read_inline_objects(files, home, entry, false)? {
         return Ok(inline);
     }
     let (path, bytes) = files.load(home.root, &files.reference(entry, home.path))?;
@@ -195,21 +203,33 @@ fn read_strategic_entry(
 }
 
 /// The objects that stand in a string of the kustomization; `None` where it
-/// holds something else, such as a path.
+/// holds something else, such as a path. `nothing` allows for no objects.
 pub(crate) fn read_inline_objects(
     files: &mut Files<'_>,
     home: &Home<'_>,
     entry: &Node,
+    nothing: bool,
 ) -> Result<Option<Vec<Object>>, Several> {
     let is_long = entry.text().is_some_and(|text| text.trim().contains('\n'));
     let documents = match read_inline(files, home, entry) {
         Ok(documents) if documents.iter().any(Node::is_mapping) => documents,
+        Ok(documents) if nothing && documents.iter().all(Node::is_null) => documents,
         // No path has several lines.
         Err(error) if is_long => return Err(error.into()),
         _ => return Ok(None),
     };
     let path = files.path_of(entry).unwrap_or(home.path).clone();
     objects::from_documents(documents, &path, home.schema).map(Some)
+}
+
+/// Whether an entry of `transformers` holds YAML, if only a comment, and no path.
+pub(crate) fn is_inline(files: &mut Files<'_>, home: &Home<'_>, entry: &Node) -> bool {
+    match read_inline(files, home, entry) {
+        Ok(documents) => {
+            documents.iter().all(|document| document.is_mapping() || document.is_null())
+        }
+        Err(_) => entry.text().is_some_and(|text| text.trim().contains('\n')),
+    }
 }
 
 fn load(
@@ -368,6 +388,9 @@ fn apply_json(
     // mapping there; an empty one is taken out at the end.
     if object.has_notes() && object.node.at_path(&["metadata", "annotations"]).is_none() {
         object.metadata_mut().set("annotations", Node::mapping());
+    }
+    if let Some(key) = folded::odd_key(&object.node) {
+        return Err(objects::odd_key(object, object.place.clone(), key));
     }
     json::apply(&mut object.node, operations).map_err(|message| BuildError::Patch {
         place: place.clone(),

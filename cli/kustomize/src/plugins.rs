@@ -31,23 +31,21 @@ struct Plugin<'a> {
 
 impl<'a> Plugin<'a> {
     fn new(object: &'a Object) -> Result<Plugin<'a>, BuildError> {
-        if object.api_version() == "builtin" {
-            return Ok(Plugin { object });
-        }
-        Err(BuildError::Unsupported {
-            place: object.place.clone(),
-            field: format!("{} {}", object.api_version(), object.kind()),
-        })
+        let plugin = Plugin { object };
+        if object.api_version() == "builtin" { Ok(plugin) } else { Err(plugin.unknown()) }
     }
 
     fn decode(&self) -> Decode<'a> {
         Decode::lenient(&self.object.place.path)
     }
 
-    fn unsupported(&self) -> BuildError {
-        BuildError::Unsupported {
+    fn unknown(&self) -> BuildError {
+        BuildError::Invalid {
             place: self.object.place.clone(),
-            field: format!("builtin {}", self.object.kind()),
+            message: format!(
+                "kustomize has no builtin plugin `{}` for this field",
+                self.object.kind()
+            ),
         }
     }
 
@@ -143,10 +141,9 @@ fn generate_one(
         "ConfigMapGenerator" => Kind::ConfigMap,
         "SecretGenerator" => Kind::Secret,
         "IAMPolicyGenerator" => return Ok(service_account(&plugin)?),
-        _ => return Err(plugin.unsupported().into()),
+        _ => return Err(plugin.unknown().into()),
     };
-    let fields =
-        ["namespace", "name", "behavior", "literals", "files", "envs", "env", "options", "type"];
+    let fields = ["namespace", "name", "behavior", "literals", "files", "envs", "options", "type"];
     let node = plugin.only(&fields);
     let mut generator = kustomization::read_secret(plugin.decode(), &node, "generator")?;
     if generator.name.is_empty() {
@@ -226,7 +223,7 @@ pub(crate) fn check(object: &Object) -> Result<(), BuildError> {
         return Err(BuildError::Needs { place: object.place.clone(), need });
     }
     let plugin = Plugin::new(object)?;
-    if KINDS.contains(&object.kind()) { Ok(()) } else { Err(plugin.unsupported()) }
+    if KINDS.contains(&object.kind()) { Ok(()) } else { Err(plugin.unknown()) }
 }
 
 /// Carries a transformer out.
@@ -355,7 +352,7 @@ fn transform_fields(
             replacements::apply(set, &replacements)
         }
         "ValueAddTransformer" => add_value(set, files, home, &plugin),
-        _ => Err(plugin.unsupported()),
+        _ => Err(plugin.unknown()),
     }
 }
 

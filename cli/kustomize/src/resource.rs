@@ -86,6 +86,37 @@ impl Object {
         }
     }
 
+    /// Believes the notes in the annotations of an input, as kustomize does.
+    pub(crate) fn take_notes(&mut self) {
+        const NOTE: &str = "internal.config.kubernetes.io/";
+        let annotations =
+            self.node.at_path(&["metadata", "annotations"]).map(Node::entries).unwrap_or_default();
+        if !annotations.iter().any(|(key, _)| raw(key).starts_with(NOTE)) {
+            return;
+        }
+        let texts = self.texts("annotations");
+        let note = |name: &str| {
+            texts
+                .iter()
+                .find(|(key, _)| key.strip_prefix(NOTE) == Some(name))
+                .map(|(_, value)| value)
+        };
+        let list = |name: &str| -> Vec<String> {
+            note(name).map(|text| text.split(',').map(str::to_owned).collect()).unwrap_or_default()
+        };
+        let names = list("previousNames");
+        let (namespaces, kinds) = (list("previousNamespaces"), list("previousKinds"));
+        let same = names.len() == namespaces.len() && names.len() == kinds.len();
+        let previous = names.into_iter().zip(namespaces).zip(kinds).filter(|_| same);
+        let previous: Vec<Previous> =
+            previous.map(|((name, namespace), kind)| Previous { namespace, name, kind }).collect();
+        let (prefixes, suffixes) = (list("prefixes"), list("suffixes"));
+        self.needs_hash = note("needsHashSuffix").is_some_and(|text| text == "enabled");
+        self.previous = previous;
+        self.prefixes = prefixes;
+        self.suffixes = suffixes;
+    }
+
     /// Asks whether objects of this kind have no namespace.
     pub(crate) fn learn_scope(&mut self, schema: &Schema) {
         self.outside_namespaces = schema.is_cluster_scoped(self.api_version(), self.kind());
@@ -294,7 +325,10 @@ impl Object {
         let Some(map) = metadata.get_mut(field) else { return };
         match map.entries_mut() {
             Some(entries) if !entries.is_empty() => {
-                for (_, value) in entries {
+                for (key, value) in entries {
+                    if let Value::Scalar(own) = &mut key.value {
+                        own.tag = fieldspec::type_of(&own.text);
+                    }
                     let text = raw(value).to_owned();
                     let mark = value.mark;
                     let style = match &value.value {

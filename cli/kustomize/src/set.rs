@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use gitops_yaml::Node;
 
 use crate::error::BuildError;
-use crate::fieldspec::{Create, FieldSpec};
+use crate::fieldspec::{self, Create, FieldSpec};
 use crate::id::Id;
 use crate::origin;
 use crate::resource::{Behavior, FieldProblem, Key, Object, child_mapping, raw};
@@ -148,7 +148,7 @@ fn take_metadata(object: &mut Object, old: &Object) {
             {
                 match merged.iter_mut().find(|(own, _)| raw(own) == raw(key)) {
                     Some((_, own)) => *own = value.clone(),
-                    None => merged.push((key.clone(), value.clone())),
+                    None => merged.push((untyped_key(key), value.clone())),
                 }
             }
         }
@@ -171,6 +171,11 @@ fn take_metadata(object: &mut Object, old: &Object) {
     object.variables.clone_from(&old.variables);
 }
 
+/// A key that kustomize writes anew, without the quotes that it may have had.
+fn untyped_key(key: &Node) -> Node {
+    Node::scalar(raw(key), fieldspec::type_of(raw(key))).at(key.mark)
+}
+
 fn merge_data(node: &mut Node, old: &Node, field: &str) {
     let Some(old) = old.get(field).filter(|old| !old.entries().is_empty()) else { return };
     let own = child_mapping(node, field);
@@ -178,7 +183,7 @@ fn merge_data(node: &mut Node, old: &Node, field: &str) {
         if own.get(raw(key)).is_none()
             && let Some(entries) = own.entries_mut()
         {
-            entries.push((key.clone(), value.clone()));
+            entries.push((untyped_key(key), value.clone()));
         }
     }
 }

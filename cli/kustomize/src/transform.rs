@@ -177,17 +177,19 @@ pub(crate) fn pairs(
 
 fn put_pair(node: &mut Node, key: &str, value: &Node) -> Result<(), String> {
     match &node.value {
+        Value::Mapping(_) if matches!(key, "" | "<<") => {
+            Err(format!("a label or annotation cannot have the name `{key}`"))
+        }
         Value::Mapping(_) => {
-            match node.get_mut(key) {
+            let own = match node.get(key) {
                 Some(own) if matches!(own.value, Value::Scalar(_)) => {
-                    set_string(own, crate::resource::raw(value), value)?;
+                    let mut own = own.clone();
+                    set_string(&mut own, crate::resource::raw(value), value)?;
+                    own
                 }
-                _ => {
-                    let mut own = Node::string(crate::resource::raw(value));
-                    own.mark = value.mark;
-                    node.set(key, own);
-                }
-            }
+                _ => Node::string(crate::resource::raw(value)).at(value.mark),
+            };
+            crate::fieldspec::put(node, key, own);
             Ok(())
         }
         Value::Scalar(scalar) if scalar.tag == Tag::Null => Ok(()),

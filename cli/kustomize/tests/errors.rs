@@ -111,6 +111,105 @@ fn what_cannot_be_fetched_is_needed() {
 }
 
 #[test]
+fn plugins_of_the_users_own_are_needed() {
+    let error = |config: &str| {
+        error_of(&[("kustomization.yaml", "transformers: [a.yaml]\n"), ("a.yaml", config)], "")
+            .to_string()
+    };
+    assert_eq!(
+        error("apiVersion: me.example/v1\nkind: Sed\nmetadata: {name: a}\n"),
+        "a.yaml:1: needs the output of the program `me.example/v1 Sed`, which is not run; commit its output instead\n  by way of kustomization.yaml"
+    );
+    assert_eq!(
+        error("apiVersion: builtin\nkind: Sed\nmetadata: {name: a}\n"),
+        "a.yaml:1: kustomize has no builtin plugin `Sed` for this field\n  by way of kustomization.yaml"
+    );
+}
+
+/// kustomize writes objects as JSON, which Go does for maps of strings only.
+/// Keys that kustomize writes anew lose their quotes.
+#[test]
+fn keys_below_the_top_are_strings() {
+    const DATA: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+    let builds = |kustomization: &str, more: &str| {
+        let object = format!("{DATA}{more}");
+        let files = [("kustomization.yaml", kustomization), ("a.yaml", object.as_str())];
+        build(&tree(&files), &TreePath::root(), &Options::default()).is_ok()
+    };
+    let refused = |kustomization: &str, more: &str| !builds(kustomization, more);
+    let resource = "resources: [a.yaml]\n";
+    assert!(refused(resource, "data: {1: a}"));
+    assert!(refused(resource, "data: {true: a}"));
+    assert!(builds(resource, "data: {\"1\": a, y: b}"));
+    assert!(builds(resource, "1: a"));
+    for more in [
+        "labels: [{pairs: {\"1\": a}}]",
+        "commonAnnotations: {\"2020-01-01\": a}",
+        "commonAnnotations: {\"<<\": a}",
+        "configMapGenerator: [{name: b, literals: [1=a]}]",
+        "configMapGenerator: [{name: b, literals: [a=a], options: {labels: {\"1\": a}}}]",
+        "secretGenerator: [{name: b, literals: [null=a]}]",
+        "replacements: [{sourceValue: x, targets: [{select: {name: a}, fieldPaths: [data.true], options: {create: true}}]}]",
+        "patches: [{patch: \"{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {1: b}}\"}]",
+    ] {
+        assert!(refused(&format!("{resource}{more}"), "data: {a: b}"), "{more}");
+    }
+    // Annotations and merged data are written anew, labels are not.
+    assert!(refused(
+        resource,
+        "data: {a: b}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: b, annotations: {\"1\": a}}"
+    ));
+    assert!(builds(
+        resource,
+        "data: {a: b}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: b, labels: {\"1\": a}}"
+    ));
+    let merge = "configMapGenerator: [{name: a, behavior: merge, literals: [x=y]}]\n";
+    assert!(refused(&format!("{resource}{merge}"), "data: {\"1\": a}"));
+    assert!(builds(
+        &format!("{resource}{}", merge.replace("merge", "replace")),
+        "data: {\"1\": a}"
+    ));
+    assert_eq!(
+        error_of(
+            &[("kustomization.yaml", resource), ("a.yaml", &format!("{DATA}data: {{1: a}}\n"))],
+            ""
+        )
+        .to_string(),
+        "a.yaml:4:8: field `1` of `ConfigMap/a`: kustomize reads this key as a number, a boolean, a date or null, and an object may have strings only as keys; put it in quotes, or choose another"
+    );
+}
+
+#[test]
+fn strategic_merge_patches_without_any_content_are_refused() {
+    let error = error_of(
+        &[
+            ("kustomization.yaml", "resources: [a.yaml]\npatchesStrategicMerge: [p.yaml]\n"),
+            ("a.yaml", CONFIG),
+            ("p.yaml", "# later\n"),
+        ],
+        "",
+    );
+    assert_eq!(
+        error.to_string(),
+        "kustomization.yaml:2:25: these strategic merge patches are all empty; delete them"
+    );
+}
+
+#[test]
+fn definitions_of_types_are_what_go_expects() {
+    for crds in
+        ["A: text", "A: [1]", "A: {Schema: text}", "A: {Schema: {type: 1}}", "A: {Dependencies: x}"]
+    {
+        let files = [
+            ("kustomization.yaml", "resources: [a.yaml]\ncrds: [c.yaml]\n"),
+            ("a.yaml", CONFIG),
+            ("c.yaml", crds),
+        ];
+        assert!(error_of(&files, "").to_string().starts_with("c.yaml:1:"), "{crds}");
+    }
+}
+
+#[test]
 fn types_are_checked() {
     assert_eq!(
         message("resources: [a.yaml]\nnamePrefix: 1\n"),

@@ -63,7 +63,8 @@ fn cases_of_kustomizes_tests() {
             }
         }
     }
-    let mut table = format!("{:24}{:>14}{:>14}{:>14}\n", "tests", "equal", "refused", "needs named");
+    let mut table =
+        format!("{:24}{:>14}{:>14}{:>14}\n", "tests", "equal", "refused", "needs named");
     let mut total = Score::default();
     for (package, score) in &scores {
         row(&mut table, package, score);
