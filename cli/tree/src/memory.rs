@@ -44,10 +44,7 @@ impl Tree for Memory {
     fn list(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
         let mut entries: BTreeMap<String, EntryKind> = BTreeMap::new();
         let depth = dir.names().count();
-        for (path, item) in &self.items {
-            if !path.is_within(dir) || path == dir {
-                continue;
-            }
+        for (path, item) in self.below(dir) {
             let mut rest = path.names().skip(depth);
             let Some(name) = rest.next() else { continue };
             let kind = match (rest.next(), item) {
@@ -94,7 +91,14 @@ impl Tree for Memory {
 
 impl Memory {
     fn is_directory(&self, path: &TreePath) -> bool {
-        path.is_root() || self.items.keys().any(|item| item.is_within(path))
+        path.is_root() || self.below(path).next().is_some()
+    }
+
+    /// What stands below a directory. In the order of the texts of paths all of
+    /// it lies together, after `dir/`.
+    fn below<'a>(&'a self, dir: &'a TreePath) -> impl Iterator<Item = (&'a TreePath, &'a Item)> {
+        let first = TreePath::first_below(dir);
+        self.items.range(first..).take_while(move |(path, _)| path.is_within(dir))
     }
 
     fn absent_or_directory(&self, path: &TreePath, wanted: &'static str) -> TreeError {

@@ -86,6 +86,11 @@ impl TreePath {
             || (self.0.starts_with(&dir.0) && self.0.as_bytes().get(dir.0.len()) == Some(&b'/'))
     }
 
+    /// A bound that sorts before everything below `dir`, and after `dir`.
+    pub(crate) fn first_below(dir: &TreePath) -> TreePath {
+        TreePath(if dir.is_root() { String::new() } else { format!("{}/", dir.0) })
+    }
+
     /// The path as text; empty for the root.
     pub fn as_str(&self) -> &str {
         &self.0
