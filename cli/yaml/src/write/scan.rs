@@ -32,17 +32,18 @@ const CLASSES: [u8; 256] = {
         let in_numbers = matches!(c, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' | b'x' | b'X' | b'o' | b'O')
             || matches!(c, b'i' | b'I' | b'n' | b'N' | b't' | b'T' | b'z' | b'Z')
             || matches!(c, b'+' | b'-' | b'_' | b'.' | b',' | b':' | b' ');
-        classes[byte] = match c {
+        let special = match c {
             b' ' => SPACE,
             b':' => COLON,
-            b'#' => HASH | WORDLY,
-            b'\n' => NEWLINE | WORDLY,
-            b'\'' => APOSTROPHE | WORDLY,
-            b'"' | b'\\' => ESCAPED | WORDLY,
-            b' '..=b'~' if in_numbers => 0,
-            b' '..=b'~' => WORDLY,
-            _ => OTHER,
+            b'#' => HASH,
+            b'\n' => NEWLINE,
+            b'\'' => APOSTROPHE,
+            b'"' | b'\\' => ESCAPED,
+            _ => 0,
         };
+        let is_known = matches!(c, b'\n' | b' '..=b'~');
+        classes[byte] =
+            special | if in_numbers { 0 } else { WORDLY } | if is_known { 0 } else { OTHER };
         byte += 1;
     }
     classes
@@ -56,8 +57,11 @@ pub(super) fn scan(text: &str) -> u8 {
 /// [`is_plain_string`] of a text in which `found` was found.
 pub(super) fn is_string(text: &str, found: u8) -> bool {
     const LONGEST_WORD: usize = "false".len();
-    match text.as_bytes().first() {
+    let bytes = text.as_bytes();
+    match bytes.first() {
         None => false,
+        // Numbers, whatever their size.
+        Some(b'0'..=b'9') if bytes.len() < 300 && bytes.iter().all(u8::is_ascii_digit) => false,
         Some(b'0'..=b'9' | b'+' | b'-' | b'.') if found & (WORDLY | OTHER) == WORDLY => true,
         Some(b'0'..=b'9' | b'+' | b'-' | b'.' | b'~') => is_plain_string(text),
         Some(b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O') => {
