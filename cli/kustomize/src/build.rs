@@ -8,13 +8,16 @@ mod settings;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 
 use gitops_tree::{Tree, TreePath};
-use gitops_yaml::{Dialect, Node};
+use gitops_yaml::Node;
 
+use crate::ahead::Ahead;
 use crate::defaults::Config;
 use crate::error::{BuildError, BuildErrors, Place, Problems, Several};
-use crate::files::{self, Files, KUSTOMIZATION_NAMES, Reference, Target};
+use crate::files::{Files, KUSTOMIZATION_NAMES, Reference, Target};
 use crate::generate::{self, Kind};
 use crate::known::Known;
 use crate::kustomization::{Image, Kustomization, Sort};
@@ -48,11 +51,14 @@ pub(crate) fn build(
         problems: Problems::default(),
         origin: None,
         schema: Schema::default(),
-        parsed: HashMap::new(),
+        kustomizations: HashMap::new(),
+        ahead: Ahead::default(),
     };
     let root = build.files.folder(dir)?;
-    let (path, kustomization) = build.read_kustomization(&root)?;
-    if let Err(error) = build.set_schema(&root, &path, &kustomization) {
+    let found = build.read_kustomization(&root)?;
+    let (path, kustomization) = &*found;
+    build.look_ahead(&root);
+    if let Err(error) = build.set_schema(&root, path, kustomization) {
         build.report(error);
     }
     let metadata = kustomization.metadata;
@@ -61,11 +67,11 @@ pub(crate) fn build(
         build.origin = Some(Origin::default());
     }
     let mut made = Accumulated::default();
-    build.accumulate(&root, &path, &kustomization, &mut made);
+    build.accumulate(&root, path, kustomization, &mut made);
     build.problems.into_errors()?;
 
     let mut set = made.set;
-    finish(&mut set, &build.files, &made.known, &made.variables, &kustomization, options)?;
+    finish(&mut set, &build.files, &made.known, &made.variables, kustomization, options)?;
     Ok(Rendered::new(set.objects, build.files.paths, build.warnings))
 }
 
@@ -105,13 +111,21 @@ fn finish(
     if !metadata.transformer_annotations {
         unwanted.push(origin::TRANSFORMATIONS);
     }
-    let mut odd_keys = Problems::default();
-    for object in &mut set.objects {
+    let odd = Mutex::new(Vec::new());
+    parallel::each(&mut set.objects, |index, object| {
         object.drop_notes(&unwanted);
         object.normalise_texts("annotations");
         if let Err(key) = folded::rewrite(&mut object.node) {
-            odd_keys.add(objects::odd_key(object, files.place(&key, &object.place), &key), &[]);
+            odd.lock().unwrap_or_else(PoisonError::into_inner).push((index, key));
         }
+        Ok::<_, BuildErrors>(())
+    })?;
+    let mut odd = odd.into_inner().unwrap_or_else(PoisonError::into_inner);
+    odd.sort_by_key(|(index, _)| *index);
+    let mut odd_keys = Problems::default();
+    for (index, key) in odd {
+        let object = &set.objects[index];
+        odd_keys.add(objects::odd_key(object, files.place(&key, &object.place), &key), &[]);
     }
     odd_keys.into_errors()
 }
@@ -140,9 +154,14 @@ struct Build<'t> {
     /// nobody asks for origins.
     origin: Option<Origin>,
     schema: Schema,
-    /// What the files of the resources being added hold, by path.
-    parsed: HashMap<TreePath, Result<Vec<Node>, BuildError>>,
+    /// The kustomizations that were read without an error, by folder.
+    kustomizations: HashMap<TreePath, Rc<Found>>,
+    /// The files of resources, of this kustomization and those below.
+    ahead: Ahead,
 }
+
+/// A kustomization and its file.
+type Found = (TreePath, Kustomization);
 
 /// Objects, and what is known about their fields and variables.
 #[derive(Default)]
@@ -192,11 +211,33 @@ impl Build<'_> {
         done
     }
 
-    /// Reads the one kustomization file of a folder.
-    fn read_kustomization(
+    /// Reads the one kustomization file of a folder, and reports what is wrong
+    /// with it.
+    fn read_kustomization(&mut self, root: &TreePath) -> Result<Rc<Found>, BuildError> {
+        let found = match self.kustomizations.get(root) {
+            Some(found) => found.clone(),
+            None => {
+                let (found, errors) = self.find_kustomization(root)?;
+                self.report(Several(errors));
+                found
+            }
+        };
+        let (path, kustomization) = &*found;
+        for (field, instead, mark) in &kustomization.deprecated {
+            self.warnings.push(Warning {
+                path: path.clone(),
+                line: Some(mark.line),
+                message: format!("`{field}` is deprecated; use `{instead}`"),
+            });
+        }
+        Ok(found)
+    }
+
+    /// The kustomization of a folder, and the errors in its fields.
+    fn find_kustomization(
         &mut self,
         root: &TreePath,
-    ) -> Result<(TreePath, Kustomization), BuildError> {
+    ) -> Result<(Rc<Found>, Vec<BuildError>), BuildError> {
         let mut found = Vec::new();
         let mut hidden = None;
         for name in KUSTOMIZATION_NAMES {
@@ -231,15 +272,46 @@ impl Build<'_> {
         let errors = errors.into_inner();
         kustomization.file_name = name;
         kustomization.is_broken = !errors.is_empty();
-        self.report(Several(errors));
-        for (field, instead, mark) in &kustomization.deprecated {
-            self.warnings.push(Warning {
-                path: path.clone(),
-                line: Some(mark.line),
-                message: format!("`{field}` is deprecated; use `{instead}`"),
-            });
+        let found = Rc::new((path, kustomization));
+        if errors.is_empty() {
+            self.kustomizations.insert(root.clone(), found.clone());
         }
-        Ok((path, kustomization))
+        Ok((found, errors))
+    }
+
+    /// Hands the files of a kustomization's resources and of those it refers
+    /// to over to be parsed. What cannot be read is left for the build itself
+    /// to complain of.
+    fn look_ahead(&mut self, root: &TreePath) {
+        if !self.kustomizations.contains_key(root) && self.find_kustomization(root).is_err() {
+            return;
+        }
+        let Some(found) = self.kustomizations.get(root).cloned() else { return };
+        let (path, kustomization) = &*found;
+        self.visited.push(root.clone());
+        let resources = kustomization.resources.iter().map(|entry| (entry, true));
+        let components = kustomization.components.iter().map(|entry| (entry, false));
+        for (entry, may_be_file) in resources.chain(components) {
+            let reference = self.files.reference(entry, path);
+            match self.files.locate_at_hand(root, &reference) {
+                Some(Target::File(file)) if may_be_file => self.hand_over(root, file, &reference),
+                Some(Target::Directory(dir)) if self.check_cycle(&dir, &reference).is_ok() => {
+                    self.look_ahead(&dir);
+                }
+                _ => {}
+            }
+        }
+        self.visited.pop();
+    }
+
+    fn hand_over(&mut self, root: &TreePath, file: TreePath, reference: &Reference) {
+        if self.files.check_root(root, &file, reference).is_err() || self.ahead.expects(&file) {
+            return;
+        }
+        if let Ok(bytes) = self.files.read(&file, reference) {
+            let id = self.files.id(&file);
+            self.ahead.add(file, id, bytes);
+        }
     }
 
     /// Carries out a kustomization on top of what `made` holds. Goes on after
@@ -255,7 +327,6 @@ impl Build<'_> {
         self.namespace
             .push(kustomization.namespace.as_ref().and_then(Node::text).map(str::to_owned));
         made.broken |= kustomization.is_broken;
-        self.parse_ahead(root, path, &kustomization.resources);
         for entry in &kustomization.resources {
             let place = self.files.reference(entry, path).place;
             let added =
@@ -409,29 +480,6 @@ impl Build<'_> {
         (!made.broken).then_some(made.set.objects)
     }
 
-    /// Parses the files that entries name at once, where they are large. What
-    /// cannot be read is left for [`Build::add_resource`] to complain of.
-    fn parse_ahead(&mut self, root: &TreePath, path: &TreePath, entries: &[Node]) {
-        const LARGE: usize = 128 << 10;
-        let mut found = Vec::new();
-        let mut size = 0;
-        for entry in entries {
-            let reference = self.files.reference(entry, path);
-            let Ok(Target::File(file)) = self.files.locate(root, &reference) else { continue };
-            if self.files.check_root(root, &file, &reference).is_err() {
-                continue;
-            }
-            let Ok(bytes) = self.files.read(&file, &reference) else { continue };
-            size += bytes.len();
-            found.push((self.files.id(&file), file, bytes));
-        }
-        let parsed = parallel::map(found, size >= LARGE, |(id, file, bytes)| {
-            let documents = files::parse(&file, id, &bytes, Dialect::Manifest);
-            (file, documents)
-        });
-        self.parsed.extend(parsed);
-    }
-
     /// Adds what an entry of `resources` leads to; that no two objects have
     /// one identity is for the caller to check.
     fn add_resource(
@@ -445,7 +493,7 @@ impl Build<'_> {
         match self.files.locate(root, &reference)? {
             Target::File(file) => {
                 self.files.check_root(root, &file, &reference)?;
-                let documents = match self.parsed.remove(&file) {
+                let documents = match self.ahead.take(&file) {
                     Some(parsed) => parsed?,
                     None => {
                         let bytes = self.files.read(&file, &reference)?;
@@ -474,8 +522,9 @@ impl Build<'_> {
         made: &mut Accumulated,
     ) -> Result<(), BuildError> {
         self.check_cycle(dir, reference)?;
-        let (child_path, child) = self.read_kustomization(dir)?;
-        self.set_schema(dir, &child_path, &child)?;
+        let found = self.read_kustomization(dir)?;
+        let (child_path, child) = &*found;
+        self.set_schema(dir, child_path, child)?;
         if child.is_component {
             return Err(BuildError::WrongEntry {
                 place: reference.place.clone(),
@@ -485,7 +534,7 @@ impl Build<'_> {
             });
         }
         let mut below = Accumulated::default();
-        self.accumulate_below(reference, dir, &child_path, &child, &mut below);
+        self.accumulate_below(reference, dir, child_path, child, &mut below);
         made.broken |= below.broken;
         made.unnamed |= below.broken;
         // A document may have come after these objects were read.
@@ -514,12 +563,13 @@ impl Build<'_> {
         match self.files.locate_folder(root, &reference)? {
             Target::Directory(dir) => {
                 self.check_cycle(&dir, &reference)?;
-                let (child_path, child) = self.read_kustomization(&dir)?;
-                self.set_schema(&dir, &child_path, &child)?;
+                let found = self.read_kustomization(&dir)?;
+                let (child_path, child) = &*found;
+                self.set_schema(&dir, child_path, child)?;
                 if !child.is_component {
                     return Err(wrong("a Kustomization"));
                 }
-                self.accumulate_below(&reference, &dir, &child_path, &child, made);
+                self.accumulate_below(&reference, &dir, child_path, child, made);
                 Ok(())
             }
             Target::File(_) => Err(wrong("a file")),
@@ -821,3 +871,6 @@ impl Build<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,14 +50,23 @@ impl Config {
             (&mut self.replicas, &more.replicas),
         ];
         for (own, more) in pairs {
-            fieldspec::merge(own, more)?;
+            // What a merge has left is sorted.
+            if !fieldspec::merge(own, more)? {
+                continue;
+            }
             own.sort_by_cached_key(|spec| order::type_key(&spec.gvk));
         }
+        let before = self.references.len();
         for reference in &more.references {
             match self.references.iter_mut().find(|own| own.target == reference.target) {
-                Some(own) => fieldspec::merge(&mut own.fields, &reference.fields)?,
+                Some(own) => {
+                    fieldspec::merge(&mut own.fields, &reference.fields)?;
+                }
                 None => self.references.push(reference.clone()),
             }
+        }
+        if self.references.len() == before {
+            return Ok(());
         }
         self.references.sort_by_cached_key(|reference| order::type_key(&reference.target));
         Ok(())

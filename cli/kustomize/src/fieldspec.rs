@@ -47,6 +47,13 @@ impl FieldSpec {
     }
 }
 
+impl FieldSpec {
+    /// Whether what it names says, or holds what says, what type an object is.
+    pub(crate) fn may_change_type(&self) -> bool {
+        matches!(&*split_first(start(&self.path)).0, "kind" | "apiVersion")
+    }
+}
+
 /// A path without the one leading slash that it may have.
 fn start(path: &str) -> &str {
     path.strip_prefix('/').unwrap_or(path)
@@ -197,9 +204,11 @@ pub(crate) fn put(node: &mut Node, key: &str, value: Node) {
     }
 }
 
-/// Adds the specs of `more` that are not covered yet. Fails with the path of a
-/// spec that contradicts an existing one in `create`.
-pub(crate) fn merge(specs: &mut Vec<FieldSpec>, more: &[FieldSpec]) -> Result<(), String> {
+/// Adds the specs of `more` that are not covered yet, and tells whether there
+/// were any. Fails with the path of a spec that contradicts an existing one in
+/// `create`.
+pub(crate) fn merge(specs: &mut Vec<FieldSpec>, more: &[FieldSpec]) -> Result<bool, String> {
+    let before = specs.len();
     for spec in more {
         let known =
             specs.iter().find(|own| own.path == spec.path && own.gvk.is_selected_by(&spec.gvk));
@@ -211,7 +220,7 @@ pub(crate) fn merge(specs: &mut Vec<FieldSpec>, more: &[FieldSpec]) -> Result<()
             None => specs.push(spec.clone()),
         }
     }
-    Ok(())
+    Ok(specs.len() > before)
 }
 
 #[cfg(test)]

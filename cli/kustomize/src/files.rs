@@ -29,6 +29,8 @@ pub(crate) struct Files<'t> {
     mounts: RefCell<Vec<(TreePath, Mount<'t>)>>,
     pub(crate) paths: Vec<TreePath>,
     ids: HashMap<TreePath, FileId>,
+    /// What the tree has said to stand where.
+    kinds: RefCell<HashMap<TreePath, Option<EntryKind>>>,
 }
 
 /// What stands for something remote.
@@ -73,6 +75,7 @@ impl<'t> Files<'t> {
             mounts: RefCell::default(),
             paths: Vec::new(),
             ids: HashMap::new(),
+            kinds: RefCell::default(),
         }
     }
 
@@ -163,6 +166,15 @@ impl<'t> Files<'t> {
             return Ok(Target::File(path));
         }
         self.fetch(reference, Remote { address: reference.text.clone(), file: is_file, repository })
+    }
+
+    /// The same for what is surely no address, and can be had without asking
+    /// anybody but the tree.
+    pub(crate) fn locate_at_hand(&self, dir: &TreePath, reference: &Reference) -> Option<Target> {
+        if remote::is_file(&reference.text) || remote::repository(&reference.text).is_some() {
+            return None;
+        }
+        self.locate_here(dir, reference).ok()
     }
 
     /// What an entry of `components` leads to from `dir`.
@@ -314,7 +326,17 @@ impl<'t> Files<'t> {
         }
     }
 
+    /// What stands at a path. The tree is asked once, as long as nothing is
+    /// mounted on it.
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
+        if self.mounts.borrow().is_empty() {
+            if let Some(kind) = self.kinds.borrow().get(path) {
+                return Ok(*kind);
+            }
+            let kind = self.tree.kind(path)?;
+            self.kinds.borrow_mut().insert(path.clone(), kind);
+            return Ok(kind);
+        }
         self.ask(path, |_| Ok(Some(EntryKind::File)), |tree, path| tree.kind(path))
     }
 

@@ -27,11 +27,11 @@ fn builtin() -> &'static Config {
 }
 
 impl Known {
-    pub(crate) fn get(&self) -> Cow<'static, Config> {
+    pub(crate) fn get(&self) -> Cow<'_, Config> {
         match self {
             Known::Nothing => Cow::Owned(Config::default()),
             Known::Builtin => Cow::Borrowed(builtin()),
-            Known::Custom(config) => Cow::Owned((**config).clone()),
+            Known::Custom(config) => Cow::Borrowed(config),
         }
     }
 
@@ -40,9 +40,12 @@ impl Known {
             (known, Known::Nothing) => known,
             (Known::Nothing | Known::Builtin, Known::Builtin) => Known::Builtin,
             (known, more) => {
-                let mut config = known.get().into_owned();
+                let mut config = match known {
+                    Known::Custom(config) => config,
+                    known => Box::new(known.get().into_owned()),
+                };
                 config.merge(&more.get())?;
-                Known::Custom(Box::new(config))
+                Known::Custom(config)
             }
         };
         Ok(())

@@ -10,6 +10,7 @@
 //! `plugins`, `replacements`, `variables`, `crds` and `origin` the rarer
 //! ones, `defaults` and `schema` the tables of fields and merge keys.
 
+mod ahead;
 mod build;
 mod configuration;
 mod crds;
@@ -126,6 +127,9 @@ pub struct Rendered {
     pub warnings: Vec<Warning>,
 }
 
+/// What stands between two objects.
+const BETWEEN: &str = "---\n";
+
 impl Rendered {
     fn new(
         objects: Vec<resource::Object>,
@@ -148,11 +152,19 @@ impl Rendered {
     /// The objects as `kustomize build` prints them.
     pub fn to_yaml(&self) -> String {
         const MANY: usize = 200;
-        let resources: Vec<&Resource> = self.resources.iter().collect();
-        let documents = parallel::map(resources, self.resources.len() >= MANY, |resource| {
-            gitops_yaml::write(&resource.node)
+        const PART: usize = 16;
+        let parts: Vec<&[Resource]> = self.resources.chunks(PART).collect();
+        let parts = parallel::map(parts, self.resources.len() >= MANY, |resources| {
+            let mut text = String::new();
+            for resource in resources {
+                if !text.is_empty() {
+                    text.push_str(BETWEEN);
+                }
+                gitops_yaml::write_to(&mut text, &resource.node);
+            }
+            text
         });
-        documents.join("---\n")
+        parts.join(BETWEEN)
     }
 }
 

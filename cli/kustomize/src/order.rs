@@ -2,7 +2,10 @@
 //!
 //! Rules from kustomize v5.8, SortOrderTransformer.
 
-use crate::id::{Gvk, Id};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use crate::id::Gvk;
 use crate::resource::Object;
 
 const FIRST: &[&str] = &[
@@ -54,56 +57,56 @@ pub(crate) fn legacy(objects: &mut Vec<Object>, lists: Option<(&[String], &[Stri
         None => rank(kind, FIRST, LAST),
         Some((first, last)) => rank(kind, first, last),
     };
-    let mut keyed: Vec<(Key, Object)> = std::mem::take(objects)
-        .into_iter()
+    let mut types: Vec<Type> = Vec::new();
+    let mut known: HashMap<(&str, &str), usize> = HashMap::new();
+    let keys: Vec<(usize, String)> = objects
+        .iter()
         .map(|object| {
-            let id = object.id();
-            (
-                Key {
-                    rank: rank(&id.gvk.kind),
-                    type_text: id.gvk.sort_text(),
-                    text: text(&id),
-                    id,
-                },
-                object,
-            )
+            let own = *known.entry((object.api_version(), object.kind())).or_insert_with(|| {
+                let gvk = object.gvk();
+                // `/v1` and `v1` are one version.
+                types.iter().position(|other| other.gvk == gvk).unwrap_or_else(|| {
+                    types.push(Type { rank: rank(&gvk.kind), text: gvk.sort_text(), gvk });
+                    types.len() - 1
+                })
+            });
+            (own, text(object))
         })
         .collect();
-    keyed.sort_by(|left, right| left.0.compare(&right.0));
-    objects.extend(keyed.into_iter().map(|(_, object)| object));
-}
-
-struct Key {
-    rank: i64,
-    type_text: String,
-    text: String,
-    id: Id,
-}
-
-impl Key {
-    fn compare(&self, other: &Key) -> std::cmp::Ordering {
-        if self.id.gvk == other.id.gvk {
-            return self.text.cmp(&other.text);
+    let mut order: Vec<usize> = (0..objects.len()).collect();
+    order.sort_by(|left, right| {
+        let ((left_type, left), (right_type, right)) = (&keys[*left], &keys[*right]);
+        if left_type == right_type {
+            return left.cmp(right);
         }
-        let by_type = self.type_text.cmp(&other.type_text);
+        types[*left_type].compare(&types[*right_type])
+    });
+    let mut unsorted: Vec<Option<Object>> = std::mem::take(objects).into_iter().map(Some).collect();
+    objects.extend(order.into_iter().filter_map(|index| unsorted[index].take()));
+}
+
+/// Group, version and kind, with what sorts them.
+struct Type {
+    rank: i64,
+    text: String,
+    gvk: Gvk,
+}
+
+impl Type {
+    fn compare(&self, other: &Type) -> Ordering {
+        let by_type = self.text.cmp(&other.text);
         // Namespaces of the core group come before those of other groups.
-        let namespaces = self.id.gvk.kind == "Namespace"
-            && other.id.gvk.kind == "Namespace"
-            && (self.id.gvk.group.is_empty() || other.id.gvk.group.is_empty());
+        let namespaces = self.gvk.kind == "Namespace"
+            && other.gvk.kind == "Namespace"
+            && (self.gvk.group.is_empty() || other.gvk.group.is_empty());
         self.rank.cmp(&other.rank).then(if namespaces { by_type.reverse() } else { by_type })
     }
 }
 
-fn text(id: &Id) -> String {
+/// What sorts the objects of a type.
+fn text(object: &Object) -> String {
     fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
         if text.is_empty() { default } else { text }
     }
-    format!(
-        "{}.{}.{}|{}|{}",
-        or(&id.gvk.kind, "[noKind]"),
-        or(&id.gvk.version, "[noVer]"),
-        or(&id.gvk.group, "[noGrp]"),
-        or(&id.namespace, "~X"),
-        or(&id.name, "~N")
-    )
+    [or(object.namespace(), "~X"), or(object.name(), "~N")].join("|")
 }

@@ -9,8 +9,9 @@ use gitops_yaml::{Node, Value};
 
 use crate::defaults::NameReference;
 use crate::error::BuildError;
-use crate::fieldspec::{Create, set_untyped};
+use crate::fieldspec::{Create, FieldSpec, set_untyped};
 use crate::id::{Gvk, Id};
+use crate::parallel;
 use crate::resource::{FieldProblem, Object, raw};
 use crate::set::{Set, field_error};
 
@@ -22,6 +23,13 @@ struct Candidate {
     namespace: String,
     prefixes: Vec<String>,
     suffixes: Vec<String>,
+}
+
+impl Candidate {
+    /// The identity that it had first.
+    fn first(&self) -> &Id {
+        self.previous.first().unwrap_or(&self.now)
+    }
 }
 
 /// Brings every reference up to date.
@@ -44,68 +52,81 @@ pub(crate) fn fix(set: &mut Set, references: &[NameReference]) -> Result<(), Bui
         })
         .collect();
     let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut by_namespace: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, candidate) in candidates.iter().enumerate() {
         let names: HashSet<&str> = candidate.previous.iter().map(|id| id.name.as_str()).collect();
         for name in names {
             by_name.entry(name).or_default().push(index);
         }
+        by_namespace.entry(candidate.first().effective_namespace()).or_default().push(index);
     }
     if by_name.is_empty() {
         return Ok(());
     }
-    for (index, object) in set.objects.iter_mut().enumerate() {
-        fix_one(object, index, references, &candidates, &by_name)?;
+    // Most fields are about one kind, and there are hundreds of them.
+    let mut by_type: HashMap<&Gvk, Vec<(&Gvk, &FieldSpec)>> = HashMap::new();
+    for candidate in &candidates {
+        by_type.entry(&candidate.first().gvk).or_insert_with_key(|gvk| {
+            let mut about = Vec::new();
+            for NameReference { target, fields } in references {
+                let fields = fields.iter().filter(|field| gvk.is_selected_by(&field.gvk));
+                about.extend(fields.map(|field| (target, field)));
+            }
+            about
+        });
     }
-    Ok(())
+    let known = Known { candidates: &candidates, by_name: &by_name, by_namespace: &by_namespace };
+    parallel::each(&mut set.objects, |index, object| {
+        let referrer = &candidates[index];
+        fix_one(object, referrer, &by_type[&referrer.first().gvk], &known)
+    })
+}
+
+/// All objects, by the names they had and by the namespaces they stood in first.
+struct Known<'a> {
+    candidates: &'a [Candidate],
+    by_name: &'a HashMap<&'a str, Vec<usize>>,
+    by_namespace: &'a HashMap<&'a str, Vec<usize>>,
 }
 
 fn fix_one(
     object: &mut Object,
-    index: usize,
-    references: &[NameReference],
-    candidates: &[Candidate],
-    by_name: &HashMap<&str, Vec<usize>>,
+    referrer: &Candidate,
+    fields: &[(&Gvk, &FieldSpec)],
+    known: &Known<'_>,
 ) -> Result<(), BuildError> {
-    let original = candidates[index].previous.first().unwrap_or(&candidates[index].now).gvk.clone();
     let bound = bound_namespaces(object).map_err(|problem| field_error(object, problem))?;
     let role = role_of(object);
-    for reference in references {
-        for field in &reference.fields {
-            if !original.is_selected_by(&field.gvk) {
-                continue;
-            }
-            let search = Search {
-                candidates,
-                by_name,
-                referrer: &candidates[index],
-                target: &reference.target,
-                role: field.path.ends_with("roleRef/name").then_some(role.as_ref()).flatten(),
-                bound: &bound,
-            };
-            // The kind may have changed; the field counts all the same.
-            let everywhere = crate::fieldspec::FieldSpec { gvk: Gvk::default(), ..field.clone() };
-            let mut ambiguous = None;
-            let result = object.apply(&everywhere, Create::Nothing, &mut |node: &mut Node| {
-                search.update(node).map_err(|problem| match problem {
-                    Problem::Shape(message) => message,
-                    Problem::Ambiguous { name, candidates } => {
-                        ambiguous = Some((name, candidates));
-                        String::new()
-                    }
-                })
+    for (target, field) in fields {
+        let search = Search {
+            known,
+            referrer,
+            target,
+            role: field.path.ends_with("roleRef/name").then_some(role.as_ref()).flatten(),
+            bound: &bound,
+        };
+        let mut ambiguous = None;
+        // The kind may have changed; the field counts all the same.
+        let result = object.apply_known(field, Create::Nothing, &mut |node: &mut Node| {
+            search.update(node).map_err(|problem| match problem {
+                Problem::Shape(message) => message,
+                Problem::Ambiguous { name, candidates } => {
+                    ambiguous = Some((name, candidates));
+                    String::new()
+                }
+            })
+        });
+        if let Err(problem) = result {
+            return Err(match ambiguous {
+                Some((name, candidates)) => BuildError::Ambiguous {
+                    place: object.place.clone(),
+                    field: problem.field,
+                    id: object.id().to_string().into(),
+                    name: name.into(),
+                    candidates: candidates.into(),
+                },
+                None => field_error(object, problem),
             });
-            if let Err(problem) = result {
-                return Err(match ambiguous {
-                    Some((name, candidates)) => BuildError::Ambiguous {
-                        place: object.place.clone(),
-                        field: problem.field,
-                        id: object.id().to_string().into(),
-                        name: name.into(),
-                        candidates: candidates.into(),
-                    },
-                    None => field_error(object, problem),
-                });
-            }
         }
     }
     Ok(())
@@ -147,8 +168,7 @@ fn role_of(object: &Object) -> Option<Gvk> {
 }
 
 struct Search<'a> {
-    candidates: &'a [Candidate],
-    by_name: &'a HashMap<&'a str, Vec<usize>>,
+    known: &'a Known<'a>,
     referrer: &'a Candidate,
     target: &'a Gvk,
     role: Option<&'a Gvk>,
@@ -219,10 +239,10 @@ impl Search<'_> {
         namespace: Option<&str>,
         with_namespace: bool,
     ) -> Result<Option<&Candidate>, Problem> {
-        let Some(named) = self.by_name.get(name) else { return Ok(None) };
+        let Some(named) = self.known.by_name.get(name) else { return Ok(None) };
         let reachable = |candidate: &&Candidate| self.can_reach(candidate);
         let mut found: Vec<&Candidate> =
-            named.iter().map(|index| &self.candidates[*index]).filter(reachable).collect();
+            named.iter().map(|index| &self.known.candidates[*index]).filter(reachable).collect();
         if let Some(namespace) = namespace {
             found = self.in_namespace(found, namespace);
         }
@@ -262,17 +282,12 @@ impl Search<'_> {
     /// The candidates that stood in a namespace first, or else stand in it now.
     /// Whether any did is asked of all objects in reach, of any name.
     fn in_namespace<'c>(&self, found: Vec<&'c Candidate>, namespace: &str) -> Vec<&'c Candidate> {
-        fn first(candidate: &Candidate) -> &Id {
-            candidate.previous.first().unwrap_or(&candidate.now)
-        }
-        let any = self
-            .candidates
-            .iter()
-            .any(|other| self.can_reach(other) && first(other).effective_namespace() == namespace);
+        let first = self.known.by_namespace.get(namespace).map(Vec::as_slice).unwrap_or_default();
+        let any = first.iter().any(|index| self.can_reach(&self.known.candidates[*index]));
         found
             .into_iter()
             .filter(|candidate| {
-                let id = if any { first(candidate) } else { &candidate.now };
+                let id = if any { candidate.first() } else { &candidate.now };
                 id.effective_namespace() == namespace
             })
             .collect()

@@ -240,6 +240,16 @@ impl Object {
         if !self.is_kind(&spec.gvk) {
             return Ok(());
         }
+        self.apply_known(spec, create, set)
+    }
+
+    /// Runs `set` at a field spec, whatever kinds that is about.
+    pub(crate) fn apply_known(
+        &mut self,
+        spec: &FieldSpec,
+        create: Create,
+        set: &mut Set<'_>,
+    ) -> Result<(), FieldProblem> {
         spec.apply(&mut self.node, create, set)
             .map_err(|message| FieldProblem { field: spec.path.clone(), message })
     }

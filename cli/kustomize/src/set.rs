@@ -10,6 +10,7 @@ use crate::error::BuildError;
 use crate::fieldspec::{self, Create, FieldSpec};
 use crate::id::Id;
 use crate::origin;
+use crate::parallel;
 use crate::resource::{Behavior, FieldProblem, Key, Object, child_mapping, raw};
 
 /// The objects, in the order in which they were added.
@@ -110,19 +111,60 @@ impl Set {
         self.append(created)
     }
 
-    /// Applies `change` at `specs` of every object that is not a kind apart.
+    /// Applies `change` at `specs` of every object.
     pub(crate) fn apply(
         &mut self,
         specs: &[FieldSpec],
         create: Create,
-        change: &mut dyn FnMut(&mut Node) -> Result<(), String>,
+        change: &(dyn Fn(&mut Node) -> Result<(), String> + Sync),
     ) -> Result<(), BuildError> {
-        for object in &mut self.objects {
-            for spec in specs {
-                if let Err(problem) = object.apply(spec, create, change) {
-                    return Err(field_error(object, problem));
-                }
-            }
+        let about = ByType::new(specs, &self.objects);
+        parallel::each(&mut self.objects, |index, object| {
+            about.apply(index, object, create, &mut |node| change(node))
+        })
+    }
+}
+
+/// Field specs, sorted out by the types of objects: most are about one kind.
+pub(crate) struct ByType<'s> {
+    /// For each type, the specs about it.
+    chosen: Vec<Vec<&'s FieldSpec>>,
+    /// The types of the objects, in their order.
+    types: Vec<usize>,
+    /// Whether types may change on the way, so that each spec looks again.
+    types_change: bool,
+}
+
+impl<'s> ByType<'s> {
+    pub(crate) fn new(specs: &'s [FieldSpec], objects: &[Object]) -> ByType<'s> {
+        let types_change = specs.iter().any(FieldSpec::may_change_type);
+        let mut known: HashMap<(&str, &str), usize> = HashMap::new();
+        let mut chosen = Vec::new();
+        let types = objects.iter().map(|object| {
+            *known.entry((object.api_version(), object.kind())).or_insert_with(|| {
+                let about = |spec: &&FieldSpec| types_change || object.is_kind(&spec.gvk);
+                chosen.push(specs.iter().filter(about).collect());
+                chosen.len() - 1
+            })
+        });
+        let types = types.collect();
+        ByType { chosen, types, types_change }
+    }
+
+    /// Runs `set` at the specs about one of the objects.
+    pub(crate) fn apply(
+        &self,
+        index: usize,
+        object: &mut Object,
+        create: Create,
+        set: &mut fieldspec::Set<'_>,
+    ) -> Result<(), BuildError> {
+        for spec in &self.chosen[self.types[index]] {
+            let applied = match self.types_change {
+                true => object.apply(spec, create, set),
+                false => object.apply_known(spec, create, set),
+            };
+            applied.map_err(|problem| field_error(object, problem))?;
         }
         Ok(())
     }

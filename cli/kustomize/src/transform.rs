@@ -10,8 +10,9 @@ use crate::error::{BuildError, Place};
 use crate::fieldspec::{self, Create, FieldSpec, set_scalar, set_string, set_untyped};
 use crate::id::Gvk;
 use crate::kustomization::{Image, Labels, Replica};
+use crate::parallel;
 use crate::resource::{FieldProblem, Object, child_mapping};
-use crate::set::{Set, field_error};
+use crate::set::{ByType, Set, field_error};
 
 /// Which subjects of role bindings get the namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,10 +170,13 @@ pub(crate) fn pairs(
     pairs: &[(String, Node)],
     specs: &[FieldSpec],
 ) -> Result<(), BuildError> {
-    for (key, value) in pairs {
-        set.apply(specs, Create::Mapping, &mut |node: &mut Node| put_pair(node, key, value))?;
+    if pairs.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    // One pair fails where any does: at what is no mapping.
+    set.apply(specs, Create::Mapping, &|node: &mut Node| {
+        pairs.iter().try_for_each(|(key, value)| put_pair(node, key, value))
+    })
 }
 
 fn put_pair(node: &mut Node, key: &str, value: &Node) -> Result<(), String> {
@@ -281,41 +285,54 @@ pub(crate) fn images(
         })?;
         patterns.push((image, pattern));
     }
-    for object in &mut set.objects {
+    let about = ByType::new(specs, &set.objects);
+    parallel::each(&mut set.objects, |index, object| {
         if object.kind() == "CustomResourceDefinition" {
-            continue;
+            return Ok(());
         }
         // Most images are not used by most objects: what an object uses is
-        // gathered once, and again after each change.
-        let mut used = images_of(object, specs).map_err(|problem| field_error(object, problem))?;
+        // gathered once, and again only where a change may be a change again.
+        let mut used = images_of(object, index, &about)?;
         for (image, pattern) in &patterns {
-            if used.iter().any(|text| pattern.matches(text)) {
-                let mut update = |node: &mut Node| update_image(node, image, pattern);
-                visit_images(object, specs, &mut update)
-                    .and_then(|()| images_of(object, specs))
-                    .map(|texts| used = texts)
-                    .map_err(|problem| field_error(object, problem))?;
+            if !used.iter().any(|text| pattern.matches(text)) {
+                continue;
             }
+            let mut update = |node: &mut Node| update_image(node, image, pattern);
+            visit_images(object, index, &about, &mut update)?;
+            let after = |text: &str| match pattern.matches(text) {
+                true => with_image(text, image),
+                false => text.into(),
+            };
+            let texts: Vec<Box<str>> = used.iter().map(|text| after(text)).collect();
+            // A field may be visited twice.
+            let is_settled = texts.iter().all(|text| after(text) == *text);
+            used = if is_settled { texts } else { images_of(object, index, &about)? };
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Runs `visit` on every image of an object.
 fn visit_images(
     object: &mut Object,
-    specs: &[FieldSpec],
+    index: usize,
+    about: &ByType<'_>,
     visit: &mut fieldspec::Set<'_>,
-) -> Result<(), FieldProblem> {
-    update_containers(&mut object.node, visit)
-        .map_err(|message| FieldProblem { field: "image".to_owned(), message })?;
-    specs.iter().try_for_each(|spec| object.apply(spec, Create::Nothing, visit))
+) -> Result<(), BuildError> {
+    update_containers(&mut object.node, visit).map_err(|message| {
+        field_error(object, FieldProblem { field: "image".to_owned(), message })
+    })?;
+    about.apply(index, object, Create::Nothing, visit)
 }
 
 /// The images of an object, as written.
-fn images_of(object: &mut Object, specs: &[FieldSpec]) -> Result<Vec<Box<str>>, FieldProblem> {
+fn images_of(
+    object: &mut Object,
+    index: usize,
+    about: &ByType<'_>,
+) -> Result<Vec<Box<str>>, BuildError> {
     let mut texts = Vec::new();
-    visit_images(object, specs, &mut |node: &mut Node| {
+    visit_images(object, index, about, &mut |node: &mut Node| {
         match &node.value {
             Value::Scalar(scalar) if scalar.tag == Tag::Null => {}
             Value::Scalar(scalar) => texts.push(scalar.text.clone()),
@@ -409,7 +426,19 @@ fn update_image(node: &mut Node, image: &Image, pattern: &ImageName) -> Result<(
     if !pattern.matches(&scalar.text) {
         return Ok(());
     }
-    let (name, mut tag, mut digest) = split_image(&scalar.text);
+    let full = with_image(&scalar.text, image);
+    let changed = full != scalar.text;
+    set_untyped(node, &full)?;
+    if changed {
+        let from = [&image.new_tag, &image.digest, &image.tag_suffix, &image.new_name];
+        node.mark = from.into_iter().flatten().next().map_or(image.mark, |node| node.mark);
+    }
+    Ok(())
+}
+
+/// An image as an entry of `images` has it, whose name it has.
+fn with_image(old: &str, image: &Image) -> Box<str> {
+    let (name, mut tag, mut digest) = split_image(old);
     let text =
         |node: &Option<Node>| node.as_ref().and_then(Node::text).unwrap_or_default().to_owned();
     let (new_tag, new_digest, suffix) =
@@ -434,13 +463,7 @@ fn update_image(node: &mut Node, image: &Image, pattern: &ImageName) -> Result<(
         full.push('@');
         full.push_str(&digest);
     }
-    let changed = *full != *scalar.text;
-    set_untyped(node, &full)?;
-    if changed {
-        let from = [&image.new_tag, &image.digest, &image.tag_suffix, &image.new_name];
-        node.mark = from.into_iter().flatten().next().map_or(image.mark, |node| node.mark);
-    }
-    Ok(())
+    full.into()
 }
 
 /// Name, tag and digest of an image; a colon before the first slash is a port.

@@ -170,7 +170,7 @@ pub(crate) fn resolve(
     if values.is_empty() {
         return Ok(());
     }
-    set.apply(specs, Create::Nothing, &mut |node: &mut Node| {
+    set.apply(specs, Create::Nothing, &|node: &mut Node| {
         match &mut node.value {
             Value::Scalar(_) => replace(node, &values),
             Value::Mapping(entries) => {
