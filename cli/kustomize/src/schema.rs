@@ -42,9 +42,10 @@ impl Schema {
     }
 
     /// Settles on the types of a document.
-    pub(crate) fn set_custom(&mut self, document: Document) {
+    pub(crate) fn set_custom(&mut self, mut document: Document) {
         self.is_set = true;
         self.builtin = self.used.get();
+        document.beside_builtin = self.builtin;
         self.custom = Some(document);
     }
 
@@ -216,6 +217,48 @@ const KINDS: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// The type of a built-in definition, where anything in it merges.
+fn definition(name: &str) -> Option<Type<'static>> {
+    if name == "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta" {
+        return Some(Type::ObjectMeta);
+    }
+    let (group, rest) = name.strip_prefix("io.k8s.api.")?.split_once('.')?;
+    let (version, kind) = rest.split_once('.')?;
+    Some(match (group, version, kind) {
+        ("core", "v1", "PodTemplateSpec") => Type::PodTemplateSpec,
+        ("core", "v1", "PodSpec") => Type::PodSpec,
+        ("core", "v1", "PodStatus") => Type::PodStatus,
+        ("core", "v1", "Container") => Type::Container,
+        ("core", "v1", "EphemeralContainer") => Type::EphemeralContainer,
+        ("core", "v1", "Volume") => Type::Volume,
+        ("core", "v1", "EphemeralVolumeSource") => Type::EphemeralVolume,
+        ("core", "v1", "PersistentVolumeClaimTemplate") => Type::ClaimTemplate,
+        ("core", "v1", "ServiceSpec") => Type::ServiceSpec,
+        ("core", "v1", "NodeSpec") => Type::NodeSpec,
+        ("core", "v1", "NodeStatus") => Type::NodeStatus,
+        ("core", "v1", "ReplicationControllerSpec")
+        | (
+            "apps",
+            "v1",
+            "DaemonSetSpec" | "DeploymentSpec" | "ReplicaSetSpec" | "StatefulSetSpec",
+        ) => Type::WorkloadSpec,
+        ("batch", "v1", "JobSpec") => Type::JobSpec,
+        ("batch", "v1" | "v1beta1", "JobTemplateSpec") => Type::JobTemplate,
+        ("batch", "v1" | "v1beta1", "CronJobSpec") => Type::CronJobSpec,
+        ("storage", "v1" | "v1beta1", "CSINodeSpec") => Type::CsiNodeSpec,
+        ("core", version, kind) => return of_kind(version, kind),
+        (group, version, kind) => {
+            let (api_version, _) = KINDS.iter().find(|(api_version, kinds)| {
+                kinds.contains(&kind)
+                    && api_version.split_once('/').is_some_and(|(own, of)| {
+                        of == version && own.split('.').next() == Some(group)
+                    })
+            })?;
+            return of_kind(api_version, kind);
+        }
+    })
+}
 
 /// The type of a built-in kind; `None` for all others.
 fn of_kind(api_version: &str, kind: &str) -> Option<Type<'static>> {

@@ -149,8 +149,9 @@ fn tag_before_comma(text: &str, lead: usize) -> Option<Place> {
             b'!' => {
                 let inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"._".contains(byte);
                 let begins = at == 0 || !inside(&bytes[at - 1]);
-                tag |= begins;
-                verbatim |= begins && bytes.get(at + 1) == Some(&b'<');
+                let in_brackets = bytes.get(at + 1) == Some(&b'<');
+                tag |= begins && !in_brackets;
+                verbatim |= begins && in_brackets;
             }
             b',' if tag || verbatim && bytes[at - 1] == b'>' => {
                 tag = false;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use gitops_yaml::{Node, Value};
 
-use super::{Field, Type};
+use super::{Field, Type, definition};
 use crate::resource::raw;
 
 const TYPES: &str = "x-kubernetes-group-version-kind";
@@ -20,6 +20,8 @@ pub(crate) struct Document {
     root: Node,
     /// The names of definitions, by `apiVersion` and kind.
     kinds: HashMap<(String, String), String>,
+    /// Whether references may lead to the built-in definitions, too.
+    pub(super) beside_builtin: bool,
     /// Whether objects are namespaced, by `apiVersion` and kind.
     namespaced: HashMap<(String, String), bool>,
 }
@@ -40,14 +42,14 @@ impl Document {
             let inside = raw(path).contains("namespaces/{namespace}");
             *namespaced.entry(kind).or_default() |= inside;
         }
-        Document { root, kinds, namespaced }
+        Document { root, kinds, beside_builtin: false, namespaced }
     }
 
     /// The type of a kind; `None` where the document does not have it.
     pub(crate) fn of_kind(&self, api_version: &str, kind: &str) -> Option<Type<'_>> {
         let name = self.kinds.get(&(api_version.to_owned(), kind.to_owned()))?;
         let schema = self.root.get("definitions")?.get(name)?;
-        Some(Type::Custom(Custom { document: self, schema }))
+        Some(self.custom(schema))
     }
 
     /// Whether the document says that objects of a kind have no namespace.
@@ -55,16 +57,27 @@ impl Document {
         self.namespaced.get(&(api_version.to_owned(), kind.to_owned())) == Some(&false)
     }
 
-    /// Follows `$ref` until a schema stands there.
-    fn resolve<'d>(&'d self, mut schema: &'d Node) -> Option<&'d Node> {
+    fn custom<'d>(&'d self, schema: &'d Node) -> Type<'d> {
+        Type::Custom(Custom { document: self, schema })
+    }
+
+    /// Follows `$ref` until a schema stands there, of the document or else of
+    /// the built-in ones.
+    fn resolve<'d>(&'d self, mut schema: &'d Node) -> Option<Type<'d>> {
         for _ in 0..MAX_REFERENCES {
             let Some(reference) = schema.get("$ref").map(raw).filter(|text| !text.is_empty())
             else {
-                return Some(schema);
+                return Some(self.custom(schema));
             };
             let name = reference.strip_prefix("#/definitions/")?;
             let name = name.replace("~1", "/").replace("~0", "~");
-            schema = self.root.get("definitions")?.get(&name)?;
+            match self.root.get("definitions").and_then(|own| own.get(&name)) {
+                Some(found) => schema = found,
+                None if self.beside_builtin => {
+                    return Some(definition(&name).unwrap_or(Type::Opaque));
+                }
+                None => return None,
+            }
         }
         None
     }
@@ -93,8 +106,8 @@ impl<'d> Custom<'d> {
     pub(super) fn field(self, name: &str) -> Option<Field<'d>> {
         let any = || self.schema.get("additionalProperties").filter(|node| node.is_mapping());
         let found = self.schema.get("properties").and_then(|own| own.get(name)).or_else(any)?;
-        let schema = self.document.resolve(found)?;
-        let own = Type::Custom(Custom { schema, ..self });
+        let own = self.document.resolve(found)?;
+        let Type::Custom(Custom { schema, .. }) = own else { return Some(Field::Of(own)) };
         let strategy = schema.get("x-kubernetes-patch-strategy").map(raw).unwrap_or_default();
         if !strategy.split(',').any(|one| one == "merge") {
             return Some(Field::Of(own));
@@ -110,10 +123,8 @@ impl<'d> Custom<'d> {
         let is_list = list.get("type").is_some_and(|kind| {
             raw(kind) == "array" || matches!(kind.items(), [one] if raw(one) == "array")
         });
-        match list.get("items").filter(|_| is_list).and_then(|items| self.document.resolve(items)) {
-            Some(schema) => Type::Custom(Custom { schema, ..self }),
-            None => Type::Opaque,
-        }
+        let items = list.get("items").filter(|_| is_list);
+        items.and_then(|items| self.document.resolve(items)).unwrap_or(Type::Opaque)
     }
 }
 
