@@ -31,6 +31,7 @@ fn values() {
             "a: !!str 1\nb: !!int \"3\"\nc: !!float 3\nd: !!binary aGk=\ne: !x 1\nf: ! 1\n",
             json!({"a": "1", "b": 3, "c": 3, "d": "hi", "e": "1", "f": 1}),
         ),
+        ("a: !<tag:yaml.org,2002:str> 1\n", json!({"a": "1"})),
         ("a: !!binary /w==\n", json!({"a": "\u{fffd}"})),
         ("a: 1e3\nb: .5\nc: 08\nd: 1e999\n", json!({"a": 1000, "b": 0.5, "c": 8, "d": "1e999"})),
         ("1: a\ntrue: b\n", json!({"1": "a", "true": "b"})),
