@@ -25,6 +25,7 @@ pub fn build(data: &[u8]) {
             _ => LoadRestrictor::None,
         },
         reorder: if data.len().is_multiple_of(3) { Reorder::None } else { Reorder::Legacy },
+        managed_by_label: data.len().is_multiple_of(5),
     };
     let (first, second) = (render(&tree, &root, &options), render(&tree, &root, &options));
     let (rendered, second) = match (first, second) {

@@ -1,12 +1,16 @@
 //! Any bytes are read or refused.
 
-use gitops_yaml::{Dialect, Document, FileId, Mark, Node, ReadError, Style, Value, read_as, write};
+use gitops_yaml::{
+    Dialect, Document, FileId, Mark, Node, ReadError, Style, Value, read_as, read_exhaustively,
+    write,
+};
 
 use crate::trees::{self, Places};
 
 const FILE: FileId = FileId(7);
 
-/// Reads `data` in both dialects. Every mark must lie in the file at the line
+/// Reads `data` in both dialects. The short way must give what the long one
+/// does, refusals included. Every mark must lie in the file at the line
 /// and column it names, every scalar must be spelled there, every pointer must
 /// lead back to its node, and what is written must read back equal.
 ///
@@ -15,10 +19,49 @@ const FILE: FileId = FileId(7);
 /// Where one of these does not hold.
 pub fn reader(data: &[u8]) {
     for dialect in [Dialect::Manifest, Dialect::Kustomization] {
-        match read_as(FILE, data, dialect) {
+        let read = read_as(FILE, data, dialect);
+        both_ways(&read, &read_exhaustively(FILE, data, dialect));
+        match read {
             Err(error) => refused(data, &error),
             Ok(documents) => accepted(data, dialect, &documents),
         }
+    }
+}
+
+fn both_ways(short: &Result<Vec<Document>, ReadError>, long: &Result<Vec<Document>, ReadError>) {
+    let (short, long) = match (short, long) {
+        (Ok(short), Ok(long)) => (short, long),
+        (Err(short), Err(long)) => return assert_eq!(short, long),
+        (Ok(_), Err(long)) => panic!("read, where the long way refuses: {long}"),
+        (Err(short), Ok(_)) => panic!("refused, where the long way reads: {short}"),
+    };
+    assert_eq!(short.len(), long.len(), "another number of documents");
+    for (short, long) in short.iter().zip(long) {
+        assert_eq!((short.index, short.line), (long.index, long.line));
+        match (&short.root, &long.root) {
+            (None, None) => {}
+            (Some(short), Some(long)) => identical(short, long),
+            (short, _) => panic!("document {}: {}", long.index, short.is_some()),
+        }
+    }
+}
+
+fn identical(short: &Node, long: &Node) {
+    assert_eq!(short.mark, long.mark);
+    match (&short.value, &long.value) {
+        (Value::Scalar(short), Value::Scalar(long)) => assert_eq!(short, long),
+        (Value::Sequence(short), Value::Sequence(long)) => {
+            assert_eq!(short.len(), long.len(), "items of {long:?}");
+            short.iter().zip(long).for_each(|(short, long)| identical(short, long));
+        }
+        (Value::Mapping(short), Value::Mapping(long)) => {
+            assert_eq!(short.len(), long.len(), "entries of {long:?}");
+            for (short, long) in short.iter().zip(long) {
+                identical(&short.0, &long.0);
+                identical(&short.1, &long.1);
+            }
+        }
+        _ => panic!("{short:?} is {long:?}"),
     }
 }
 
