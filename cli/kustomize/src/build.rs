@@ -31,7 +31,7 @@ use crate::transform::{self, Affix, Subjects};
 use crate::variables::{self, Variable};
 use crate::{
     Options, Rendered, Reorder, Warning, folded, helm, objects, order, parallel, plugins,
-    references, replacements,
+    references, replacements, through_json,
 };
 
 /// Builds the kustomization in `dir`.
@@ -111,23 +111,45 @@ fn finish(
     if !metadata.transformer_annotations {
         unwanted.push(origin::TRANSFORMATIONS);
     }
-    let odd = Mutex::new(Vec::new());
+    let unprintable = Mutex::new(Vec::new());
     parallel::each(&mut set.objects, |index, object| {
         object.drop_notes(&unwanted);
         object.normalise_texts("annotations");
-        if let Err(key) = folded::rewrite(&mut object.node) {
-            odd.lock().unwrap_or_else(PoisonError::into_inner).push((index, key));
-        }
-        Ok::<_, BuildErrors>(())
+        // A list without items may come without metadata, and leaves with them.
+        object.metadata_mut();
+        let found = match folded::rewrite(&mut object.node) {
+            Err(key) => Unprintable::Key(key),
+            Ok(()) => match through_json::check(&object.node) {
+                Err((mark, message)) => Unprintable::Value(mark, message),
+                Ok(()) => return Ok::<_, BuildErrors>(()),
+            },
+        };
+        unprintable.lock().unwrap_or_else(PoisonError::into_inner).push((index, found));
+        Ok(())
     })?;
-    let mut odd = odd.into_inner().unwrap_or_else(PoisonError::into_inner);
-    odd.sort_by_key(|(index, _)| *index);
-    let mut odd_keys = Problems::default();
-    for (index, key) in odd {
+    let mut unprintable = unprintable.into_inner().unwrap_or_else(PoisonError::into_inner);
+    unprintable.sort_by_key(|(index, _)| *index);
+    let mut problems = Problems::default();
+    for (index, found) in unprintable {
         let object = &set.objects[index];
-        odd_keys.add(objects::odd_key(object, files.place(&key, &object.place), &key), &[]);
+        let error = match found {
+            Unprintable::Key(key) => {
+                objects::odd_key(object, files.place(&key, &object.place), &key)
+            }
+            Unprintable::Value(mark, message) => BuildError::Invalid {
+                place: files.place(&Node::string("").at(mark), &object.place),
+                message,
+            },
+        };
+        problems.add(error, &[]);
     }
-    odd_keys.into_errors()
+    problems.into_errors()
+}
+
+/// What keeps an object from being printed.
+enum Unprintable {
+    Key(Node),
+    Value(Mark, String),
 }
 
 /// kustomize drops objects that say they are configuration of local tools.

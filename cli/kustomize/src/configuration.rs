@@ -28,7 +28,7 @@ const FIELDS: &[&str] = &[
 
 /// Reads what a configuration adds to the built-in one.
 pub(crate) fn read(path: &TreePath, root: &Node) -> Result<Config, BuildError> {
-    let decode = Decode::lenient(path);
+    let decode = Decode::strict(path);
     let mut config = Config::default();
     if root.is_null() {
         return Ok(config);

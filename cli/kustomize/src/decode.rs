@@ -107,6 +107,15 @@ impl<'a> Decode<'a> {
                 found.push((*name, key, value));
             }
         }
+        // Of two spellings of one name the last by text counts, as it does in
+        // JSON whose keys are sorted.
+        if found
+            .iter()
+            .enumerate()
+            .any(|(at, (name, ..))| found[..at].iter().any(|(earlier, ..)| earlier == name))
+        {
+            found.sort_by_key(|(_, key, _)| key.text());
+        }
         Ok(found)
     }
 
@@ -117,7 +126,9 @@ impl<'a> Decode<'a> {
     pub(crate) fn boolean(&self, node: &Node, field: &str) -> Result<bool, BuildError> {
         match &node.value {
             Value::Scalar(scalar) if scalar.tag == Tag::Bool => {
-                Ok(scalar.text.eq_ignore_ascii_case("true"))
+                // YAML 1.1 has more words than these two for them.
+                let is = |word: &str| scalar.text.eq_ignore_ascii_case(word);
+                Ok(["true", "yes", "on", "y"].into_iter().any(is))
             }
             _ => Err(self.wrong(node, field, "true or false")),
         }

@@ -5,15 +5,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gitops_tree::TreePath;
-use gitops_yaml::{JsonError, Mark, Node, Tag};
+use gitops_yaml::{JsonError, Mark, Node, Style, Tag, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{BuildError, Place, Several};
-use crate::fieldspec::put;
+use crate::fieldspec::{put, type_of};
 use crate::files::{Files, Reference};
 use crate::go_json;
 use crate::kustomization::{Generator, GeneratorOptions};
-use crate::resource::{Behavior, Object, child_mapping, raw};
+use crate::resource::{Behavior, NEEDS_HASH, Object, child_mapping, raw};
 
 /// Which kind is generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,10 +65,7 @@ pub(crate) fn generate(
     );
     let metadata = child_mapping(&mut node, "metadata");
     metadata.mark = generator.mark;
-    metadata.set(
-        "name",
-        at(Node::scalar(generator.name.as_str(), crate::fieldspec::type_of(&generator.name))),
-    );
+    metadata.set("name", at(quoted_where_needed(&generator.name)));
     if !generator.namespace.is_empty() {
         metadata.set("namespace", at(Node::string(generator.namespace.as_str())));
     }
@@ -105,6 +102,18 @@ pub(crate) fn generate(
     object.behavior = behavior;
     object.needs_hash = !(options.disable_name_suffix_hash || global.disable_name_suffix_hash);
     Ok(object)
+}
+
+/// A string as it stands in YAML: what would be read as another type is quoted,
+/// and stays a string whatever is added to it.
+fn quoted_where_needed(text: &str) -> Node {
+    let mut node = Node::string(text);
+    if let Value::Scalar(scalar) = &mut node.value
+        && type_of(text) != Tag::Str
+    {
+        scalar.style = Style::DoubleQuoted;
+    }
+    node
 }
 
 /// All key-value pairs, sorted by key: from env files, literals and files.
@@ -306,7 +315,19 @@ fn json(node: &Node) -> Result<String, JsonError> {
 
 /// Adds the hash to the names of the objects that ask for it.
 pub(crate) fn add_hashes(objects: &mut [Object]) -> Result<(), BuildError> {
-    for object in objects.iter_mut().filter(|object| object.needs_hash) {
+    for object in objects.iter_mut() {
+        if !object.needs_hash && !object.asks_for_hash() {
+            continue;
+        }
+        if !matches!(object.kind(), "ConfigMap" | "Secret") {
+            return Err(BuildError::Generator {
+                place: object.place.clone(),
+                message: format!(
+                    "`{}` asks for a hash in its name, which only ConfigMaps and Secrets can have; delete the annotation `{NEEDS_HASH}`",
+                    object.id()
+                ),
+            });
+        }
         let hash = hash(&object.node).map_err(|error| BuildError::Generator {
             place: object.place.clone(),
             message: format!("`{}` has no hash: {}", object.id(), error.reason),

@@ -45,6 +45,7 @@ mod scope;
 mod select;
 mod set;
 mod supply;
+mod through_json;
 mod transform;
 mod variables;
 

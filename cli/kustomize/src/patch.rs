@@ -5,6 +5,8 @@
 mod json;
 mod strategic;
 
+use std::sync::Arc;
+
 use gitops_tree::TreePath;
 use gitops_yaml::{Dialect, Mark, Node, Style, Value};
 
@@ -16,7 +18,7 @@ use crate::resource::Object;
 use crate::schema::Schema;
 use crate::select::Matcher;
 use crate::set::Set;
-use crate::{folded, objects};
+use crate::{folded, objects, through_json};
 
 /// What a patch turned out to be.
 enum Loaded {
@@ -42,8 +44,9 @@ pub(crate) fn apply(
     patch: &Patch,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), Several> {
-    let (place, documents) = load(files, home, patch)?;
-    match read_entry(&place, documents, patch, home.schema)? {
+    let text = load(files, home, patch)?;
+    let place = text.place.clone();
+    match read_entry(files, home, &text, patch)? {
         Loaded::Strategic(patches) => match &patch.target {
             Some(target) => {
                 let Some(one) = patches.first() else { return Ok(()) };
@@ -78,21 +81,21 @@ pub(crate) fn apply(
 /// Reads an entry of `patches` or `patchesJson6902` and applies it to nothing:
 /// what is wrong with it whatever the objects are.
 pub(crate) fn check(files: &mut Files<'_>, home: &Home<'_>, patch: &Patch) -> Result<(), Several> {
-    let (place, documents) = load(files, home, patch)?;
-    read_entry(&place, documents, patch, home.schema).map(|_| ())
+    let text = load(files, home, patch)?;
+    read_entry(files, home, &text, patch).map(|_| ())
 }
 
 /// What an entry of `patches` holds.
 fn read_entry(
-    place: &Place,
-    documents: Vec<Node>,
+    files: &mut Files<'_>,
+    home: &Home<'_>,
+    text: &Text,
     patch: &Patch,
-    schema: &Schema,
 ) -> Result<Loaded, Several> {
     let fail = |message: &str| {
-        Err(BuildError::Patch { place: place.clone(), message: message.to_owned() }.into())
+        Err(BuildError::Patch { place: text.place.clone(), message: message.to_owned() }.into())
     };
-    let loaded = read(place, documents, schema)?;
+    let loaded = read(files, home, text)?;
     match (&loaded, &patch.target) {
         (Loaded::Strategic(patches), Some(_)) if patches.len() > 1 => fail(
             "several strategic merge patches in one entry cannot have a `target`; make an entry of each",
@@ -112,15 +115,15 @@ pub(crate) fn apply_json_entry(
     patch: &Patch,
     warnings: &mut Vec<Warning>,
 ) -> Result<(), BuildError> {
-    let (place, documents) = load(files, home, patch)?;
+    let text = load(files, home, patch)?;
+    let place = text.place.clone();
     let fail =
         |message: &str| BuildError::Patch { place: place.clone(), message: message.to_owned() };
     let Some(target) = patch.target.as_ref().filter(|target| !target.name.is_empty()) else {
         return Err(fail("a JSON patch needs a `target` with a `name`"));
     };
-    let operations = match documents.first() {
-        Some(node) if matches!(node.value, Value::Sequence(_)) => read_operations(node, &place)?,
-        _ => return Err(fail("a JSON patch must be a list of operations")),
+    let Some(operations) = text.operations(files)? else {
+        return Err(fail("a JSON patch must be a list of operations"));
     };
     if operations.is_empty() {
         return Err(fail("the JSON patch is empty"));
@@ -162,6 +165,13 @@ pub(crate) fn apply_strategic_entries(
             patches
         }
     };
+    if patches.is_empty() && errors.is_empty() {
+        let whole = Place::file(home.path.clone());
+        errors.push(BuildError::Patch {
+            place: entries.first().map_or(whole.clone(), |entry| files.place(entry, &whole)),
+            message: "the patches are empty; write one, or delete the entry".to_owned(),
+        });
+    }
     for patch in &patches {
         let applied = find_target(set, patch)
             .and_then(|index| apply_to_chosen(set, &[index], patch, &options, true, home.schema));
@@ -211,20 +221,20 @@ pub(crate) fn read_inline_objects(
     nothing: bool,
 ) -> Result<Option<Vec<Object>>, Several> {
     let is_long = entry.text().is_some_and(|text| text.trim().contains('\n'));
-    let documents = match read_inline(files, home, entry) {
+    let text = Text::inline(files, home, entry);
+    let documents = match text.documents(files, Dialect::Manifest) {
         Ok(documents) if documents.iter().any(Node::is_mapping) => documents,
         Ok(documents) if nothing && documents.iter().all(Node::is_null) => documents,
         // No path has several lines.
         Err(error) if is_long => return Err(error.into()),
         _ => return Ok(None),
     };
-    let path = files.path_of(entry).unwrap_or(home.path).clone();
-    objects::from_documents(documents, &path, home.schema).map(Some)
+    objects::from_documents(documents, &text.path, home.schema).map(Some)
 }
 
 /// Whether an entry of `transformers` holds YAML, if only a comment, and no path.
 pub(crate) fn is_inline(files: &mut Files<'_>, home: &Home<'_>, entry: &Node) -> bool {
-    match read_inline(files, home, entry) {
+    match Text::inline(files, home, entry).documents(files, Dialect::Manifest) {
         Ok(documents) => {
             documents.iter().all(|document| document.is_mapping() || document.is_null())
         }
@@ -232,11 +242,98 @@ pub(crate) fn is_inline(files: &mut Files<'_>, home: &Home<'_>, entry: &Node) ->
     }
 }
 
-fn load(
-    files: &mut Files<'_>,
-    home: &Home<'_>,
-    patch: &Patch,
-) -> Result<(Place, Vec<Node>), BuildError> {
+/// The text of a patch, and where it stands.
+struct Text {
+    place: Place,
+    path: TreePath,
+    bytes: Arc<[u8]>,
+    /// Mark and style of the string of the kustomization that holds it.
+    inline: Option<(Mark, Style)>,
+}
+
+impl Text {
+    fn inline(files: &Files<'_>, home: &Home<'_>, node: &Node) -> Text {
+        let style = match &node.value {
+            Value::Scalar(scalar) => scalar.style,
+            _ => Style::Plain,
+        };
+        let path = files.path_of(node).unwrap_or(home.path).clone();
+        Text {
+            place: files.place(node, &Place::file(home.path.clone())),
+            bytes: node.text().unwrap_or_default().as_bytes().into(),
+            inline: Some((node.mark, style)),
+            path,
+        }
+    }
+
+    /// Parses it. The nodes of an inline text get the lines of the kustomization.
+    fn documents(&self, files: &mut Files<'_>, dialect: Dialect) -> Result<Vec<Node>, BuildError> {
+        let file = files.id(&self.path);
+        let documents = parse(&self.path, file, &self.bytes, dialect);
+        let Some((mark, style)) = self.inline else { return documents };
+        let mut documents = documents.map_err(|error| match error {
+            BuildError::Yaml { place, message } => BuildError::Yaml {
+                place: Place {
+                    line: place.line.map(|line| shift(line, mark, style)),
+                    column: None,
+                    ..place
+                },
+                // Lines that the message itself names are those of the text.
+                message: format!("in the text here: {message}"),
+            },
+            other => other,
+        })?;
+        documents.iter_mut().for_each(|document| remark(document, mark, style));
+        Ok(documents)
+    }
+
+    /// The operations of a JSON patch; `None` where the text is none.
+    ///
+    /// Text that begins with a bracket is JSON, all other YAML as
+    /// sigs.k8s.io/yaml reads it, of which the first document counts.
+    fn operations(
+        &self,
+        files: &mut Files<'_>,
+    ) -> Result<Option<Vec<json::Operation>>, BuildError> {
+        let trimmed = match self.inline {
+            Some(_) => self.bytes.trim_ascii(),
+            None => &self.bytes,
+        };
+        let node = if trimmed.starts_with(b"[") {
+            let Ok(value) = serde_json::from_slice::<serde_json::Value>(&self.bytes) else {
+                return Ok(None);
+            };
+            // YAML knows the lines of JSON, but not all of its escapes.
+            match self.documents(files, Dialect::Kustomization) {
+                Ok(documents) => documents.into_iter().next(),
+                Err(_) => Some(Node::from_json(&value)),
+            }
+        } else {
+            match self.documents(files, Dialect::Kustomization) {
+                Ok(documents) => documents.into_iter().next(),
+                Err(_) => return Ok(None),
+            }
+        };
+        let Some(mut node) = node else { return Ok(Some(Vec::new())) };
+        match &node.value {
+            Value::Sequence(_) => {}
+            _ if node.is_null() => return Ok(Some(Vec::new())),
+            _ => return Ok(None),
+        }
+        json::settle_words(&mut node);
+        let operations = json::read(&node).map_err(|(at, message)| BuildError::Patch {
+            place: Place {
+                line: (at.mark.line > 0).then_some(at.mark.line).or(self.place.line),
+                column: None,
+                path: self.place.path.clone(),
+            },
+            message,
+        })?;
+        Ok(Some(operations))
+    }
+}
+
+fn load(files: &mut Files<'_>, home: &Home<'_>, patch: &Patch) -> Result<Text, BuildError> {
     let whole = Place::file(home.path.clone());
     let place = files.place(&Node::string("").at(patch.mark), &whole);
     match (&patch.path, &patch.patch) {
@@ -249,44 +346,25 @@ fn load(
         }),
         (Some(path), None) => {
             let (path, bytes) = files.load(home.root, &files.reference(path, home.path))?;
-            let documents = files.documents(&path, &bytes)?;
-            Ok((Place::file(path), documents))
+            Ok(Text { place: Place::file(path.clone()), path, bytes, inline: None })
         }
-        (None, Some(text)) => Ok((files.place(text, &whole), read_inline(files, home, text)?)),
+        (None, Some(text)) => Ok(Text::inline(files, home, text)),
     }
 }
 
-/// Reads YAML that stands in a string of the kustomization, and gives its
-/// nodes the lines of the kustomization.
-fn read_inline(
-    files: &mut Files<'_>,
-    home: &Home<'_>,
-    node: &Node,
-) -> Result<Vec<Node>, BuildError> {
-    let text = node.text().unwrap_or_default();
-    let style = match &node.value {
-        Value::Scalar(scalar) => scalar.style,
-        _ => Style::Plain,
-    };
-    let path = files.path_of(node).unwrap_or(home.path).clone();
-    let file = files.id(&path);
-    let mut documents =
-        parse(&path, file, text.as_bytes(), Dialect::Manifest).map_err(|error| match error {
-            BuildError::Yaml { place, message } => BuildError::Yaml {
-                place: Place {
-                    line: place.line.map(|line| shift(line, node.mark, style)),
-                    column: None,
-                    ..place
-                },
-                // Lines that the message itself names are those of the text.
-                message: format!("in the text here: {message}"),
-            },
-            other => other,
-        })?;
-    for document in &mut documents {
-        remark(document, node.mark, style);
+/// What the text of an entry of `patches` is. Objects come first: a text that
+/// holds none, though it could, is no patch at all.
+fn read(files: &mut Files<'_>, home: &Home<'_>, text: &Text) -> Result<Loaded, Several> {
+    let objects = text.documents(files, Dialect::Manifest).map_err(Several::from);
+    let objects = objects
+        .and_then(|documents| objects::from_documents(documents, &text.place.path, home.schema));
+    match objects {
+        Ok(objects) => Ok(Loaded::Strategic(objects)),
+        Err(errors) => match text.operations(files)? {
+            Some(operations) => Ok(Loaded::Json(operations)),
+            None => Err(errors),
+        },
     }
-    Ok(documents)
 }
 
 /// The line of the file on which a line of a string in it stands. Only a
@@ -307,26 +385,6 @@ fn remark(node: &mut Node, mark: Mark, style: Style) {
             }
         }
     }
-}
-
-fn read(place: &Place, documents: Vec<Node>, schema: &Schema) -> Result<Loaded, Several> {
-    match documents.first() {
-        Some(node) if matches!(node.value, Value::Sequence(_)) => {
-            Ok(Loaded::Json(read_operations(node, place)?))
-        }
-        _ => objects::from_documents(documents, &place.path, schema).map(Loaded::Strategic),
-    }
-}
-
-fn read_operations(node: &Node, place: &Place) -> Result<Vec<json::Operation>, BuildError> {
-    json::read(node).map_err(|(at, message)| BuildError::Patch {
-        place: Place {
-            line: (at.mark.line > 0).then_some(at.mark.line).or(place.line),
-            column: None,
-            path: place.path.clone(),
-        },
-        message,
-    })
 }
 
 /// The objects that a selector chooses. One that chooses none is worth a warning.
@@ -392,10 +450,17 @@ fn apply_json(
     if let Some(key) = folded::odd_key(&object.node) {
         return Err(objects::odd_key(object, object.place.clone(), key));
     }
-    json::apply(&mut object.node, operations).map_err(|message| BuildError::Patch {
+    let id = object.id();
+    let fail = |message: String| BuildError::Patch {
         place: place.clone(),
-        message: format!("the patch does not apply to `{}`: {message}", object.id()),
-    })
+        message: format!("the patch does not apply to `{id}`: {message}"),
+    };
+    json::apply(&mut object.node, operations).map_err(fail)?;
+    through_json::pass(&mut object.node);
+    if object.kind().is_empty() || (object.name().is_empty() && !object.kind().ends_with("List")) {
+        return Err(fail("it leaves an object without `kind` or `metadata.name`".to_owned()));
+    }
+    Ok(())
 }
 
 /// Merges a patch into objects. `with_target` tells the two ways in which

@@ -70,17 +70,23 @@ pub(crate) fn read(
         }
         decode.string(named, &join(&at, "path"))?;
         let (file, bytes) = files.load(home.root, &files.reference(named, &path))?;
-        let documents = files.documents(&file, &bytes)?;
-        let decode = Decode::strict(&file);
-        for document in &documents {
-            match &document.value {
-                Value::Sequence(items) => {
-                    for (index, item) in items.iter().enumerate() {
-                        replacements.push(read_one(decode, item, &format!("[{index}]"))?);
-                    }
+        let document = files.configuration(&file, &bytes)?;
+        // The file is read less strictly than the kustomization is.
+        let decode = Decode::lenient(&file);
+        match document.as_ref().map(|document| (&document.value, document)) {
+            Some((Value::Sequence(items), _)) => {
+                for (index, item) in items.iter().enumerate() {
+                    replacements.push(read_one(decode, item, &format!("[{index}]"))?);
                 }
-                _ if document.is_null() => {}
-                _ => replacements.push(read_one(decode, document, "")?),
+            }
+            Some((Value::Mapping(_), document)) => {
+                replacements.push(read_one(decode, document, "")?);
+            }
+            _ => {
+                return Err(BuildError::Invalid {
+                    place: Place::file(file),
+                    message: "it holds no replacement; write one, or a list of them".to_owned(),
+                });
             }
         }
     }

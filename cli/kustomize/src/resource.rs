@@ -11,6 +11,9 @@ use crate::id::{CLUSTER, Gvk, Id, or_default, split_api_version};
 use crate::schema::Schema;
 use crate::scope;
 
+/// The annotation that asks for a hash in the name.
+pub(crate) const NEEDS_HASH: &str = "internal.config.kubernetes.io/needsHashSuffix";
+
 /// Annotations that a build takes out of what it prints.
 const NOTES: &[&str] = &[
     "internal.config.kubernetes.io/previousKinds",
@@ -320,6 +323,15 @@ impl Object {
             metadata.remove("labels");
         }
         self.node == after_node && self.previous.len() == after.previous.len()
+    }
+
+    /// Whether an annotation asks for a hash in the name.
+    pub(crate) fn asks_for_hash(&self) -> bool {
+        self.annotation(NEEDS_HASH) == Some("enabled")
+    }
+
+    fn annotation(&self, key: &str) -> Option<&str> {
+        self.node.at_path(&["metadata", "annotations"])?.get(key).map(raw)
     }
 
     /// Whether Helm made it, which keeps its namespace.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use gitops_yaml::Node;
+use gitops_yaml::{Node, Tag, Value};
 
 use crate::error::BuildError;
 use crate::fieldspec::{self, Create, FieldSpec};
@@ -188,9 +188,10 @@ fn take_metadata(object: &mut Object, old: &Object) {
             for (key, value) in
                 source.at_path(&["metadata", field]).map(Node::entries).unwrap_or_default()
             {
+                let value = as_text(value, raw(value));
                 match merged.iter_mut().find(|(own, _)| raw(own) == raw(key)) {
-                    Some((_, own)) => *own = value.clone(),
-                    None => merged.push((untyped_key(key), value.clone())),
+                    Some((_, own)) => *own = value,
+                    None => merged.push((untyped_key(key), value)),
                 }
             }
         }
@@ -225,7 +226,16 @@ fn merge_data(node: &mut Node, old: &Node, field: &str) {
         if own.get(raw(key)).is_none()
             && let Some(entries) = own.entries_mut()
         {
-            entries.push((untyped_key(key), value.clone()));
+            let text = if value.is_null() { "" } else { raw(value) };
+            entries.push((untyped_key(key), as_text(value, text)));
         }
+    }
+}
+
+/// A value of a map of strings: whatever it was, it becomes one.
+fn as_text(node: &Node, text: &str) -> Node {
+    match &node.value {
+        Value::Scalar(own) if own.tag == Tag::Str => node.clone(),
+        _ => Node::string(text).at(node.mark),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Rules from kustomize v5.8, api/filters and api/internal/builtins.
 
-use gitops_yaml::{Node, Tag, Value};
+use gitops_yaml::{Node, Style, Tag, Value};
 use regex::Regex;
 
 use crate::defaults::Config;
@@ -248,7 +248,9 @@ pub(crate) fn replicas(
             let mark = replica.count.mark;
             object
                 .apply(spec, Create::Scalar, &mut |node: &mut Node| {
-                    set_scalar(node, &count, Tag::Int)?;
+                    let quoted =
+                        matches!(&node.value, Value::Scalar(own) if own.style != Style::Plain);
+                    set_scalar(node, &count, if quoted { Tag::Str } else { Tag::Int })?;
                     node.mark = mark;
                     Ok(())
                 })

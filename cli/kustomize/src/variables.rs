@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use gitops_yaml::{Node, Style, Tag, Value};
+use gitops_yaml::{Node, Scalar, Style, Tag, Value};
 
 use crate::decode::{Decode, join};
 use crate::error::{BuildError, Place};
@@ -165,7 +165,7 @@ pub(crate) fn resolve(
                 object.id()
             ))
         })?;
-        values.insert(&variable.name, value.clone());
+        values.insert(&variable.name, typed(value).map_err(fail)?);
     }
     if values.is_empty() {
         return Ok(());
@@ -185,6 +185,47 @@ pub(crate) fn resolve(
         }
         Ok(())
     })
+}
+
+/// A value as kustomize's variables see it: whole numbers in decimals, other
+/// numbers shortest; what is no number or boolean is text.
+///
+/// Rules from kustomize v5.8, `GetFieldValue` of kyaml's RNode.
+fn typed(node: &Node) -> Result<Node, String> {
+    let Value::Scalar(scalar) = &node.value else { return Ok(node.clone()) };
+    let text = &*scalar.text;
+    let fail = || format!("`{text}` is no number that a variable can hold; write it in decimals");
+    let (text, tag) = match scalar.tag {
+        Tag::Int => {
+            let number: i64 = text.parse().map_err(|_| fail())?;
+            (number.to_string(), Tag::Int)
+        }
+        Tag::Float => {
+            let number: f64 = text.parse().map_err(|_| fail())?;
+            (number.to_string(), Tag::Float)
+        }
+        Tag::Bool => (text.to_ascii_lowercase(), Tag::Bool),
+        _ => (text.to_owned(), Tag::Str),
+    };
+    Ok(Node::scalar(text, tag).at(node.mark))
+}
+
+/// A number inside of a text: Go's `%v`.
+fn in_text(node: &Node) -> String {
+    let text = raw(node);
+    let Value::Scalar(Scalar { tag: Tag::Float, .. }) = &node.value else {
+        return text.to_owned();
+    };
+    let Ok(number) = text.parse::<f64>() else { return text.to_owned() };
+    let shown = format!("{number:e}");
+    match shown.split_once('e').and_then(|(digits, power)| Some((digits, power.parse().ok()?))) {
+        Some((digits, power)) if !(-4..6).contains(&power) => {
+            let sign = if power < 0 { '-' } else { '+' };
+            let size: i32 = power;
+            format!("{digits}e{sign}{:02}", size.abs())
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// Replaces variables in a string; everything else is left alone.
@@ -231,7 +272,7 @@ fn expand(text: &str, values: &BTreeMap<&str, Node>) -> String {
                 .get(name)
                 .filter(|value| matches!(value.value, Value::Scalar(_)) && !value.is_null())
             {
-                Some(value) => out.push_str(raw(value)),
+                Some(value) => out.push_str(&in_text(value)),
                 None => {
                     out.push_str("$(");
                     out.push_str(name);

@@ -463,3 +463,42 @@ fn the_text_of_a_patch_is_not_repeated() {
         "a.env:2:1: `s` has this key already, from a.env:1:1; delete one of them\n  by way of kustomization.yaml:2"
     );
 }
+
+/// kustomize prints objects by way of JSON.
+#[test]
+fn what_json_cannot_say_is_refused() {
+    let message = |text: &str| {
+        let object = format!("{CONFIG}{text}\n");
+        let files = [("app/kustomization.yaml", "resources: [a.yaml]\n"), ("app/a.yaml", &object)];
+        error_of(&files, "app").to_string()
+    };
+    assert!(message("data: {1: a}").starts_with("app/a.yaml:5:8:"));
+    assert_eq!(message("spec: .nan"), "app/a.yaml:5:7: `.nan` cannot be written as JSON");
+}
+
+#[test]
+fn patches_that_say_nothing_or_no_json_are_refused() {
+    let object = "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}";
+    let message = |patch: &str| {
+        let kustomization = format!("resources: [a.yaml]\n{patch}\n");
+        let files = [
+            ("app/kustomization.yaml", kustomization.as_str()),
+            ("app/a.yaml", object),
+            ("app/p.yaml", "# nothing\n"),
+        ];
+        error_of(&files, "app").to_string()
+    };
+    assert_eq!(
+        message("patchesStrategicMerge: [p.yaml]"),
+        "app/kustomization.yaml:2:25: the patches are empty; write one, or delete the entry"
+    );
+    let inline = |patch: &str| {
+        message(&format!("patches:\n- target: {{kind: ConfigMap}}\n  patch: '{patch}'"))
+    };
+    assert!(inline("[{op: remove, path: /metadata/name}]").contains("is no Kubernetes object"));
+    assert!(
+        inline(r#"[{"op": "remove", "path": "/metadata/name"}]"#)
+            .contains("it leaves an object without `kind` or `metadata.name`")
+    );
+    assert!(inline("- {op: pat, path: /a}").contains("it has the operation `pat`, expected add"));
+}

@@ -1,6 +1,6 @@
 //! The entries of a kustomization's lists.
 
-use gitops_yaml::{Node, Value};
+use gitops_yaml::Node;
 
 use super::{
     BuildMetadata, Generator, GeneratorOptions, Image, Labels, Patch, Replica, Selector, Sort,
@@ -174,15 +174,24 @@ pub(crate) fn read_replica(
     for (field, _, value) in decode.fields(node, at, &["name", "count"])? {
         match field {
             "name" => name = owned(decode, value, at, field)?,
-            _ => match &value.value {
-                Value::Scalar(scalar) if scalar.tag == gitops_yaml::Tag::Int => {
-                    count = value.clone()
-                }
-                _ => return Err(decode.wrong(value, &join(at, field), "a whole number")),
-            },
+            _ => count = whole_number(decode, value, &join(at, field))?,
         }
     }
     Ok(Replica { name, count })
+}
+
+/// A whole number, however it is written: kustomize sees JSON, in which 1e2 is 100.
+fn whole_number(decode: Decode<'_>, node: &Node, at: &str) -> Result<Node, BuildError> {
+    let wrong = || decode.wrong(node, at, "a whole number");
+    match node.to_json().map_err(|_| wrong())? {
+        serde_json::Value::Number(number) => {
+            let shown = Node::from_json(&serde_json::Value::Number(number));
+            let text = shown.text().unwrap_or_default();
+            text.parse::<i64>().map_err(|_| wrong())?;
+            Ok(Node::scalar(text, gitops_yaml::Tag::Int).at(node.mark))
+        }
+        _ => Err(wrong()),
+    }
 }
 
 pub(crate) fn read_config_map(
@@ -273,19 +282,13 @@ pub(crate) fn read_build_metadata(
 ) -> Result<BuildMetadata, BuildError> {
     let mut metadata = BuildMetadata::default();
     for option in decode.list(node, at)? {
-        *match decode.string(option, at)? {
-            "managedByLabel" => &mut metadata.managed_by_label,
-            "originAnnotations" => &mut metadata.origin_annotations,
-            "transformerAnnotations" => &mut metadata.transformer_annotations,
-            other => {
-                return Err(BuildError::Invalid {
-                    place: decode.place(option.mark),
-                    message: format!(
-                        "`{at}` holds `{other}`, expected originAnnotations, transformerAnnotations or managedByLabel"
-                    ),
-                });
-            }
-        } = true;
+        match decode.string(option, at)? {
+            "managedByLabel" => metadata.managed_by_label = true,
+            "originAnnotations" => metadata.origin_annotations = true,
+            "transformerAnnotations" => metadata.transformer_annotations = true,
+            // kustomize passes over what it does not know here.
+            _ => {}
+        }
     }
     Ok(metadata)
 }

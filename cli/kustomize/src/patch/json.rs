@@ -9,8 +9,10 @@ use gitops_yaml::{Node, Style, Tag, Value};
 /// One operation.
 pub(crate) struct Operation {
     kind: Kind,
-    path: String,
-    from: String,
+    /// As written, for the message about one that is unknown.
+    name: Option<String>,
+    path: Option<String>,
+    from: Option<String>,
     value: Option<Node>,
 }
 
@@ -22,6 +24,7 @@ enum Kind {
     Move,
     Copy,
     Test,
+    Unknown,
 }
 
 /// Reads the operations of a patch. The error says what is wrong, and where.
@@ -30,59 +33,51 @@ pub(crate) fn read(patch: &Node) -> Result<Vec<Operation>, (Node, String)> {
 }
 
 fn read_operation(node: &Node) -> Result<Operation, (Node, String)> {
-    let fail = |message: String| (node.clone(), message);
     if !node.is_mapping() {
-        return Err(fail(
-            "an operation of a JSON patch must be a mapping with `op` and `path`".to_owned(),
-        ));
+        let message = "an operation of a JSON patch must be a mapping with `op` and `path`";
+        return Err((node.clone(), message.to_owned()));
     }
-    let text = |field: &str| node.get(field).and_then(Node::as_str);
-    let kind = match text("op") {
+    let text = |field: &str| node.get(field).and_then(Node::as_str).map(str::to_owned);
+    let kind = match text("op").as_deref() {
         Some("add") => Kind::Add,
         Some("remove") => Kind::Remove,
         Some("replace") => Kind::Replace,
         Some("move") => Kind::Move,
         Some("copy") => Kind::Copy,
         Some("test") => Kind::Test,
-        other => {
-            return Err(fail(format!(
-                "a JSON patch has the operation `{}`, expected add, remove, replace, move, copy or test",
-                other.unwrap_or_default()
-            )));
-        }
+        _ => Kind::Unknown,
     };
-    let Some(path) = text("path") else {
-        return Err(fail("an operation of a JSON patch needs a `path`".to_owned()));
-    };
-    let from = text("from").unwrap_or_default().to_owned();
-    if matches!(kind, Kind::Move | Kind::Copy) && node.get("from").is_none() {
-        return Err(fail(format!("the operation on `{path}` needs `from`")));
-    }
-    let value = node.get("value").map(|value| {
-        let mut value = value.clone();
-        resolve_as_v2(&mut value);
-        value
-    });
-    Ok(Operation { kind, path: path.to_owned(), from, value })
+    Ok(Operation {
+        kind,
+        name: text("op"),
+        path: text("path"),
+        from: text("from"),
+        value: node.get("value").cloned(),
+    })
 }
 
-/// Types plain words as YAML 1.1 has them: kustomize reads JSON patches with
-/// another YAML library than objects, for which `yes` and `on` are booleans.
-fn resolve_as_v2(node: &mut Node) {
+/// Spells booleans as JSON does: for the library that reads JSON patches,
+/// `yes` and `on` are booleans, as values and as keys.
+pub(crate) fn settle_words(node: &mut Node) {
     match &mut node.value {
         Value::Scalar(scalar) => {
-            if scalar.style == Style::Plain && scalar.tag == Tag::Str {
-                let word = match &*scalar.text {
-                    "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => "true",
-                    "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => "false",
-                    _ => return,
-                };
-                scalar.text = word.into();
-                scalar.tag = Tag::Bool;
+            if scalar.tag == Tag::Bool {
+                let is = |word: &&str| scalar.text.eq_ignore_ascii_case(word);
+                let yes = ["true", "yes", "on", "y"].iter().any(is);
+                scalar.text = if yes { "true" } else { "false" }.into();
+                scalar.style = Style::Plain;
             }
         }
-        Value::Sequence(items) => items.iter_mut().for_each(resolve_as_v2),
-        Value::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| resolve_as_v2(value)),
+        Value::Sequence(items) => items.iter_mut().for_each(settle_words),
+        Value::Mapping(entries) => {
+            for (key, value) in entries {
+                settle_words(key);
+                if let Value::Scalar(scalar) = &mut key.value {
+                    scalar.tag = Tag::Str;
+                }
+                settle_words(value);
+            }
+        }
     }
 }
 
@@ -92,9 +87,21 @@ pub(crate) fn apply(object: &mut Node, operations: &[Operation]) -> Result<(), S
 }
 
 fn apply_one(object: &mut Node, operation: &Operation) -> Result<(), String> {
-    let path = &operation.path;
+    if operation.kind == Kind::Unknown {
+        return Err(format!(
+            "it has the operation `{}`, expected add, remove, replace, move, copy or test",
+            operation.name.as_deref().unwrap_or_default()
+        ));
+    }
+    let Some(path) = &operation.path else {
+        return Err("an operation needs a `path`".to_owned());
+    };
+    let from = || {
+        operation.from.as_deref().ok_or_else(|| format!("the operation on `{path}` needs `from`"))
+    };
     let value = || operation.value.clone().unwrap_or_else(|| Node::scalar("null", Tag::Null));
     match operation.kind {
+        Kind::Unknown => Ok(()),
         Kind::Add => add(object, path, value()),
         Kind::Remove => remove(object, path).map(|_| ()),
         Kind::Replace if path.is_empty() => {
@@ -106,13 +113,12 @@ fn apply_one(object: &mut Node, operation: &Operation) -> Result<(), String> {
         }
         Kind::Replace => replace(object, path, value()),
         Kind::Move => {
-            let taken = remove(object, &operation.from)?;
+            let taken = remove(object, from()?)?;
             add(object, path, taken)
         }
         Kind::Copy => {
-            let copied = find(object, &operation.from)?
-                .cloned()
-                .unwrap_or_else(|| Node::scalar("null", Tag::Null));
+            let copied =
+                find(object, from()?)?.cloned().unwrap_or_else(|| Node::scalar("null", Tag::Null));
             add(object, path, copied)
         }
         Kind::Test => {

@@ -20,14 +20,9 @@ use items::{
 /// object. The error says what does not fit.
 pub(crate) fn merge(object: &mut Node, patch: &Node, schema: &Schema) -> Result<bool, String> {
     let outcome = walk(schema, Some(object), Source::Patch(patch), None, "")?;
-    Ok(match outcome {
-        Outcome::Kept => true,
-        Outcome::New(node) => {
-            *object = node;
-            true
-        }
-        Outcome::Gone => false,
-    })
+    // kustomize takes what has been merged into the object, and drops a node
+    // in its place: `$patch: replace` at the top changes nothing.
+    Ok(!matches!(outcome, Outcome::Gone))
 }
 
 /// Where a merge takes from.
