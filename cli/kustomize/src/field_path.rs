@@ -4,7 +4,7 @@
 //! Rules from kustomize v5.8, kyaml/utils/pathsplitter.go, kyaml/yaml/fns.go
 //! and kyaml/yaml/match.go.
 
-use gitops_yaml::{Node, Tag, Value};
+use gitops_yaml::{Node, Scalar, Tag, Value};
 use regex::Regex;
 
 use crate::resource::raw;
@@ -205,13 +205,28 @@ pub(crate) fn visit(
                 crate::fieldspec::put(node, part, made(rest, like));
             }
             match node.get_mut(part) {
-                // A path into text is another matter; see `replacements`.
-                Some(field) if !rest.is_empty() && matches!(field.value, Value::Scalar(_)) => Ok(0),
+                Some(field) if !rest.is_empty() && matches!(field.value, Value::Scalar(_)) => {
+                    visit_text(field, rest, create)
+                }
                 Some(field) => visit(field, rest, create, run),
                 None => Ok(0),
             }
         }
     }
+}
+
+/// Looks for the rest of a path in YAML that stands as text in a scalar.
+/// kustomize finds fields there, and what it does to them is lost; see
+/// `replacements` for what is kept.
+fn visit_text(field: &Node, rest: &[String], create: Option<&Node>) -> Result<usize, String> {
+    let documents = gitops_yaml::read(gitops_yaml::FileId::NONE, raw(field).as_bytes())
+        .map_err(|_| format!("the text before `{}` is no YAML", rest.join(".")))?;
+    let root = documents.into_iter().next().and_then(|document| document.root);
+    let mut root = root.unwrap_or_else(|| Node::scalar("", Tag::Null));
+    if matches!(root.value, Value::Scalar(_)) {
+        return Err(format!("the text before `{}` is no mapping or list", rest.join(".")));
+    }
+    visit(&mut root, rest, create, &mut |_| Ok(()))
 }
 
 fn visit_items(
@@ -247,6 +262,11 @@ fn push(node: &mut Node, item: Node) {
     }
 }
 
+/// Whether a scalar was made on the way, and takes any type.
+pub(crate) fn is_untyped(scalar: &Scalar) -> bool {
+    matches!(&scalar.tag, Tag::Other(tag) if tag.is_empty())
+}
+
 /// What is made before the rest of a path.
 fn made(rest: &[String], like: &Node) -> Node {
     match rest.first() {
@@ -257,7 +277,7 @@ fn made(rest: &[String], like: &Node) -> Node {
         }
         Some(_) => Node::mapping(),
         None => match like.value {
-            Value::Scalar(_) => Node::scalar("", Tag::Null),
+            Value::Scalar(_) => Node::scalar("", Tag::Other("".into())),
             Value::Sequence(_) => Node::sequence(Vec::new()),
             Value::Mapping(_) => Node::mapping(),
         },

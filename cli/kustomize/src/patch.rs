@@ -287,6 +287,15 @@ impl Text {
         Ok(documents)
     }
 
+    /// Whether it must be JSON, if it is a JSON patch.
+    fn is_bracketed(&self) -> bool {
+        let text = match self.inline {
+            Some(_) => self.bytes.trim_ascii(),
+            None => &self.bytes,
+        };
+        text.starts_with(b"[")
+    }
+
     /// The operations of a JSON patch; `None` where the text is none.
     ///
     /// Text that begins with a bracket is JSON, all other YAML as
@@ -295,11 +304,7 @@ impl Text {
         &self,
         files: &mut Files<'_>,
     ) -> Result<Option<Vec<json::Operation>>, BuildError> {
-        let trimmed = match self.inline {
-            Some(_) => self.bytes.trim_ascii(),
-            None => &self.bytes,
-        };
-        let node = if trimmed.starts_with(b"[") {
+        let node = if self.is_bracketed() {
             let Ok(value) = serde_json::from_slice::<serde_json::Value>(&self.bytes) else {
                 return Ok(None);
             };
@@ -362,6 +367,11 @@ fn read(files: &mut Files<'_>, home: &Home<'_>, text: &Text) -> Result<Loaded, S
         Ok(objects) => Ok(Loaded::Strategic(objects)),
         Err(errors) => match text.operations(files)? {
             Some(operations) => Ok(Loaded::Json(operations)),
+            None if text.is_bracketed() => Err(BuildError::Patch {
+                place: text.place.clone(),
+                message: "a patch that begins with `[` must be JSON; put its names and texts in double quotes, or begin its items with `- `".to_owned(),
+            }
+            .into()),
             None => Err(errors),
         },
     }

@@ -2,11 +2,12 @@
 //!
 //! Rules from kustomize v5.8, api/filters/replacement.
 
-use gitops_yaml::{Node, Tag, Value};
+use gitops_yaml::{Node, Scalar, Tag, Value};
 
 use crate::decode::{Decode, join};
 use crate::error::{BuildError, Place};
 use crate::field_path;
+use crate::fieldspec::type_of;
 use crate::files::Files;
 use crate::go_json;
 use crate::id::{Gvk, Id, or_default};
@@ -237,9 +238,7 @@ pub(crate) fn apply(set: &mut Set, replacements: &[Replacement]) -> Result<(), B
             |message: String| BuildError::Invalid { place: replacement.place.clone(), message };
         let value = match (&replacement.source, &replacement.value) {
             (Some(source), _) => take(set, source).map_err(fail)?,
-            (None, Some(value)) => {
-                Node::scalar(raw(value), crate::fieldspec::type_of(raw(value))).at(value.mark)
-            }
+            (None, Some(value)) => Node::scalar(raw(value), type_of(raw(value))).at(value.mark),
             (None, None) => continue,
         };
         for target in &replacement.targets {
@@ -309,7 +308,7 @@ fn take(set: &Set, source: &Source) -> Result<Node, String> {
                 source.field_path
             )
         })?;
-    let tag = if scalar.tag == Tag::Str { Tag::Str } else { crate::fieldspec::type_of(piece) };
+    let tag = if scalar.tag == Tag::Str { Tag::Str } else { type_of(piece) };
     Ok(Node::scalar(*piece, tag).at(node.mark))
 }
 
@@ -391,20 +390,35 @@ fn put_value(node: &mut Node, options: &FieldOptions, value: &Node) -> Result<()
     }
     match &mut node.value {
         Value::Scalar(own) => {
-            // The type stays, unless there was none.
-            if own.tag == Tag::Null {
-                own.tag = crate::fieldspec::type_of(raw(&value));
-            } else if !matches!(own.tag, Tag::Str | Tag::Timestamp | Tag::Binary | Tag::Other(_))
-                && crate::fieldspec::type_of(raw(&value)) != own.tag
-            {
-                return Err("the field holds a number or boolean, and the replacement is neither"
-                    .to_owned());
-            }
-            own.text = raw(&value).into();
+            put_text(own, raw(&value))?;
             node.mark = value.mark;
         }
         _ => *node = value,
     }
+    Ok(())
+}
+
+/// Puts text into a scalar, whose type stays, unless it was just made.
+fn put_text(scalar: &mut Scalar, text: &str) -> Result<(), String> {
+    let found = type_of(text);
+    let fits = match &scalar.tag {
+        Tag::Str | Tag::Binary => true,
+        Tag::Other(_) => {
+            if field_path::is_untyped(scalar) {
+                scalar.tag = found;
+            }
+            true
+        }
+        Tag::Float => matches!(found, Tag::Float | Tag::Int),
+        own => *own == found,
+    };
+    if !fits {
+        return Err(format!(
+            "the field holds `{}`, and the replacement is of another type; put the field's value in quotes",
+            scalar.text
+        ));
+    }
+    scalar.text = text.into();
     Ok(())
 }
 
@@ -430,12 +444,7 @@ fn put_into_text(
         };
         let found = field_path::visit(&mut inner, tail, create, &mut |node| {
             match &mut node.value {
-                Value::Scalar(own) => {
-                    own.text = raw(value).into();
-                    if own.tag == Tag::Null {
-                        own.tag = crate::fieldspec::type_of(raw(value));
-                    }
-                }
+                Value::Scalar(own) => put_text(own, raw(value))?,
                 _ => *node = value.clone(),
             }
             Ok(())

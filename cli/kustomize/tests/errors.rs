@@ -340,7 +340,7 @@ fn deprecated_fields_and_idle_patches_are_warned_of() {
     let files = [
         (
             "app/kustomization.yaml",
-            "resources: [a.yaml]\ncommonLabels: {x: z}\npatches:\n- target: {kind: Nothing}\n  patch: '[{op: remove, path: /x}]'\n",
+            "resources: [a.yaml]\ncommonLabels: {x: z}\npatches:\n- target: {kind: Nothing}\n  patch: '- {op: remove, path: /x}'\n",
         ),
         ("app/a.yaml", CONFIG),
     ];
@@ -382,7 +382,7 @@ fn everything_wrong_by_itself_is_told_at_once_with_the_way_that_led_there() {
     let files = [
         (
             "prod/kustomization.yaml",
-            "namspace: x\nresources:\n- ../base\n- gone.yaml\nimages:\n- nam: a\nconfigMapGenerator:\n- name: c\n  files: [no.txt, neither.txt]\npatches:\n- path: missing.yaml\n- target: {kind: ConfigMap, name: late}\n  patch: '[{op: remove, path: /data/x}]'\n",
+            "namspace: x\nresources:\n- ../base\n- gone.yaml\nimages:\n- nam: a\nconfigMapGenerator:\n- name: c\n  files: [no.txt, neither.txt]\npatches:\n- path: missing.yaml\n- target: {kind: ConfigMap, name: late}\n  patch: '- {op: remove, path: /data/x}'\n",
         ),
         ("base/kustomization.yaml", "resources:\n- a.yaml\n- b.yaml\n"),
         ("base/a.yaml", "a: [\n"),
@@ -495,7 +495,7 @@ fn patches_that_say_nothing_or_no_json_are_refused() {
     let inline = |patch: &str| {
         message(&format!("patches:\n- target: {{kind: ConfigMap}}\n  patch: '{patch}'"))
     };
-    assert!(inline("[{op: remove, path: /metadata/name}]").contains("is no Kubernetes object"));
+    assert!(inline("[{op: remove, path: /metadata/name}]").contains("must be JSON"));
     assert!(
         inline(r#"[{"op": "remove", "path": "/metadata/name"}]"#)
             .contains("it leaves an object without `kind` or `metadata.name`")
