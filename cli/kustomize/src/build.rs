@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 use gitops_tree::{Tree, TreePath};
-use gitops_yaml::Node;
+use gitops_yaml::{Mark, Node};
 
 use crate::ahead::Ahead;
 use crate::defaults::Config;

@@ -165,13 +165,6 @@ pub(crate) fn apply_strategic_entries(
             patches
         }
     };
-    if patches.is_empty() && errors.is_empty() {
-        let whole = Place::file(home.path.clone());
-        errors.push(BuildError::Patch {
-            place: entries.first().map_or(whole.clone(), |entry| files.place(entry, &whole)),
-            message: "the patches are empty; write one, or delete the entry".to_owned(),
-        });
-    }
     for patch in &patches {
         let applied = find_target(set, patch)
             .and_then(|index| apply_to_chosen(set, &[index], patch, &options, true, home.schema));

@@ -490,7 +490,7 @@ fn patches_that_say_nothing_or_no_json_are_refused() {
     };
     assert_eq!(
         message("patchesStrategicMerge: [p.yaml]"),
-        "app/kustomization.yaml:2:25: the patches are empty; write one, or delete the entry"
+        "app/kustomization.yaml:2:25: these strategic merge patches are all empty; delete them"
     );
     let inline = |patch: &str| {
         message(&format!("patches:\n- target: {{kind: ConfigMap}}\n  patch: '{patch}'"))
