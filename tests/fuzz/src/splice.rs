@@ -120,8 +120,9 @@ fn set_written(document: &Document, choice: usize, new: &str) {
     let node = target.node(&mut documents);
     if matches!(node.value, Value::Scalar(_)) {
         let mark = node.mark;
-        let found = set_string(text.as_bytes(), &mark, new);
-        assert!(found.is_ok(), "{mark:?}: {}\n{text}", found.unwrap_err());
+        if let Err(error) = set_string(text.as_bytes(), &mark, new) {
+            panic!("{mark:?}: {error}\n{text}");
+        }
     }
 }
 
