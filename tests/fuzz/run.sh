@@ -86,7 +86,7 @@ fuzz() {
 
 for name in ${*:-reader emitter splice build}; do
   case $name in
-    reader) fuzz reader 100000 4096 "$files/files" ;;
+    reader) fuzz reader 60000 4096 "$files/files" ;;
     emitter) fuzz emitter 100000 1024 "" ;;
     splice) fuzz splice 100000 2048 "$files/files" ;;
     build) fuzz build 20000 8192 "$files/build" ;;
