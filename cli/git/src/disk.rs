@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs::{self, FileType};
-use std::io::{Error, ErrorKind};
+use std::io::{Error, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gitops_tree::{Entry, EntryKind, Tree, TreeError, TreePath};
+use gitops_tree::{Entry, EntryKind, MAX_FILE, Tree, TreeError, TreePath, check_size};
 
 use crate::GitError;
 
@@ -107,8 +107,15 @@ impl Tree for Directory {
 
     fn read(&self, file: &TreePath) -> Result<Arc<[u8]>, TreeError> {
         self.expect(file, EntryKind::File)?;
-        let bytes =
-            fs::read(self.on_disk(file)).map_err(|error| unreadable(file, words(&error)))?;
+        let fail = |error: Error| unreadable(file, words(&error));
+        let mut open = fs::File::open(self.on_disk(file)).map_err(fail)?;
+        let size = open.metadata().map_err(fail)?.len();
+        check_size(file, size)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        // It may grow while it is read.
+        let most = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
+        open.by_ref().take(most).read_to_end(&mut bytes).map_err(fail)?;
+        check_size(file, u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
         Ok(bytes.into())
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use git2::{ErrorCode, Oid, Repository};
-use gitops_tree::{Entry, EntryKind, Tree, TreeError, TreePath};
+use gitops_tree::{Entry, EntryKind, Tree, TreeError, TreePath, check_size};
 
 use crate::disk::word;
 use crate::{BlobId, CommitId};
@@ -71,6 +71,12 @@ impl RevisionTree {
     }
 
     fn bytes(&self, path: &TreePath, id: Oid) -> Result<Arc<[u8]>, TreeError> {
+        let (size, _) = self
+            .repository
+            .odb()
+            .and_then(|objects| objects.read_header(id))
+            .map_err(|error| missing(path, &error))?;
+        check_size(path, u64::try_from(size).unwrap_or(u64::MAX))?;
         let blob = self.repository.find_blob(id).map_err(|error| missing(path, &error))?;
         Ok(blob.content().into())
     }

@@ -7,7 +7,7 @@
 mod settings;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
@@ -30,7 +30,7 @@ use crate::supply::Fulfil;
 use crate::transform::{self, Affix, Subjects};
 use crate::variables::{self, Variable};
 use crate::{
-    Options, Rendered, Reorder, Warning, folded, helm, objects, order, parallel, plugins,
+    Options, Rendered, Reorder, Warning, folded, helm, limits, objects, order, parallel, plugins,
     references, replacements, through_json,
 };
 
@@ -45,6 +45,8 @@ pub(crate) fn build(
         files: Files::new(tree, options.load_restrictor, supplies),
         warnings: Vec::new(),
         visited: Vec::new(),
+        built: 0,
+        stopped: false,
         namespace: Vec::new(),
         helm_namespace: String::new(),
         chain: Vec::new(),
@@ -57,7 +59,7 @@ pub(crate) fn build(
     let root = build.files.folder(dir)?;
     let found = build.read_kustomization(&root)?;
     let (path, kustomization) = &*found;
-    build.look_ahead(&root);
+    build.look_ahead(&root, &mut HashSet::new());
     if let Err(error) = build.set_schema(&root, path, kustomization) {
         build.report(error);
     }
@@ -169,6 +171,10 @@ struct Build<'t> {
     namespace: Vec<Option<String>>,
     /// The namespace that charts get from the kustomizations around theirs.
     helm_namespace: String,
+    /// How many kustomizations were built so far.
+    built: usize,
+    /// Whether they were too many: nothing more is built.
+    stopped: bool,
     /// The references that led to what is being read, from the outermost in.
     chain: Vec<Place>,
     problems: Problems,
@@ -208,6 +214,9 @@ impl Accumulated {
 impl Build<'_> {
     fn report(&mut self, errors: impl Into<Several>) {
         for error in errors.into().0 {
+            if self.stopped && !self.problems.is_empty() {
+                return;
+            }
             self.problems.add(error, &self.chain);
         }
     }
@@ -303,8 +312,11 @@ impl Build<'_> {
 
     /// Hands the files of a kustomization's resources and of those it refers
     /// to over to be parsed. What cannot be read is left for the build itself
-    /// to complain of.
-    fn look_ahead(&mut self, root: &TreePath) {
+    /// to complain of. Each folder is looked at once.
+    fn look_ahead(&mut self, root: &TreePath, seen: &mut HashSet<TreePath>) {
+        if !seen.insert(root.clone()) {
+            return;
+        }
         if !self.kustomizations.contains_key(root) && self.find_kustomization(root).is_err() {
             return;
         }
@@ -318,7 +330,7 @@ impl Build<'_> {
             match self.files.locate_at_hand(root, &reference) {
                 Some(Target::File(file)) if may_be_file => self.hand_over(root, file, &reference),
                 Some(Target::Directory(dir)) if self.check_cycle(&dir, &reference).is_ok() => {
-                    self.look_ahead(&dir);
+                    self.look_ahead(&dir, seen);
                 }
                 _ => {}
             }
@@ -349,6 +361,12 @@ impl Build<'_> {
         self.namespace
             .push(kustomization.namespace.as_ref().and_then(Node::text).map(str::to_owned));
         made.broken |= kustomization.is_broken;
+        if self.stopped {
+            made.broken = true;
+            self.visited.pop();
+            self.namespace.pop();
+            return;
+        }
         for entry in &kustomization.resources {
             let place = self.files.reference(entry, path).place;
             let added =
@@ -543,7 +561,7 @@ impl Build<'_> {
         dir: &TreePath,
         made: &mut Accumulated,
     ) -> Result<(), BuildError> {
-        self.check_cycle(dir, reference)?;
+        self.enter(dir, reference)?;
         let found = self.read_kustomization(dir)?;
         let (child_path, child) = &*found;
         self.set_schema(dir, child_path, child)?;
@@ -584,7 +602,7 @@ impl Build<'_> {
         };
         match self.files.locate_folder(root, &reference)? {
             Target::Directory(dir) => {
-                self.check_cycle(&dir, &reference)?;
+                self.enter(&dir, &reference)?;
                 let found = self.read_kustomization(&dir)?;
                 let (child_path, child) = &*found;
                 self.set_schema(&dir, child_path, child)?;
@@ -662,7 +680,35 @@ impl Build<'_> {
         .into())
     }
 
+    /// Refuses a folder that is being built already, and one too many.
+    fn enter(&mut self, dir: &TreePath, reference: &Reference) -> Result<(), BuildError> {
+        self.built += 1;
+        if self.built > limits::MAX_BUILT {
+            // Whatever else is wrong comes of it, or comes again.
+            if !self.stopped {
+                self.problems = Problems::default();
+            }
+            self.stopped = true;
+            return Err(BuildError::Invalid {
+                place: reference.place.clone(),
+                message: format!(
+                    "the build has more than {} kustomizations, counted as often as each is named; build its parts by themselves",
+                    limits::MAX_BUILT
+                ),
+            });
+        }
+        self.check_cycle(dir, reference)
+    }
+
     fn check_cycle(&self, dir: &TreePath, reference: &Reference) -> Result<(), BuildError> {
+        let fail =
+            |message: String| BuildError::Invalid { place: reference.place.clone(), message };
+        if self.visited.len() >= limits::MAX_NESTED {
+            return Err(fail(format!(
+                "kustomizations build on one another more than {} levels deep; leave some of them out",
+                limits::MAX_NESTED
+            )));
+        }
         match self.visited.iter().find(|visited| visited.is_within(dir)) {
             Some(visited) => Err(BuildError::Cycle {
                 place: reference.place.clone(),

@@ -354,7 +354,16 @@ pub struct Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.error)?;
+        const FIRST: usize = 4;
+        const LAST: usize = 3;
+        let length = self.chain.len();
         for (index, place) in self.chain.iter().enumerate() {
+            if length > FIRST + LAST + 1 && (FIRST..length - LAST).contains(&index) {
+                if index == FIRST {
+                    write!(f, " → … {} more …", length - FIRST - LAST)?;
+                }
+                continue;
+            }
             f.write_str(if index == 0 { "\n  by way of " } else { " → " })?;
             write!(f, "{}", Place { column: None, ..place.clone() })?;
         }
@@ -467,6 +476,10 @@ impl Problems {
             chain.pop();
         }
         self.found.push(Problem { error, chain });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
     }
 
     /// The problems by place, each once although several ways lead to it.

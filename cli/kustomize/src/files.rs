@@ -1,15 +1,16 @@
 //! What a build reads from its tree: references resolved, links followed, the
 //! load restrictor kept.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gitops_tree::{EntryKind, PathError, Tree, TreeError, TreePath};
+use gitops_tree::{EntryKind, PathError, Tree, TreeError, TreePath, check_size};
 use gitops_yaml::{Dialect, FileId, Node};
 
 use crate::LoadRestrictor;
 use crate::error::{BuildError, Place};
+use crate::limits;
 use crate::remote;
 use crate::supply::{Fulfil, Need, Remote, Supply};
 
@@ -27,6 +28,8 @@ pub(crate) struct Files<'t> {
     restrictor: LoadRestrictor,
     /// What is supplied, by the path under which it is read.
     mounts: RefCell<Vec<(TreePath, Mount<'t>)>>,
+    /// Bytes read so far.
+    read: Cell<usize>,
     pub(crate) paths: Vec<TreePath>,
     ids: HashMap<TreePath, FileId>,
     /// What the tree has said to stand where.
@@ -73,6 +76,7 @@ impl<'t> Files<'t> {
             supplies,
             restrictor,
             mounts: RefCell::default(),
+            read: Cell::new(0),
             paths: Vec::new(),
             ids: HashMap::new(),
             kinds: RefCell::default(),
@@ -419,8 +423,21 @@ impl<'t> Files<'t> {
         path: &TreePath,
         reference: &Reference,
     ) -> Result<Arc<[u8]>, BuildError> {
-        self.ask(path, Ok, |tree, path| tree.read(path))
-            .map_err(|source| BuildError::Unreadable { place: reference.place.clone(), source })
+        let fail = |source| BuildError::Unreadable { place: reference.place.clone(), source };
+        let bytes = self.ask(path, Ok, |tree, path| tree.read(path)).map_err(fail)?;
+        check_size(path, u64::try_from(bytes.len()).unwrap_or(u64::MAX)).map_err(fail)?;
+        let read = self.read.get().saturating_add(bytes.len());
+        if read > limits::MAX_READ {
+            return Err(BuildError::Invalid {
+                place: reference.place.clone(),
+                message: format!(
+                    "the build reads more than {} MiB; build its parts by themselves",
+                    limits::MAX_READ >> 20
+                ),
+            });
+        }
+        self.read.set(read);
+        Ok(bytes)
     }
 
     /// The documents of a file's bytes, as the roots of their trees.

@@ -7,8 +7,9 @@
 //!
 //! Where things are: `build` is the recursion, `kustomization` the file it
 //! reads, `transform`, `patch`, `generate` and `references` the steps,
-//! `plugins`, `replacements`, `variables`, `crds` and `origin` the rarer
-//! ones, `defaults` and `schema` the tables of fields and merge keys.
+//! `plugins`, `helm`, `functions`, `replacements`, `variables`, `crds` and
+//! `origin` the rarer ones, `defaults` and `schema` the tables of fields and
+//! merge keys, `limits` what a build may take.
 
 mod ahead;
 mod build;
@@ -29,6 +30,7 @@ mod id;
 mod known;
 mod kustomization;
 mod labels;
+mod limits;
 mod objects;
 mod order;
 mod origin;

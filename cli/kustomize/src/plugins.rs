@@ -15,6 +15,7 @@ use crate::id::Gvk;
 use crate::kustomization::{
     self, GeneratorOptions, read_field_spec, read_image, read_patch, read_replica, read_selector,
 };
+use crate::limits::MAX_PATH;
 use crate::patch::{self, Home};
 use crate::resource::{Object, child_mapping, raw};
 use crate::select::Matcher;
@@ -458,6 +459,9 @@ fn read_value_targets(
         }
         if target.path.is_empty() {
             return Err(fail(format!("`{at}` needs `fieldPath`")));
+        }
+        if target.path.matches('/').count() > MAX_PATH {
+            return Err(fail(format!("the path has more than {MAX_PATH} names")));
         }
         targets.push(target);
     }

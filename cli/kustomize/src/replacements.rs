@@ -12,6 +12,7 @@ use crate::files::Files;
 use crate::go_json;
 use crate::id::{Gvk, Id, or_default};
 use crate::kustomization::{Selector, read_selector};
+use crate::limits::Copies;
 use crate::patch::Home;
 use crate::resource::{Object, raw};
 use crate::select::Matcher;
@@ -233,6 +234,7 @@ fn read_options(decode: Decode<'_>, node: &Node, at: &str) -> Result<FieldOption
 
 /// Carries the replacements out, in order.
 pub(crate) fn apply(set: &mut Set, replacements: &[Replacement]) -> Result<(), BuildError> {
+    let mut copies = Copies::new();
     for replacement in replacements {
         let fail =
             |message: String| BuildError::Invalid { place: replacement.place.clone(), message };
@@ -242,7 +244,7 @@ pub(crate) fn apply(set: &mut Set, replacements: &[Replacement]) -> Result<(), B
             (None, None) => continue,
         };
         for target in &replacement.targets {
-            put(set, target, &value).map_err(fail)?;
+            put(set, target, &value, &mut copies).map_err(fail)?;
         }
     }
     Ok(())
@@ -331,7 +333,7 @@ fn compile(selector: &Selector) -> Result<Compiled, String> {
     })
 }
 
-fn put(set: &mut Set, target: &Target, value: &Node) -> Result<(), String> {
+fn put(set: &mut Set, target: &Target, value: &Node, copies: &mut Copies) -> Result<(), String> {
     let select = compile(&target.select)?;
     let reject: Vec<Compiled> = target.reject.iter().map(compile).collect::<Result<_, _>>()?;
     for object in &mut set.objects {
@@ -347,21 +349,28 @@ fn put(set: &mut Set, target: &Target, value: &Node) -> Result<(), String> {
             continue;
         }
         for path in &target.field_paths {
-            put_at(object, target, path, value)
+            put_at(object, target, path, value, copies)
                 .map_err(|message| format!("`{}`: {message}", object.id()))?;
         }
     }
     Ok(())
 }
 
-fn put_at(object: &mut Object, target: &Target, path: &str, value: &Node) -> Result<(), String> {
+fn put_at(
+    object: &mut Object,
+    target: &Target,
+    path: &str,
+    value: &Node,
+    copies: &mut Copies,
+) -> Result<(), String> {
     let parts = field_path::split(path);
+    copies.take(value, parts.len())?;
     let create = target.options.create.then_some(value);
     if put_into_text(&mut object.node, &parts, create, value)? {
         return Ok(());
     }
     let found = field_path::visit(&mut object.node, &parts, create, &mut |node| {
-        put_value(node, &target.options, value)
+        put_value(node, &target.options, value, copies)
     })?;
     match (found, create) {
         (0, None) => Err(format!(
@@ -372,7 +381,14 @@ fn put_at(object: &mut Object, target: &Target, path: &str, value: &Node) -> Res
     }
 }
 
-fn put_value(node: &mut Node, options: &FieldOptions, value: &Node) -> Result<(), String> {
+fn put_value(
+    node: &mut Node,
+    options: &FieldOptions,
+    value: &Node,
+    copies: &mut Copies,
+) -> Result<(), String> {
+    // A path may lead to many fields.
+    copies.take(value, 0)?;
     let mut value = value.clone();
     if !options.delimiter.is_empty() {
         let Value::Scalar(own) = &node.value else {
@@ -386,6 +402,7 @@ fn put_value(node: &mut Node, options: &FieldOptions, value: &Node) -> Result<()
             Ok(index) => pieces[index] = piece,
         }
         let text = pieces.join(&options.delimiter);
+        copies.take_text(text.len())?;
         value = Node::string(text).at(value.mark);
     }
     match &mut node.value {

@@ -3,6 +3,7 @@
 //! Rules from kustomize v5.8, api/internal/accumulator and api/filters/refvar.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gitops_yaml::{Node, Scalar, Style, Tag, Value};
 
@@ -11,6 +12,7 @@ use crate::error::{BuildError, Place};
 use crate::field_path;
 use crate::fieldspec::{Create, FieldSpec};
 use crate::id::{Gvk, Id};
+use crate::limits::{Copies, MAX_COPIED, too_much};
 use crate::resource::raw;
 use crate::set::Set;
 
@@ -170,17 +172,23 @@ pub(crate) fn resolve(
     if values.is_empty() {
         return Ok(());
     }
+    let made = AtomicUsize::new(0);
+    let replace = |node: &mut Node| -> Result<(), String> {
+        replace(node, &values)?;
+        let before = made.fetch_add(raw(node).len(), Ordering::Relaxed);
+        if before > MAX_COPIED { Err(too_much()) } else { Ok(()) }
+    };
     set.apply(specs, Create::Nothing, &|node: &mut Node| {
         match &mut node.value {
-            Value::Scalar(_) => replace(node, &values),
+            Value::Scalar(_) => replace(node)?,
             Value::Mapping(entries) => {
-                entries.iter_mut().for_each(|(_, value)| replace(value, &values));
+                entries.iter_mut().try_for_each(|(_, value)| replace(value))?;
             }
             Value::Sequence(items) => {
                 if items.iter().any(|item| item.as_str().is_none()) {
                     return Err("expected a list of strings".to_owned());
                 }
-                items.iter_mut().for_each(|item| replace(item, &values));
+                items.iter_mut().try_for_each(&replace)?;
             }
         }
         Ok(())
@@ -229,10 +237,10 @@ fn in_text(node: &Node) -> String {
 }
 
 /// Replaces variables in a string; everything else is left alone.
-fn replace(node: &mut Node, values: &BTreeMap<&str, Node>) {
-    let Value::Scalar(scalar) = &mut node.value else { return };
+fn replace(node: &mut Node, values: &BTreeMap<&str, Node>) -> Result<(), String> {
+    let Value::Scalar(scalar) = &mut node.value else { return Ok(()) };
     if scalar.tag != Tag::Str {
-        return;
+        return Ok(());
     }
     let text = scalar.text.to_string();
     // A string that is one variable takes on the variable's type.
@@ -251,12 +259,14 @@ fn replace(node: &mut Node, values: &BTreeMap<&str, Node>) {
             scalar.tag = tag;
             scalar.style = Style::Plain;
         }
-        _ => scalar.text = expand(&text, values).into(),
+        _ => scalar.text = expand(&text, values)?.into(),
     }
+    Ok(())
 }
 
 /// `$(NAME)` becomes the variable's text, `$$` a dollar sign.
-fn expand(text: &str, values: &BTreeMap<&str, Node>) -> String {
+fn expand(text: &str, values: &BTreeMap<&str, Node>) -> Result<String, String> {
+    let mut copies = Copies::new();
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(dollar) = rest.find('$') {
@@ -272,7 +282,10 @@ fn expand(text: &str, values: &BTreeMap<&str, Node>) -> String {
                 .get(name)
                 .filter(|value| matches!(value.value, Value::Scalar(_)) && !value.is_null())
             {
-                Some(value) => out.push_str(&in_text(value)),
+                Some(value) => {
+                    copies.take_text(raw(value).len())?;
+                    out.push_str(&in_text(value));
+                }
                 None => {
                     out.push_str("$(");
                     out.push_str(name);
@@ -285,7 +298,7 @@ fn expand(text: &str, values: &BTreeMap<&str, Node>) -> String {
         }
     }
     out.push_str(rest);
-    out
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -296,7 +309,8 @@ mod tests {
     fn variables_are_replaced_and_dollars_unescaped() {
         let mut values = BTreeMap::new();
         values.insert("A", Node::string("x"));
-        assert_eq!(expand("$(A)-$(B)-$$(A)-$5-$(", &values), "x-$(B)-$(A)-$5-$(");
+        let expanded = expand("$(A)-$(B)-$$(A)-$5-$(", &values);
+        assert_eq!(expanded.as_deref(), Ok("x-$(B)-$(A)-$5-$("));
     }
 
     #[test]
@@ -304,7 +318,7 @@ mod tests {
         let mut values = BTreeMap::new();
         values.insert("PORT", Node::scalar("80", Tag::Int));
         let mut node = Node::string("$(PORT)");
-        replace(&mut node, &values);
+        assert_eq!(replace(&mut node, &values), Ok(()));
         assert_eq!(node, Node::scalar("80", Tag::Int));
     }
 }

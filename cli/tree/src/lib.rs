@@ -17,6 +17,30 @@ pub use overlay::Overlay;
 pub use path::{PathError, TreePath};
 pub use recorded::{Reading, Recorded};
 
+/// Files of more bytes are not read: 32 MiB, many times what an API server takes
+/// in one request.
+pub const MAX_FILE: usize = 32 << 20;
+
+/// Fails where a file of `size` bytes is not read.
+///
+/// # Errors
+///
+/// [`TreeError::Unreadable`], which names the size and the way out.
+pub fn check_size(path: &TreePath, size: u64) -> Result<(), TreeError> {
+    const MIB: u64 = 1 << 20;
+    if size <= MAX_FILE as u64 {
+        return Ok(());
+    }
+    Err(TreeError::Unreadable {
+        path: path.clone(),
+        reason: format!(
+            "it has {} MiB, and files of more than {} MiB are not read; split it, or keep it out of the manifests",
+            size.div_ceil(MIB),
+            MAX_FILE as u64 / MIB
+        ),
+    })
+}
+
 /// What a name in a directory stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EntryKind {

@@ -7,6 +7,9 @@ use crate::events::{self, Kind, MAX_DEPTH, Place, Step};
 use crate::resolve::{self, Version};
 use crate::{FileId, Mark, Node, Scalar, Style, Tag, Value, base64, timestamp};
 
+/// As many bytes of text may come out of the aliases of a document.
+const MAX_TEXT_IN_ALIAS: usize = 32 << 20;
+
 /// One document of a file.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -131,6 +134,8 @@ struct Composer<'a> {
     /// `decodeCount` and `aliasCount`.
     made: usize,
     made_in_alias: usize,
+    /// Bytes of text that came out of aliases.
+    text_in_alias: usize,
     alias_depth: usize,
 }
 
@@ -259,6 +264,13 @@ impl<'a> Composer<'a> {
         self.made += 1;
         if self.alias_depth > 0 {
             self.made_in_alias += 1;
+            // Long texts pass go-yaml's limit, which counts nodes.
+            if let Kind::Scalar { text, .. } = &step.kind {
+                self.text_in_alias += text.len();
+            }
+            if self.text_in_alias > MAX_TEXT_IN_ALIAS {
+                return Err(step.start.error("document contains excessive aliasing"));
+            }
         }
         if self.made_in_alias <= 100 || self.made <= 1000 {
             return Ok(());

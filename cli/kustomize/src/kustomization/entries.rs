@@ -9,6 +9,7 @@ use crate::decode::{Decode, join};
 use crate::error::BuildError;
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
+use crate::limits::MAX_PATH;
 
 pub(crate) fn each<T>(
     decode: Decode<'_>,
@@ -70,7 +71,15 @@ pub(crate) fn read_field_spec(
             "group" => spec.gvk.group = owned(decode, value, at, name)?,
             "version" => spec.gvk.version = owned(decode, value, at, name)?,
             "kind" => spec.gvk.kind = owned(decode, value, at, name)?,
-            "path" => spec.path = owned(decode, value, at, name)?,
+            "path" => {
+                spec.path = owned(decode, value, at, name)?;
+                if spec.path.matches('/').count() > MAX_PATH {
+                    return Err(BuildError::Invalid {
+                        place: decode.place(value.mark),
+                        message: format!("the path has more than {MAX_PATH} names"),
+                    });
+                }
+            }
             _ => spec.create = decode.boolean(value, &join(at, name))?,
         }
     }

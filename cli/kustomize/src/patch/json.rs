@@ -6,6 +6,8 @@
 
 use gitops_yaml::{Node, Style, Tag, Value};
 
+use crate::limits::Copies;
+
 /// One operation.
 pub(crate) struct Operation {
     kind: Kind,
@@ -83,10 +85,11 @@ pub(crate) fn settle_words(node: &mut Node) {
 
 /// Applies the operations in order. The error says which one does not apply.
 pub(crate) fn apply(object: &mut Node, operations: &[Operation]) -> Result<(), String> {
-    operations.iter().try_for_each(|operation| apply_one(object, operation))
+    let mut copies = Copies::new();
+    operations.iter().try_for_each(|operation| apply_one(object, operation, &mut copies))
 }
 
-fn apply_one(object: &mut Node, operation: &Operation) -> Result<(), String> {
+fn apply_one(object: &mut Node, operation: &Operation, copies: &mut Copies) -> Result<(), String> {
     if operation.kind == Kind::Unknown {
         return Err(format!(
             "it has the operation `{}`, expected add, remove, replace, move, copy or test",
@@ -96,13 +99,18 @@ fn apply_one(object: &mut Node, operation: &Operation) -> Result<(), String> {
     let Some(path) = &operation.path else {
         return Err("an operation needs a `path`".to_owned());
     };
+    let depth = path.matches('/').count();
     let from = || {
         operation.from.as_deref().ok_or_else(|| format!("the operation on `{path}` needs `from`"))
     };
     let value = || operation.value.clone().unwrap_or_else(|| Node::scalar("null", Tag::Null));
     match operation.kind {
         Kind::Unknown => Ok(()),
-        Kind::Add => add(object, path, value()),
+        Kind::Add => {
+            let value = value();
+            copies.take(&value, depth)?;
+            add(object, path, value)
+        }
         Kind::Remove => remove(object, path).map(|_| ()),
         Kind::Replace if path.is_empty() => {
             if operation.value.as_ref().is_none_or(|value| !value.is_mapping()) {
@@ -111,14 +119,21 @@ fn apply_one(object: &mut Node, operation: &Operation) -> Result<(), String> {
             *object = value();
             Ok(())
         }
-        Kind::Replace => replace(object, path, value()),
+        Kind::Replace => {
+            let value = value();
+            copies.take(&value, depth)?;
+            replace(object, path, value)
+        }
         Kind::Move => {
             let taken = remove(object, from()?)?;
+            copies.take(&taken, depth)?;
             add(object, path, taken)
         }
         Kind::Copy => {
-            let copied =
-                find(object, from()?)?.cloned().unwrap_or_else(|| Node::scalar("null", Tag::Null));
+            let copied = find(object, from()?)?
+                .map(|found| copies.take(found, depth).map(|()| found.clone()))
+                .transpose()?
+                .unwrap_or_else(|| Node::scalar("null", Tag::Null));
             add(object, path, copied)
         }
         Kind::Test => {
