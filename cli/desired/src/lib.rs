@@ -110,8 +110,9 @@ pub struct Printed {
 /// As [`render`].
 pub fn print(tree: &dyn Tree, dir: &TreePath, options: &Options) -> Result<Printed, DesiredError> {
     if gitops_kustomize::find_kustomization(tree, dir)?.is_some() {
-        let built = gitops_kustomize::build(tree, dir, options)?;
-        return Ok(Printed { text: built.to_yaml(), warnings: built.warnings });
+        let mut built = gitops_kustomize::build(tree, dir, options)?;
+        let warnings = std::mem::take(&mut built.warnings);
+        return Ok(Printed { text: built.into_yaml(), warnings });
     }
     let parts = folder::read(tree, dir, options)?;
     let texts = parts.iter().map(Rendered::to_yaml).filter(|text| !text.is_empty());

@@ -21,8 +21,8 @@ fn main() {
     let times: Option<usize> = arguments.next().map(|times| times.parse().unwrap());
     let Some(times) = times else {
         let rendered = build(&Disk, &folder, &Options::default());
-        let text = match &rendered {
-            Ok(rendered) => rendered.to_yaml(),
+        let text = match rendered {
+            Ok(rendered) => rendered.into_yaml(),
             Err(error) => panic!("{error}"),
         };
         std::io::stdout().write_all(text.as_bytes()).unwrap();

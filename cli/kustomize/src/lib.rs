@@ -130,6 +130,17 @@ pub struct Rendered {
     pub warnings: Vec<Warning>,
 }
 
+fn written(resources: &[Resource]) -> String {
+    let mut text = String::new();
+    for resource in resources {
+        if !text.is_empty() {
+            text.push_str(BETWEEN);
+        }
+        gitops_yaml::write_to(&mut text, &resource.node);
+    }
+    text
+}
+
 /// What stands between two objects.
 const BETWEEN: &str = "---\n";
 
@@ -154,20 +165,28 @@ impl Rendered {
 
     /// The objects as `kustomize build` prints them.
     pub fn to_yaml(&self) -> String {
+        let parts = self.resources.chunks(Rendered::PART).collect();
+        parallel::map(parts, self.is_large(), written).join(BETWEEN)
+    }
+
+    /// The same where the objects are not needed any more: the threads that
+    /// write them let them go, too.
+    pub fn into_yaml(self) -> String {
+        let is_large = self.is_large();
+        let mut rest = self.resources.into_iter();
+        let mut parts: Vec<Vec<Resource>> = Vec::new();
+        while rest.len() > 0 {
+            parts.push(rest.by_ref().take(Rendered::PART).collect());
+        }
+        parallel::map(parts, is_large, |part| written(&part)).join(BETWEEN)
+    }
+
+    /// As many objects are written at a time.
+    const PART: usize = 16;
+
+    fn is_large(&self) -> bool {
         const MANY: usize = 200;
-        const PART: usize = 16;
-        let parts: Vec<&[Resource]> = self.resources.chunks(PART).collect();
-        let parts = parallel::map(parts, self.resources.len() >= MANY, |resources| {
-            let mut text = String::new();
-            for resource in resources {
-                if !text.is_empty() {
-                    text.push_str(BETWEEN);
-                }
-                gitops_yaml::write_to(&mut text, &resource.node);
-            }
-            text
-        });
-        parts.join(BETWEEN)
+        self.resources.len() >= MANY
     }
 }
 

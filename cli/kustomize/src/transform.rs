@@ -173,7 +173,7 @@ pub(crate) fn pairs(
     if pairs.is_empty() {
         return Ok(());
     }
-    // One pair fails where any does: at what is no mapping.
+    // Of several pairs that fail, the first object's first one is told.
     set.apply(specs, Create::Mapping, &|node: &mut Node| {
         pairs.iter().try_for_each(|(key, value)| put_pair(node, key, value))
     })

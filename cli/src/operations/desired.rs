@@ -343,7 +343,7 @@ impl Files {
             let built = gitops_kustomize::build(tree.as_ref(), path, options)
                 .map_err(|error| self.failure(path, &error))?;
             warn(&built.warnings, terminal);
-            text.push_str(&built.to_yaml());
+            text.push_str(&built.into_yaml());
         }
         Ok(text)
     }

@@ -51,6 +51,8 @@ fn built(files: &[(&str, &str)], threads: usize) -> Result<String, String> {
         );
     }
     let _ = write!(all, "{:?} {:?}", rendered.files, rendered.warnings);
+    let text = rendered.to_yaml();
+    assert!(rendered.into_yaml() == text);
     Ok(all)
 }
 
