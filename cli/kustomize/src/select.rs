@@ -37,6 +37,12 @@ impl Matcher {
 
     /// Whether an object matches, by its first or its present name and namespace.
     pub(crate) fn matches(&self, object: &Object) -> bool {
+        // Most objects are told apart by what needs no copies.
+        if !part(&self.kind, object.kind())
+            || object.previous.is_empty() && !part(&self.name, object.name())
+        {
+            return false;
+        }
         let now = object.id();
         let first = object.original_id();
         (part(&self.namespace, first.effective_namespace())
