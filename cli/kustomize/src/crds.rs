@@ -122,8 +122,11 @@ impl<'n> Types<'n> {
             let field = key.text().unwrap_or_default();
             let path = if path.is_empty() { field.to_owned() } else { format!("{path}/{field}") };
             let says = |extension: &str| property.get(extension).and_then(Node::as_str);
-            let spec =
-                |path: &str| FieldSpec { gvk: gvk.clone(), path: path.to_owned(), create: false };
+            let spec = |path: &str| FieldSpec {
+                gvk: gvk.clone(),
+                path: path.to_owned().into(),
+                create: false,
+            };
             if says("x-kubernetes-annotation").is_some() {
                 self.config.annotations.push(spec(&path));
             }

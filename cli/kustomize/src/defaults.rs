@@ -3,12 +3,14 @@
 //! The facts are those of kustomize v5.8, api/internal/konfig/builtinpluginconsts;
 //! pods are written down once, with the places where kinds hold them.
 
+use std::borrow::Cow;
+
 use crate::fieldspec::{self, FieldSpec};
 use crate::id::Gvk;
 use crate::order;
 
 /// Which fields each transformation touches, and which fields hold names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Config {
     pub(crate) name_prefix: Vec<FieldSpec>,
     pub(crate) name_suffix: Vec<FieldSpec>,
@@ -37,19 +39,7 @@ impl Config {
     /// which of two overlapping specs stays. Fails with the path of a field
     /// spec that contradicts another.
     pub(crate) fn merge(&mut self, more: &Config) -> Result<(), String> {
-        let pairs = [
-            (&mut self.name_prefix, &more.name_prefix),
-            (&mut self.name_suffix, &more.name_suffix),
-            (&mut self.namespace, &more.namespace),
-            (&mut self.common_labels, &more.common_labels),
-            (&mut self.labels, &more.labels),
-            (&mut self.template_labels, &more.template_labels),
-            (&mut self.annotations, &more.annotations),
-            (&mut self.variables, &more.variables),
-            (&mut self.images, &more.images),
-            (&mut self.replicas, &more.replicas),
-        ];
-        for (own, more) in pairs {
+        for (own, more) in self.lists_mut().into_iter().zip(more.lists()) {
             // What a merge has left is sorted.
             if !fieldspec::merge(own, more)? {
                 continue;
@@ -72,14 +62,57 @@ impl Config {
         Ok(())
     }
 
-    /// kustomize's own configuration.
+    fn lists(&self) -> [&Vec<FieldSpec>; 10] {
+        [
+            &self.name_prefix,
+            &self.name_suffix,
+            &self.namespace,
+            &self.common_labels,
+            &self.labels,
+            &self.template_labels,
+            &self.annotations,
+            &self.variables,
+            &self.images,
+            &self.replicas,
+        ]
+    }
+
+    fn lists_mut(&mut self) -> [&mut Vec<FieldSpec>; 10] {
+        [
+            &mut self.name_prefix,
+            &mut self.name_suffix,
+            &mut self.namespace,
+            &mut self.common_labels,
+            &mut self.labels,
+            &mut self.template_labels,
+            &mut self.annotations,
+            &mut self.variables,
+            &mut self.images,
+            &mut self.replicas,
+        ]
+    }
+
+    /// kustomize's own configuration, as [`Config::merge`] into an empty one
+    /// gives it. Every start pays for this, so that nothing is copied.
     pub(crate) fn builtin() -> Config {
+        let mut config = Config::written();
+        for list in config.lists_mut() {
+            // The built-in specs do not contradict each other; a test holds it.
+            let _ = fieldspec::settle(list);
+            list.sort_by_cached_key(|spec| order::type_key(&spec.gvk));
+        }
+        config.references.sort_by_cached_key(|reference| order::type_key(&reference.target));
+        config
+    }
+
+    /// kustomize's own configuration, in the order of this file.
+    fn written() -> Config {
         let names = specs(&[("", "", "", "metadata/name", false)]);
         let mut common_labels = specs(SELECTORS);
         for kind in ["Deployment", "StatefulSet"] {
             common_labels.extend(
                 POD_SELECTORS.iter().map(|path| {
-                    spec("apps", "", kind, &format!("spec/template/spec/{path}"), false)
+                    spec("apps", "", kind, ["spec/template/spec/", path].concat(), false)
                 }),
             );
         }
@@ -93,7 +126,7 @@ impl Config {
             annotations: specs(ANNOTATIONS),
             references: references(),
             variables: variables(),
-            images: IMAGES.iter().map(|path| spec("", "", "", path, true)).collect(),
+            images: IMAGES.iter().map(|path| spec("", "", "", *path, true)).collect(),
             replicas: ["Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"]
                 .iter()
                 .map(|kind| spec("", "", kind, "spec/replicas", true))
@@ -118,17 +151,23 @@ impl Config {
 /// Group, version, kind (each may be empty), path, create.
 type Row = (&'static str, &'static str, &'static str, &'static str, bool);
 
-fn spec(group: &str, version: &str, kind: &str, path: &str, create: bool) -> FieldSpec {
+fn spec(
+    group: &str,
+    version: &str,
+    kind: &str,
+    path: impl Into<Cow<'static, str>>,
+    create: bool,
+) -> FieldSpec {
     FieldSpec {
         gvk: Gvk { group: group.into(), version: version.into(), kind: kind.into() },
-        path: path.to_owned(),
+        path: path.into(),
         create,
     }
 }
 
 fn specs(rows: &[Row]) -> Vec<FieldSpec> {
     rows.iter()
-        .map(|(group, version, kind, path, create)| spec(group, version, kind, path, *create))
+        .map(|(group, version, kind, path, create)| spec(group, version, kind, *path, *create))
         .collect()
 }
 
@@ -434,7 +473,7 @@ fn references() -> Vec<NameReference> {
 fn in_pods(paths: &[&str]) -> Vec<FieldSpec> {
     PODS.iter()
         .flat_map(|(version, kind, pod)| {
-            paths.iter().map(move |path| spec("", version, kind, &format!("{pod}/{path}"), false))
+            paths.iter().map(move |path| spec("", version, kind, [*pod, "/", path].concat(), false))
         })
         .collect()
 }
@@ -442,7 +481,7 @@ fn in_pods(paths: &[&str]) -> Vec<FieldSpec> {
 fn in_simple_pods(path: &str) -> Vec<FieldSpec> {
     SIMPLE_PODS
         .iter()
-        .map(|(kind, pod)| spec("", "", kind, &format!("{pod}/{path}"), false))
+        .map(|(kind, pod)| spec("", "", kind, [*pod, "/", path].concat(), false))
         .collect()
 }
 
@@ -461,7 +500,7 @@ fn variables() -> Vec<FieldSpec> {
     for (kind, pod) in pods {
         for containers in ["containers", "initContainers"] {
             for field in ["args", "command", "env/value", "volumeMounts/mountPath"] {
-                fields.push(spec("", "", kind, &format!("{pod}/{containers}/{field}"), false));
+                fields.push(spec("", "", kind, [pod, "/", containers, "/", field].concat(), false));
             }
         }
         match kind {
@@ -476,7 +515,7 @@ fn variables() -> Vec<FieldSpec> {
             "StatefulSet" => {
                 fields.push(spec("", "", kind, "spec/volumeClaimTemplates/spec/nfs/server", false))
             }
-            _ => fields.push(spec("", "", kind, &format!("{pod}/volumes/nfs/server"), false)),
+            _ => fields.push(spec("", "", kind, [pod, "/volumes/nfs/server"].concat(), false)),
         }
     }
     fields.extend(specs(&[
@@ -491,4 +530,16 @@ fn variables() -> Vec<FieldSpec> {
         ("", "", "", "metadata/annotations", false),
     ]));
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_configuration_is_what_a_merge_gives() {
+        let mut merged = Config::default();
+        assert_eq!(merged.merge(&Config::written()), Ok(()));
+        assert_eq!(merged, Config::builtin());
+    }
 }

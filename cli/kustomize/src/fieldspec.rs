@@ -13,7 +13,7 @@ use crate::id::Gvk;
 pub(crate) struct FieldSpec {
     pub(crate) gvk: Gvk,
     /// Names joined by `/`; `\/` is a slash inside a name, `[]` marks a list.
-    pub(crate) path: String,
+    pub(crate) path: Cow<'static, str>,
     /// Whether a missing path is made.
     pub(crate) create: bool,
 }
@@ -210,17 +210,30 @@ pub(crate) fn put(node: &mut Node, key: &str, value: Node) {
 pub(crate) fn merge(specs: &mut Vec<FieldSpec>, more: &[FieldSpec]) -> Result<bool, String> {
     let before = specs.len();
     for spec in more {
-        let known =
-            specs.iter().find(|own| own.path == spec.path && own.gvk.is_selected_by(&spec.gvk));
-        match known {
-            Some(own) if own.create != spec.create => {
-                return Err(format!("conflicting field specs for `{}`", spec.path));
-            }
-            Some(_) => {}
-            None => specs.push(spec.clone()),
+        if !covers(specs, spec)? {
+            specs.push(spec.clone());
         }
     }
     Ok(specs.len() > before)
+}
+
+/// Takes out the specs that earlier ones cover, with the failures of [`merge`].
+pub(crate) fn settle(specs: &mut Vec<FieldSpec>) -> Result<(), String> {
+    for spec in std::mem::take(specs) {
+        if !covers(specs, &spec)? {
+            specs.push(spec);
+        }
+    }
+    Ok(())
+}
+
+fn covers(specs: &[FieldSpec], spec: &FieldSpec) -> Result<bool, String> {
+    match specs.iter().find(|own| own.path == spec.path && own.gvk.is_selected_by(&spec.gvk)) {
+        Some(own) if own.create != spec.create => {
+            Err(format!("conflicting field specs for `{}`", spec.path))
+        }
+        known => Ok(known.is_some()),
+    }
 }
 
 #[cfg(test)]
@@ -249,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_missing_path_is_made_only_when_asked() {
-        let spec = |create| FieldSpec { gvk: Gvk::default(), path: "a/b".to_owned(), create };
+        let spec = |create| FieldSpec { gvk: Gvk::default(), path: "a/b".into(), create };
         let mut seen = 0;
         let mut node = Node::mapping();
         spec(false)
@@ -268,7 +281,7 @@ mod tests {
 
     #[test]
     fn lists_are_walked_through() {
-        let spec = FieldSpec { gvk: Gvk::default(), path: "a[]/b".to_owned(), create: true };
+        let spec = FieldSpec { gvk: Gvk::default(), path: "a[]/b".into(), create: true };
         let mut item = Node::mapping();
         item.set("b", Node::string("old"));
         let mut node = Node::mapping();

@@ -411,7 +411,8 @@ fn add_value(
                 transform::namespace_of(object, &Node::string(value.as_str()).at(from.mark))?;
                 continue;
             }
-            let spec = FieldSpec { gvk: Gvk::default(), path: target.path.clone(), create: true };
+            let spec =
+                FieldSpec { gvk: Gvk::default(), path: target.path.clone().into(), create: true };
             object
                 .apply(&spec, Create::Scalar, &mut |node: &mut Node| {
                     if !matches!(node.value, Value::Scalar(_)) {

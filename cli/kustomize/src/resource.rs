@@ -254,7 +254,7 @@ impl Object {
         set: &mut Set<'_>,
     ) -> Result<(), FieldProblem> {
         spec.apply(&mut self.node, create, set)
-            .map_err(|message| FieldProblem { field: spec.path.clone(), message })
+            .map_err(|message| FieldProblem { field: spec.path.to_string(), message })
     }
 
     pub(crate) fn set_name(&mut self, name: &str) {

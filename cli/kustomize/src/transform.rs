@@ -64,7 +64,8 @@ fn put_namespace(
     subjects: Subjects,
     put: &mut fieldspec::Set<'_>,
 ) -> Result<(), FieldProblem> {
-    let meta = |path: &str| FieldSpec { gvk: Gvk::default(), path: path.to_owned(), create: true };
+    let meta =
+        |path: &'static str| FieldSpec { gvk: Gvk::default(), path: path.into(), create: true };
     let gvk = object.gvk();
     if !object.id().is_cluster_scoped() {
         object.apply(&meta("metadata/namespace"), Create::Scalar, put)?;
@@ -210,7 +211,7 @@ pub(crate) fn labels(
 ) -> Result<(), BuildError> {
     let mut specs = entry.fields.clone();
     let metadata =
-        [FieldSpec { gvk: Gvk::default(), path: "metadata/labels".to_owned(), create: true }];
+        [FieldSpec { gvk: Gvk::default(), path: "metadata/labels".into(), create: true }];
     let mut merge = |more: &[FieldSpec]| {
         fieldspec::merge(&mut specs, more)
             .map_err(|message| BuildError::Invalid { place: place.clone(), message })

@@ -63,7 +63,7 @@ pub(crate) fn read_field_spec(
     node: &Node,
     at: &str,
 ) -> Result<FieldSpec, BuildError> {
-    let mut spec = FieldSpec { gvk: Gvk::default(), path: String::new(), create: false };
+    let mut spec = FieldSpec { gvk: Gvk::default(), path: "".into(), create: false };
     for (name, _, value) in
         decode.fields(node, at, &["group", "version", "kind", "path", "create"])?
     {
@@ -72,7 +72,7 @@ pub(crate) fn read_field_spec(
             "version" => spec.gvk.version = owned(decode, value, at, name)?,
             "kind" => spec.gvk.kind = owned(decode, value, at, name)?,
             "path" => {
-                spec.path = owned(decode, value, at, name)?;
+                spec.path = owned(decode, value, at, name)?.into();
                 if spec.path.matches('/').count() > MAX_PATH {
                     return Err(BuildError::Invalid {
                         place: decode.place(value.mark),
