@@ -2,7 +2,7 @@
 //!
 //! Rules from kustomize v5.8, api/filters and api/internal/builtins.
 
-use gitops_yaml::{Node, Style, Tag, Value};
+use gitops_yaml::{Node, Style, Tag, Text, Value};
 use regex::Regex;
 
 use crate::defaults::Config;
@@ -306,7 +306,7 @@ pub(crate) fn images(
                 true => with_image(text, image),
                 false => text.into(),
             };
-            let texts: Vec<Box<str>> = used.iter().map(|text| after(text)).collect();
+            let texts: Vec<Text> = used.iter().map(|text| after(text)).collect();
             // A field may be visited twice.
             let is_settled = texts.iter().all(|text| after(text) == *text);
             used = if is_settled { texts } else { images_of(object, index, &about)? };
@@ -333,7 +333,7 @@ fn images_of(
     object: &mut Object,
     index: usize,
     about: &ByType<'_>,
-) -> Result<Vec<Box<str>>, BuildError> {
+) -> Result<Vec<Text>, BuildError> {
     let mut texts = Vec::new();
     visit_images(object, index, about, &mut |node: &mut Node| {
         match &node.value {
@@ -440,7 +440,7 @@ fn update_image(node: &mut Node, image: &Image, pattern: &ImageName) -> Result<(
 }
 
 /// An image as an entry of `images` has it, whose name it has.
-fn with_image(old: &str, image: &Image) -> Box<str> {
+fn with_image(old: &str, image: &Image) -> Text {
     let (name, mut tag, mut digest) = split_image(old);
     let text =
         |node: &Option<Node>| node.as_ref().and_then(Node::text).unwrap_or_default().to_owned();

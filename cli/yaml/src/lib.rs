@@ -20,12 +20,14 @@ mod read;
 mod resolve;
 mod spelling;
 pub mod splice;
+mod text;
 mod timestamp;
 mod write;
 
 pub use decode::{DecodeError, decode};
 pub use json::JsonError;
-pub use node::{FileId, Mark, Node, Scalar, Style, Tag, Value};
+pub use node::{FileId, Mark, Node, OwnTag, Scalar, Style, Tag, Value};
 pub use read::{Dialect, Document, ReadError, read, read_as, read_directly, read_exhaustively};
 pub use spelling::string_like;
+pub use text::Text;
 pub use write::{write, write_json, write_to};

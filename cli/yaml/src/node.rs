@@ -1,6 +1,10 @@
 //! The tree a YAML document is read into, with a mark on every node.
 
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::Text;
 
 /// Names a file. The reader is told which, and what the number stands for is
 /// the caller's affair (an index into its own list of paths).
@@ -53,7 +57,26 @@ pub enum Tag {
     /// `!!binary`
     Binary,
     /// A tag of the author's own, as written.
-    Other(Box<str>),
+    Other(OwnTag),
+}
+
+/// A tag of an author's own. Seldom met, so it is kept aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnTag(Arc<Text>);
+
+/// The tag as written.
+impl Deref for OwnTag {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for OwnTag {
+    fn from(tag: &str) -> OwnTag {
+        OwnTag(Arc::new(tag.into()))
+    }
 }
 
 /// How a scalar is written.
@@ -76,7 +99,7 @@ pub enum Style {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scalar {
     /// The text, unquoted and unescaped.
-    pub text: Box<str>,
+    pub text: Text,
     /// Its type.
     pub tag: Tag,
     /// How it was written.
@@ -124,12 +147,12 @@ impl fmt::Debug for Node {
 
 impl Node {
     /// A plain string without a place.
-    pub fn string(text: impl Into<Box<str>>) -> Node {
+    pub fn string(text: impl Into<Text>) -> Node {
         Node::scalar(text, Tag::Str)
     }
 
     /// A plain scalar of type `tag` without a place.
-    pub fn scalar(text: impl Into<Box<str>>, tag: Tag) -> Node {
+    pub fn scalar(text: impl Into<Text>, tag: Tag) -> Node {
         Node {
             value: Value::Scalar(Scalar { text: text.into(), tag, style: Style::Plain }),
             mark: Mark::NONE,
