@@ -439,7 +439,22 @@ fn put_text(scalar: &mut Scalar, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Puts a value into JSON that stands as text in a field. `false` where the
+/// The text of a field, as a file of its own.
+const TEXT: gitops_yaml::FileId = gitops_yaml::FileId(u32::MAX - 1);
+
+/// The type that a value has where it comes to stand: without quotes, nothing
+/// at all is null.
+fn plain_type(value: &Node) -> Tag {
+    match &value.value {
+        Value::Scalar(own) if own.text.is_empty() && own.style == gitops_yaml::Style::Plain => {
+            Tag::Null
+        }
+        Value::Scalar(own) => own.tag.clone(),
+        _ => Tag::Str,
+    }
+}
+
+/// Puts a value into JSON or YAML that stands as text in a field. `false` where the
 /// path leads into no text.
 fn put_into_text(
     object: &mut Node,
@@ -452,32 +467,66 @@ fn put_into_text(
         let Ok(Some(node)) = field_path::lookup(object, head) else { continue };
         let Value::Scalar(scalar) = &node.value else { continue };
         let text = scalar.text.to_string();
-        let Ok(documents) = gitops_yaml::read(gitops_yaml::FileId::NONE, text.as_bytes()) else {
+        let Ok(documents) = gitops_yaml::read(TEXT, text.as_bytes()) else {
             continue;
         };
         let Some(mut inner) = documents.into_iter().next().and_then(|document| document.root)
         else {
             return Ok(false);
         };
+        let is_json = text.trim_start().starts_with(['{', '[']);
+        let mut fits = true;
         let found = field_path::visit(&mut inner, tail, create, &mut |node| {
             match &mut node.value {
-                Value::Scalar(own) => put_text(own, raw(value))?,
-                _ => *node = value.clone(),
+                Value::Scalar(own) => {
+                    let untyped = field_path::is_untyped(own);
+                    own.text = raw(value).into();
+                    let kind = crate::fieldspec::type_of(raw(value));
+                    match own.tag {
+                        Tag::Other(_) if untyped => {
+                            own.tag = if is_json { kind } else { plain_type(value) };
+                        }
+                        Tag::Null if is_json => {
+                            fits &= own.text.is_empty() || kind == Tag::Null;
+                            own.tag = kind;
+                        }
+                        Tag::Float => fits &= matches!(kind, Tag::Float | Tag::Int),
+                        Tag::Int | Tag::Bool => fits &= kind == own.tag,
+                        _ => {}
+                    }
+                }
+                _ => {
+                    *node = value.clone();
+                    if let Value::Scalar(own) = &mut node.value
+                        && !is_json
+                    {
+                        own.tag = plain_type(value);
+                    }
+                }
             }
             Ok(())
         });
         if !matches!(found, Ok(count) if count > 0) {
             return Ok(false);
         }
-        if !text.trim_start().starts_with(['{', '[']) {
-            return Err(format!(
-                "`{}` holds YAML as text; replacements inside of it are not supported yet",
-                head.join(".")
-            ));
+        if is_json && !fits {
+            // kustomize cannot write this JSON, and leaves it as it was.
+            return Ok(true);
         }
-        let json = inner.to_json().map_err(|error| error.reason.to_owned())?;
-        let pretty = text.contains('\n') && text.contains("  ");
-        let written = if pretty { go_json::indented(&json) } else { go_json::compact(&json) };
+        let written = if is_json {
+            let json = inner.to_json().map_err(|error| error.reason.to_owned())?;
+            let pretty = text.contains('\n') && text.contains("  ");
+            if pretty { go_json::indented(&json) } else { go_json::compact(&json) }
+        } else {
+            let Some(written) = gitops_yaml::write_in_style(TEXT, &text, &inner) else {
+                return Err(format!(
+                    "`{}` holds YAML as text, with comments, anchors, tags or folded scalars, and a \
+                     replacement inside of it would lose them; leave them out of it",
+                    head.join(".")
+                ));
+            };
+            written.trim().to_owned()
+        };
         let count = field_path::visit(object, head, None, &mut |node| {
             crate::fieldspec::set_scalar(node, &written, Tag::Str)
         })?;

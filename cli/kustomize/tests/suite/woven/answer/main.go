@@ -380,7 +380,8 @@ func (t *tree) build(options Options) (build Build) {
 			build.Error = fmt.Sprintf("panic: %v", panicked)
 		}
 	}()
-	files, root := filesys.MakeFsInMemory(), "/"
+	// Not at the root, whose parent is itself.
+	files, root := filesys.MakeFsInMemory(), "/tree"
 	if len(t.links) > 0 {
 		folder, err := os.MkdirTemp("", "tree")
 		check(err)
