@@ -17,6 +17,7 @@ use memchr::{memchr_iter, memmem};
 use crate::error::BuildError;
 use crate::files;
 use crate::parallel::{self, STACK};
+use crate::separators;
 
 /// The documents of a file.
 type Parsed = Result<Vec<Node>, BuildError>;
@@ -172,7 +173,7 @@ impl Job {
     }
 }
 
-fn move_down(node: &mut Node, lines: u32, bytes: u32) {
+pub(crate) fn move_down(node: &mut Node, lines: u32, bytes: u32) {
     // An empty document stands nowhere.
     if node.mark.line > 0 {
         node.mark.line += lines;
@@ -278,11 +279,15 @@ struct Piece {
 
 /// Cuts a large file at lines of `---`, which end a document wherever they
 /// stand. Left whole is what has directives, which count for the documents
-/// below them, and what has line breaks that take more than a look to count.
+/// below them, what has line breaks that take more than a look to count, and
+/// what kustomize cuts elsewhere.
 fn pieces(bytes: &[u8]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut from = Piece { bytes: 0..bytes.len(), lines: 0 };
-    if bytes.len() >= LARGE && is_plainly_made(bytes) {
+    if bytes.len() >= LARGE
+        && is_plainly_made(bytes)
+        && matches!(separators::pieces(bytes), Ok(None))
+    {
         for found in memmem::find_iter(bytes, b"\n---") {
             let (cut, after) = (found + 1, bytes.get(found + 4));
             let is_marker = matches!(after, None | Some(b' ' | b'\t' | b'\r' | b'\n'));

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use gitops_tree::{EntryKind, PathError, Tree, TreeError, TreePath, check_size};
 use gitops_yaml::{Dialect, FileId, Node};
 
-use crate::LoadRestrictor;
+use crate::ahead::move_down;
 use crate::error::{BuildError, Place};
 use crate::limits;
 use crate::remote;
 use crate::supply::{Fulfil, Need, Remote, Supply};
+use crate::{LoadRestrictor, separators};
 
 /// The names a kustomization file may have.
 pub(crate) const KUSTOMIZATION_NAMES: [&str; 3] =
@@ -529,6 +530,40 @@ fn shown(text: &str) -> String {
 
 /// Parses YAML; complaints name `path`.
 pub(crate) fn parse(
+    path: &TreePath,
+    file: FileId,
+    bytes: &[u8],
+    dialect: Dialect,
+) -> Result<Vec<Node>, BuildError> {
+    if dialect != Dialect::Manifest {
+        return parse_whole(path, file, bytes, dialect);
+    }
+    let separator = |line: u32| BuildError::Yaml {
+        place: Place { path: path.clone(), line: Some(line), column: None },
+        message: "something stands behind `---`; begin a new line with it".to_owned(),
+    };
+    let Some(pieces) = separators::pieces(bytes).map_err(separator)? else {
+        return parse_whole(path, file, bytes, dialect);
+    };
+    let mut documents = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let offset = u32::try_from(piece.bytes.start).unwrap_or(u32::MAX);
+        let mut read =
+            parse_whole(path, file, &bytes[piece.bytes], dialect).map_err(|error| match error {
+                BuildError::Yaml { mut place, message } => {
+                    place.line = place.line.map(|line| line.saturating_add(piece.lines));
+                    BuildError::Yaml { place, message }
+                }
+                other => other,
+            })?;
+        read.truncate(1);
+        read.iter_mut().for_each(|document| move_down(document, piece.lines, offset));
+        documents.append(&mut read);
+    }
+    Ok(documents)
+}
+
+fn parse_whole(
     path: &TreePath,
     file: FileId,
     bytes: &[u8],

@@ -42,6 +42,9 @@ fn rewrite_field(node: &mut Node) -> Result<(), Node> {
             if scalar.style == Style::Folded && scalar.text.contains('\n') {
                 scalar.text = reread(&scalar.text).into();
                 scalar.style = Style::Literal;
+            } else if scalar.tag == Tag::Null && scalar.style == Style::SingleQuoted {
+                // `{a: }`, which go-yaml v3 writes as `{a: ''}`.
+                scalar.tag = Tag::Str;
             }
         }
         Value::Sequence(items) => items.iter_mut().try_for_each(rewrite_field)?,

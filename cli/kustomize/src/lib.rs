@@ -45,6 +45,7 @@ mod resource;
 mod schema;
 mod scope;
 mod select;
+mod separators;
 mod set;
 mod supply;
 mod through_json;

@@ -502,3 +502,18 @@ fn patches_that_say_nothing_or_no_json_are_refused() {
     );
     assert!(inline("- {op: pat, path: /a}").contains("it has the operation `pat`, expected add"));
 }
+
+/// kustomize cuts files before it reads them as YAML.
+#[test]
+fn files_are_cut_at_separators_alone() {
+    let message = |text: &str| {
+        let files = [("app/kustomization.yaml", "resources: [a.yaml]\n"), ("app/a.yaml", text)];
+        error_of(&files, "app").to_string()
+    };
+    let inline = message(&format!("{CONFIG}--- {{a: b}}\n{CONFIG}"));
+    assert!(inline.contains("app/a.yaml:5: something stands behind `---`"), "{inline}");
+    let directive = message(&format!("%YAML 1.1\n---\n{CONFIG}"));
+    assert!(directive.starts_with("app/a.yaml:"), "{directive}");
+    let escape = message(&format!("{CONFIG}data: {{a: \"x\\/y\"}}\n"));
+    assert!(escape.contains("unknown escape"), "{escape}");
+}

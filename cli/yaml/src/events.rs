@@ -252,6 +252,19 @@ impl Source<'_> {
 
     /// The events up to the end of the document. Aliases are bound to the
     /// nodes they mean, as anchors may be defined again.
+    /// Whether a quoted text has `\/`, which JSON and the scanner know and
+    /// go-yaml does not.
+    fn escapes_slash(&self, start: libyaml_safer::Mark, end: libyaml_safer::Mark) -> bool {
+        let offset = |mark| self.place(mark).offset - self.lead;
+        let text = self.text.as_bytes().get(offset(start)..offset(end)).unwrap_or_default();
+        let mut escaped = false;
+        text.iter().any(|byte| {
+            let found = escaped && *byte == b'/';
+            escaped = !escaped && *byte == b'\\';
+            found
+        })
+    }
+
     fn document<R: BufRead>(&self, parser: &mut Parser<R>) -> Result<Vec<Step>, ReadError> {
         let mut steps: Vec<Step> = Vec::new();
         let mut open: Vec<usize> = Vec::new();
@@ -274,6 +287,11 @@ impl Source<'_> {
                     (Kind::Alias { target }, None, None)
                 }
                 EventData::Scalar { anchor, tag, value, style, .. } => {
+                    if style == ScalarStyle::DoubleQuoted
+                        && self.escapes_slash(event.start_mark, event.end_mark)
+                    {
+                        return Err(start.error("found unknown escape character `\\/`".to_owned()));
+                    }
                     (Kind::Scalar { text: value, style: style_of(style) }, anchor, tag)
                 }
                 EventData::SequenceStart { anchor, tag, style, .. } => {

@@ -85,7 +85,8 @@ pub enum Style {
     /// Without quotes.
     #[default]
     Plain,
-    /// `'…'`
+    /// `'…'`; of a null, one that is not written at all where flow context
+    /// has a value: `{a: }`. go-yaml v3 writes it so, and thereby as a string.
     SingleQuoted,
     /// `"…"`
     DoubleQuoted,

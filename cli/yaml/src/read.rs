@@ -137,6 +137,8 @@ struct Composer<'a> {
     /// Bytes of text that came out of aliases.
     text_in_alias: usize,
     alias_depth: usize,
+    /// Flow collections that are open.
+    flow: usize,
 }
 
 struct Composed {
@@ -158,8 +160,10 @@ impl<'a> Composer<'a> {
         match &step.kind {
             Kind::Scalar { text, style } => {
                 let tag = tag(step, text, *style, self.dialect)?;
-                let value =
-                    Value::Scalar(Scalar { text: text.as_str().into(), tag, style: *style });
+                // Nothing at all in flow context: `node::Style` tells.
+                let nothing = self.flow > 0 && text.is_empty() && tag == Tag::Null;
+                let style = if nothing { Style::SingleQuoted } else { *style };
+                let value = Value::Scalar(Scalar { text: text.as_str().into(), tag, style });
                 Ok(Composed { node: self.at(value, step, step.end), next: at + 1, alias: false })
             }
             Kind::Alias { target } => {
@@ -170,6 +174,7 @@ impl<'a> Composer<'a> {
                 Ok(Composed { node, next: at + 1, alias: true })
             }
             Kind::Sequence { flow } => {
+                self.flow += usize::from(*flow);
                 let mut items = Vec::new();
                 let mut next = at + 1;
                 let mut end = step.start.offset;
@@ -179,6 +184,7 @@ impl<'a> Composer<'a> {
                     next = item.next;
                     items.push(item.node);
                 }
+                self.flow -= usize::from(*flow);
                 let end = if *flow { steps[next].end } else { end };
                 let node = self.at(Value::Sequence(items), step, end);
                 Ok(Composed { node, next: next + 1, alias: false })
@@ -193,6 +199,7 @@ impl<'a> Composer<'a> {
         let steps = self.steps;
         let step = &steps[at];
         let mut entries: Vec<Entry> = Vec::new();
+        self.flow += usize::from(flow);
         let mut seen = Seen::default();
         let mut next = at + 1;
         let mut end = step.start.offset;
@@ -218,6 +225,7 @@ impl<'a> Composer<'a> {
                 entries.push(Entry::Own(key.node, value.node));
             }
         }
+        self.flow -= usize::from(flow);
         let end = if flow { steps[next].end } else { end };
         let node = self.at(Value::Mapping(flatten(entries)), step, end);
         Ok(Composed { node, next: next + 1, alias: false })

@@ -16,9 +16,9 @@ fn large_file() -> String {
         let _ = match number % 5 {
             0 => write!(text, "--- # {number}\na: {{b: [1, 'x']}}\n"),
             1 => write!(text, "---\nkeep: |+\n  text {number}\n\n\n"),
-            2 => write!(text, "---\n...\n# nothing\n---\n\n---  \nk: \"a\n  b\"\n"),
+            2 => write!(text, "---\n# nothing\n---\n\n---  \nk: \"a\n  b\"\n"),
             3 => write!(text, "---\r\nwindows: {number}\r\nx: é ----\r\n"),
-            _ => write!(text, "--- text\n--- &a [*a, 1]\n---\n- |\n  ---\n- > \n  --- x\n"),
+            _ => write!(text, "---\ntext\n---\n&a [*a, 1]\n---\n- |\n  ---\n- > \n  --- x\n"),
         };
     }
     text.replace("&a [*a, 1]", "[&a 2, *a]")
