@@ -30,8 +30,8 @@ use crate::supply::Fulfil;
 use crate::transform::{self, Affix, Subjects};
 use crate::variables::{self, Variable};
 use crate::{
-    Options, Rendered, Reorder, Warning, folded, helm, limits, objects, order, parallel, plugins,
-    references, replacements, through_json,
+    Options, Rendered, Reorder, Warning, folded, helm, limits, next_line, objects, order, parallel,
+    plugins, references, replacements, through_json,
 };
 
 /// Builds the kustomization in `dir`.
@@ -121,7 +121,9 @@ fn finish(
         object.metadata_mut();
         let found = match folded::rewrite(&mut object.node) {
             Err(key) => Unprintable::Key(key),
-            Ok(()) => match through_json::check(&object.node) {
+            Ok(()) => match through_json::check(&object.node)
+                .and_then(|()| next_line::fold(&mut object.node))
+            {
                 Err((mark, message)) => Unprintable::Value(mark, message),
                 Ok(()) => return Ok::<_, BuildErrors>(()),
             },

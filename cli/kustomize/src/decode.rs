@@ -120,7 +120,15 @@ impl<'a> Decode<'a> {
     }
 
     pub(crate) fn string<'n>(&self, node: &'n Node, field: &str) -> Result<&'n str, BuildError> {
-        node.as_str().ok_or_else(|| self.wrong(node, field, "a string; put it in quotes"))
+        // sigs.k8s.io/yaml turns numbers and booleans into strings where it
+        // knows that a string is wanted: for plugins, not for kustomizations.
+        let loose = match &node.value {
+            Value::Scalar(scalar) if self.lenient => {
+                matches!(scalar.tag, Tag::Int | Tag::Float | Tag::Bool).then_some(&*scalar.text)
+            }
+            _ => None,
+        };
+        node.as_str().or(loose).ok_or_else(|| self.wrong(node, field, "a string; put it in quotes"))
     }
 
     pub(crate) fn boolean(&self, node: &Node, field: &str) -> Result<bool, BuildError> {

@@ -71,6 +71,7 @@ pub(crate) fn apply(
             for index in choose(set, files, home, target, warnings)? {
                 let object = &mut set.objects[index];
                 object.remember_id();
+                object.normalise_texts("annotations");
                 errors.extend(apply_json(object, &operations, &place).err());
             }
             Several::unless_any(errors, ())
@@ -259,6 +260,17 @@ impl Text {
         }
     }
 
+    /// Without the blanks at its ends, as the inline patches of `patches` are
+    /// (PatchTransformer.go): a block scalar at the end loses its line end.
+    fn trimmed(mut self) -> Text {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let rest = text.trim_start();
+        // Lines stay where they are.
+        let lines = text[..text.len() - rest.len()].matches('\n').count();
+        self.bytes = ("\n".repeat(lines) + rest.trim_end()).into_bytes().into();
+        self
+    }
+
     /// Parses it. The nodes of an inline text get the lines of the kustomization.
     fn documents(&self, files: &mut Files<'_>, dialect: Dialect) -> Result<Vec<Node>, BuildError> {
         let file = files.id(&self.path);
@@ -346,7 +358,7 @@ fn load(files: &mut Files<'_>, home: &Home<'_>, patch: &Patch) -> Result<Text, B
             let (path, bytes) = files.load(home.root, &files.reference(path, home.path))?;
             Ok(Text { place: Place::file(path.clone()), path, bytes, inline: None })
         }
-        (None, Some(text)) => Ok(Text::inline(files, home, text)),
+        (None, Some(text)) => Ok(Text::inline(files, home, text).trimmed()),
     }
 }
 
@@ -460,6 +472,7 @@ fn apply_json(
     };
     json::apply(&mut object.node, operations).map_err(fail)?;
     through_json::pass(&mut object.node);
+    object.shared.part();
     if object.kind().is_empty() || (object.name().is_empty() && !object.kind().ends_with("List")) {
         return Err(fail("it leaves an object without `kind` or `metadata.name`".to_owned()));
     }
@@ -528,6 +541,7 @@ fn apply_strategic(
     if !remains || object.node.entries().is_empty() {
         return Ok(false);
     }
+    object.shared.settle(&mut object.node);
     if let (false, Some(kind)) = (options.allow_kind_change, kind) {
         object.node.set("kind", kind);
     }

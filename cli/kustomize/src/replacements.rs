@@ -247,6 +247,7 @@ pub(crate) fn apply(set: &mut Set, replacements: &[Replacement]) -> Result<(), B
             put(set, target, &value, &mut copies).map_err(fail)?;
         }
     }
+    set.objects.iter_mut().for_each(|object| object.shared.settle(&mut object.node));
     Ok(())
 }
 

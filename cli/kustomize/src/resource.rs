@@ -10,6 +10,7 @@ use crate::fieldspec::{self, Create, FieldSpec, Set};
 use crate::id::{CLUSTER, Gvk, Id, or_default, split_api_version};
 use crate::schema::Schema;
 use crate::scope;
+use crate::shared::Shared;
 
 /// The annotation that asks for a hash in the name.
 pub(crate) const NEEDS_HASH: &str = "internal.config.kubernetes.io/needsHashSuffix";
@@ -66,6 +67,8 @@ pub(crate) struct Object {
     pub(crate) previous: Vec<Previous>,
     pub(crate) prefixes: Vec<String>,
     pub(crate) suffixes: Vec<String>,
+    /// The fields that change together.
+    pub(crate) shared: Shared,
     /// Names of the `vars` that read from this object.
     pub(crate) variables: Vec<String>,
     /// Whether the OpenAPI document of a kustomization says that it has no namespace.
@@ -84,6 +87,7 @@ impl Object {
             previous: Vec::new(),
             prefixes: Vec::new(),
             suffixes: Vec::new(),
+            shared: Shared::default(),
             variables: Vec::new(),
             outside_namespaces: false,
         }
@@ -217,6 +221,7 @@ impl Object {
 
     /// Notes today's identity before it changes.
     pub(crate) fn remember_id(&mut self) {
+        self.shared.part_annotations();
         let id = self.id();
         self.previous.push(Previous {
             namespace: id.effective_namespace().to_owned(),

@@ -220,7 +220,13 @@ fn untyped_key(key: &Node) -> Node {
 }
 
 fn merge_data(node: &mut Node, old: &Node, field: &str) {
-    let Some(old) = old.get(field).filter(|old| !old.entries().is_empty()) else { return };
+    let Some(old) = old.get(field).filter(|old| !old.entries().is_empty()) else {
+        // Nothing on either side leaves no field.
+        if node.get(field).is_some_and(|own| own.entries().is_empty()) {
+            node.remove(field);
+        }
+        return;
+    };
     let own = child_mapping(node, field);
     for (key, value) in old.entries() {
         if own.get(raw(key)).is_none()

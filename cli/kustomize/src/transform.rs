@@ -13,6 +13,7 @@ use crate::kustomization::{Image, Labels, Replica};
 use crate::parallel;
 use crate::resource::{FieldProblem, Object, child_mapping};
 use crate::set::{ByType, Set, field_error};
+use crate::shared;
 
 /// Which subjects of role bindings get the namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,30 +175,46 @@ pub(crate) fn pairs(
     if pairs.is_empty() {
         return Ok(());
     }
-    // Of several pairs that fail, the first object's first one is told.
-    set.apply(specs, Create::Mapping, &|node: &mut Node| {
-        pairs.iter().try_for_each(|(key, value)| put_pair(node, key, value))
+    let about = ByType::new(specs, &set.objects);
+    parallel::each(&mut set.objects, |index, object| {
+        let mut added = 0;
+        // Of several pairs that fail, the first object's first one is told.
+        about.apply(index, object, Create::Mapping, &mut |node: &mut Node| {
+            for (number, (key, value)) in pairs.iter().enumerate() {
+                added += u32::from(put_pair(node, key, value, number)?);
+            }
+            Ok(())
+        })?;
+        if added > 0 {
+            object.shared.gather(&mut object.node, pairs);
+        }
+        object.shared.settle(&mut object.node);
+        Ok(())
     })
 }
 
-fn put_pair(node: &mut Node, key: &str, value: &Node) -> Result<(), String> {
+/// Sets the pair of a number; `true` where it was not there. A new one is
+/// marked to be found again.
+fn put_pair(node: &mut Node, key: &str, value: &Node, number: usize) -> Result<bool, String> {
     match &node.value {
         Value::Mapping(_) if matches!(key, "" | "<<") => {
             Err(format!("a label or annotation cannot have the name `{key}`"))
         }
         Value::Mapping(_) => {
-            let own = match node.get(key) {
+            let (own, is_new) = match node.get(key) {
+                // Two specs may lead to one place.
+                Some(own) if shared::is_added(own.mark) => return Ok(false),
                 Some(own) if matches!(own.value, Value::Scalar(_)) => {
                     let mut own = own.clone();
                     set_string(&mut own, crate::resource::raw(value), value)?;
-                    own
+                    (own, false)
                 }
-                _ => Node::string(crate::resource::raw(value)).at(value.mark),
+                _ => (Node::string(crate::resource::raw(value)).at(shared::added(number)), true),
             };
             crate::fieldspec::put(node, key, own);
-            Ok(())
+            Ok(is_new)
         }
-        Value::Scalar(scalar) if scalar.tag == Tag::Null => Ok(()),
+        Value::Scalar(scalar) if scalar.tag == Tag::Null => Ok(false),
         _ => Err("expected a mapping".to_owned()),
     }
 }

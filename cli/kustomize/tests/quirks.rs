@@ -1,0 +1,143 @@
+//! What kustomize v5.8.1 does and few would expect; random kustomizations
+//! (tests/differential.rs) found it. The outputs are kustomize's own.
+#![allow(clippy::unwrap_used)]
+
+use gitops_kustomize::{Options, build};
+use gitops_tree::{Memory, TreePath};
+
+fn built(files: &[(&str, &str)]) -> Result<String, String> {
+    let mut tree = Memory::new();
+    for (path, text) in files {
+        tree.insert(TreePath::new(path).unwrap(), text.as_bytes().to_vec());
+    }
+    build(&tree, &TreePath::new("app").unwrap(), &Options::default())
+        .map(|rendered| rendered.to_yaml())
+        .map_err(|error| error.to_string())
+}
+
+const DAEMON: &str = "apiVersion: apps/v1\nkind: DaemonSet\nmetadata:\n  name: a\n";
+const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n";
+
+#[test]
+fn labels_added_together_change_together() {
+    let files = [
+        ("base/kustomization.yaml", "resources: [d.yaml]\ncommonLabels: {app: old}\n"),
+        ("base/d.yaml", DAEMON),
+        ("app/kustomization.yaml", "resources: [../base]\nlabels: [{pairs: {app: new}}]\n"),
+    ];
+    let text = built(&files).unwrap();
+    assert_eq!(text.matches("app: new").count(), 3, "{text}");
+    assert!(!text.contains("app: old"), "{text}");
+}
+
+#[test]
+fn labels_that_were_there_change_alone() {
+    let daemon = format!("{DAEMON}  labels: {{app: old}}\n");
+    let files = [
+        ("base/kustomization.yaml", "resources: [d.yaml]\ncommonLabels: {app: old}\n"),
+        ("base/d.yaml", daemon.as_str()),
+        ("app/kustomization.yaml", "resources: [../base]\nlabels: [{pairs: {app: new}}]\n"),
+    ];
+    let text = built(&files).unwrap();
+    assert_eq!(text.matches("app: new").count(), 1, "{text}");
+    assert_eq!(text.matches("app: old").count(), 2, "{text}");
+}
+
+#[test]
+fn a_json_patch_parts_labels() {
+    let patch = "patches: [{target: {kind: DaemonSet}, patch: '[{\"op\": \"add\", \"path\": \"/spec/x\", \"value\": 1}]'}]\n";
+    let overlay = format!("resources: [../base]\nlabels: [{{pairs: {{app: new}}}}]\n{patch}");
+    let files = [
+        ("base/kustomization.yaml", "resources: [d.yaml]\ncommonLabels: {app: old}\n"),
+        ("base/d.yaml", DAEMON),
+        ("app/kustomization.yaml", overlay.as_str()),
+    ];
+    let text = built(&files).unwrap();
+    assert_eq!(text.matches("app: new").count(), 1, "{text}");
+    assert_eq!(text.matches("app: old").count(), 2, "{text}");
+}
+
+#[test]
+fn replacing_a_whole_object_by_a_strategic_patch_leaves_it() {
+    let map = format!("{MAP}data: {{a: b}}\n");
+    let patch = format!("{MAP}$patch: replace\n");
+    let files = [
+        ("app/kustomization.yaml", "resources: [a.yaml]\npatches: [{path: p.yaml}]\n"),
+        ("app/a.yaml", map.as_str()),
+        ("app/p.yaml", patch.as_str()),
+    ];
+    assert_eq!(
+        built(&files).unwrap(),
+        "apiVersion: v1\ndata:\n  a: b\nkind: ConfigMap\nmetadata:\n  name: a\n"
+    );
+}
+
+#[test]
+fn an_inline_patch_loses_the_line_end_of_a_block_at_its_end() {
+    let kustomization = "resources: [a.yaml]\npatches:\n- patch: |\n    apiVersion: v1\n    kind: ConfigMap\n    metadata:\n      name: a\n    data:\n      a: |\n        text\n";
+    let files = [("app/kustomization.yaml", kustomization), ("app/a.yaml", MAP)];
+    assert!(built(&files).unwrap().contains("a: text\n"));
+}
+
+#[test]
+fn nulls_and_numbers_pass_through_json_where_a_json_patch_applies() {
+    let widget =
+        "apiVersion: x/v1\nkind: W\nmetadata:\n  name: a\nspec:\nbig: 1234567890123456789\n";
+    let kustomization = "resources: [a.yaml]\npatches:\n- target: {kind: W}\n  patch: '[{op: add, path: /x, value: {y: 2001-12-14t21:59:43.10-05:00}}]'\n- patch: '{apiVersion: x/v1, kind: W, metadata: {name: a}}'\n";
+    let kustomization = kustomization.replace(
+        "'[{op: add, path: /x, value: {y: 2001-12-14t21:59:43.10-05:00}}]'",
+        "|-\n    - op: add\n      path: /x\n      value: {y: 2001-12-14t21:59:43.10-05:00}",
+    );
+    let files = [("app/kustomization.yaml", kustomization.as_str()), ("app/a.yaml", widget)];
+    assert_eq!(
+        built(&files).unwrap(),
+        "apiVersion: x/v1\nbig: 1234567890123456800\nkind: W\nmetadata:\n  name: a\nspec: null\nx:\n  \"true\": \"2001-12-14t21:59:43.10-05:00\"\n"
+    );
+}
+
+#[test]
+fn a_json_patch_that_matches_nothing_is_not_read_closely() {
+    let kustomization = |kind: &str| {
+        format!(
+            "resources: [a.yaml]\npatches:\n- target: {{kind: {kind}}}\n  patch: |-\n    - op: bad\n      path: /x\n"
+        )
+    };
+    let with = |kind: &str| {
+        built(&[("app/kustomization.yaml", &kustomization(kind)), ("app/a.yaml", MAP)])
+    };
+    assert!(with("Secret").is_ok());
+    assert!(with("ConfigMap").unwrap_err().contains("the operation `bad`"));
+}
+
+#[test]
+fn a_generator_takes_over_text() {
+    let map = format!("{MAP}  labels: {{l: 1}}\ndata: {{n: 1, none: null}}\n");
+    let kustomization = "resources: [a.yaml]\nconfigMapGenerator: [{name: a, behavior: merge, literals: [b=c]}]\ngeneratorOptions: {disableNameSuffixHash: true}\n";
+    let files = [("app/kustomization.yaml", kustomization), ("app/a.yaml", map.as_str())];
+    assert_eq!(
+        built(&files).unwrap(),
+        "apiVersion: v1\ndata:\n  b: c\n  \"n\": \"1\"\n  none: \"\"\nkind: ConfigMap\nmetadata:\n  labels:\n    l: \"1\"\n  name: a\n"
+    );
+}
+
+#[test]
+fn folded_annotations_keep_their_line_breaks() {
+    let map = format!("{MAP}  annotations:\n    x: >-\n      a\n        b\n");
+    let files = [("app/kustomization.yaml", "resources: [a.yaml]\n"), ("app/a.yaml", map.as_str())];
+    assert!(built(&files).unwrap().contains("x: |-\n      a\n        b\n"));
+}
+
+#[test]
+fn plugins_take_numbers_for_strings_and_know_no_env() {
+    let plugin = "apiVersion: builtin\nkind: ValueAddTransformer\nmetadata: {name: v}\nvalue: 1\ntargets: [{fieldPath: data/x}]\n";
+    let generator = "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: g}\nenv: none.env\noptions: {disableNameSuffixHash: true}\n";
+    let files = [
+        ("app/kustomization.yaml", "generators: [g.yaml]\ntransformers: [v.yaml]\n"),
+        ("app/v.yaml", plugin),
+        ("app/g.yaml", generator),
+    ];
+    assert_eq!(
+        built(&files).unwrap(),
+        "apiVersion: v1\ndata:\n  x: 1\nkind: ConfigMap\nmetadata:\n  name: g\n"
+    );
+}
