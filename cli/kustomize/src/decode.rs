@@ -15,6 +15,9 @@ pub(crate) struct Decode<'a> {
     /// Whether unknown fields are passed over. kustomize does so in the files
     /// that configure its plugins and fields, and only there.
     lenient: bool,
+    /// Whether numbers and booleans are strings where a string is wanted, as
+    /// sigs.k8s.io/yaml has it that knows the type: for plugins.
+    loose: bool,
     /// Where errors go that do not keep the rest from being read.
     errors: Option<&'a RefCell<Vec<BuildError>>>,
 }
@@ -22,12 +25,17 @@ pub(crate) struct Decode<'a> {
 impl<'a> Decode<'a> {
     /// Passes over unknown fields.
     pub(crate) fn lenient(path: &'a TreePath) -> Decode<'a> {
-        Decode { path, lenient: true, errors: None }
+        Decode { path, lenient: true, loose: false, errors: None }
+    }
+
+    /// Reads the configuration of a plugin.
+    pub(crate) fn plugin(path: &'a TreePath) -> Decode<'a> {
+        Decode { loose: true, ..Decode::lenient(path) }
     }
 
     /// Refuses unknown fields, and stops at the first error.
     pub(crate) fn strict(path: &'a TreePath) -> Decode<'a> {
-        Decode { path, lenient: false, errors: None }
+        Decode { path, lenient: false, loose: false, errors: None }
     }
 
     /// Refuses unknown fields, and goes on after errors.
@@ -35,7 +43,7 @@ impl<'a> Decode<'a> {
         path: &'a TreePath,
         errors: &'a RefCell<Vec<BuildError>>,
     ) -> Decode<'a> {
-        Decode { path, lenient: false, errors: Some(errors) }
+        Decode { path, lenient: false, loose: false, errors: Some(errors) }
     }
 
     /// What was read; where it was not and errors are collected, nothing.
@@ -120,10 +128,8 @@ impl<'a> Decode<'a> {
     }
 
     pub(crate) fn string<'n>(&self, node: &'n Node, field: &str) -> Result<&'n str, BuildError> {
-        // sigs.k8s.io/yaml turns numbers and booleans into strings where it
-        // knows that a string is wanted: for plugins, not for kustomizations.
         let loose = match &node.value {
-            Value::Scalar(scalar) if self.lenient => {
+            Value::Scalar(scalar) if self.loose => {
                 matches!(scalar.tag, Tag::Int | Tag::Float | Tag::Bool).then_some(&*scalar.text)
             }
             _ => None,

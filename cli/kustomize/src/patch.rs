@@ -71,7 +71,6 @@ pub(crate) fn apply(
             for index in choose(set, files, home, target, warnings)? {
                 let object = &mut set.objects[index];
                 object.remember_id();
-                object.normalise_texts("annotations");
                 errors.extend(apply_json(object, &operations, &place).err());
             }
             Several::unless_any(errors, ())

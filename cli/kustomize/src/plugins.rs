@@ -37,7 +37,7 @@ impl<'a> Plugin<'a> {
     }
 
     fn decode(&self) -> Decode<'a> {
-        Decode::lenient(&self.object.place.path)
+        Decode::plugin(&self.object.place.path)
     }
 
     fn unknown(&self) -> BuildError {

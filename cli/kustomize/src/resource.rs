@@ -3,7 +3,7 @@
 //! kustomize keeps these notes in annotations of the object; here they stand
 //! beside it.
 
-use gitops_yaml::{Node, Scalar, Value};
+use gitops_yaml::{Node, Scalar, Style, Value};
 
 use crate::error::Place;
 use crate::fieldspec::{self, Create, FieldSpec, Set};
@@ -358,9 +358,11 @@ impl Object {
                     }
                     let text = raw(value).to_owned();
                     let mark = value.mark;
+                    // The text is written anew: none stays folded.
                     let style = match &value.value {
+                        Value::Scalar(Scalar { style: Style::Folded, .. }) => Style::Literal,
                         Value::Scalar(scalar) => scalar.style,
-                        _ => gitops_yaml::Style::Plain,
+                        _ => Style::Plain,
                     };
                     value.value = Value::Scalar(Scalar {
                         text: text.into(),

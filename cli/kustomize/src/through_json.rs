@@ -94,7 +94,11 @@ fn settle_scalar(node: &mut Node) {
                 scalar.text = number.to_string().into();
             }
         }
-        _ => scalar.style = Style::Plain,
+        // `null`, which patches leave, and not nothing, which they take out.
+        other => {
+            scalar.text = other.to_string().into();
+            scalar.style = Style::Plain;
+        }
     }
 }
 
