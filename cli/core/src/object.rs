@@ -62,7 +62,7 @@ impl Raw {
 
 /// Where each field of an object stands: JSON pointer → `path:line`. Kept
 /// beside the tree, since most fields are never asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lines(pub std::sync::Arc<std::collections::BTreeMap<String, Source>>);
 
 impl Lines {
@@ -97,4 +97,6 @@ pub struct Object {
     pub tree: Value,
     /// Where it stands in Git; `None` for a live object.
     pub source: Option<Source>,
+    /// Lines of its fields, for desired objects.
+    pub lines: Lines,
 }

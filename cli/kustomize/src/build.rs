@@ -104,7 +104,7 @@ fn finish(
         (None, Reorder::Legacy) => order::legacy(&mut set.objects, None),
     }
     if metadata.managed_by_label || options.managed_by_label {
-        transform::managed_by(set);
+        transform::managed_by(set, metadata.mark);
     }
     let mut unwanted = Vec::new();
     if !metadata.origin_annotations {
@@ -902,8 +902,10 @@ impl Build<'_> {
             (&kustomization.name_prefix, Affix::Prefix, &config.name_prefix, "PrefixTransformer"),
             (&kustomization.name_suffix, Affix::Suffix, &config.name_suffix, "SuffixTransformer"),
         ] {
-            if let Some(text) = affix.as_ref().and_then(Node::text) {
-                transform::affix(set, text, which, specs)?;
+            if let Some((text, mark)) =
+                affix.as_ref().and_then(|affix| Some((affix.text()?, affix.mark)))
+            {
+                transform::affix(set, (text, mark), which, specs)?;
                 note(set, kind);
             }
         }
@@ -912,11 +914,13 @@ impl Build<'_> {
             note(set, "LabelTransformer");
         }
         if !kustomization.labels.is_empty() || !kustomization.common_labels.is_empty() {
-            transform::pairs(set, &kustomization.common_labels, &config.common_labels)?;
+            let pairs = &kustomization.common_labels;
+            transform::pairs(set, pairs, &config.common_labels, "commonLabels")?;
             note(set, "LabelTransformer");
         }
         if !kustomization.common_annotations.is_empty() {
-            transform::pairs(set, &kustomization.common_annotations, &config.annotations)?;
+            let pairs = &kustomization.common_annotations;
+            transform::pairs(set, pairs, &config.annotations, "commonAnnotations")?;
             note(set, "AnnotationsTransformer");
         }
         for entry in &kustomization.patches_json {

@@ -14,6 +14,7 @@ use crate::files::{Files, Reference};
 use crate::go_json;
 use crate::kustomization::{Generator, GeneratorOptions};
 use crate::resource::{Behavior, NEEDS_HASH, Object, child_mapping, raw};
+use crate::touch::{self, How};
 
 /// Which kind is generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,10 @@ pub(crate) enum Kind {
 struct Entry {
     key: String,
     value: Vec<u8>,
+    /// Where the entry stands.
     mark: Mark,
+    /// Where its content stands.
+    content: Mark,
 }
 
 /// Makes the object of one generator of the kustomization in `root`. The
@@ -84,14 +88,18 @@ pub(crate) fn generate(
         node.set("type", at(Node::string(own)));
         child_mapping(&mut node, "data");
     }
+    let mut touched = Vec::new();
     for entry in entries {
+        if entry.content.file != generator.mark.file {
+            touch::add(&mut touched, entry.content, How::Content);
+        }
         let (field, text) = match (kind, String::from_utf8(entry.value)) {
             (Kind::ConfigMap, Ok(text)) => ("data", text),
             (Kind::ConfigMap, Err(bytes)) => ("binaryData", encode(bytes.as_bytes())),
             (Kind::Secret, Ok(text)) => ("data", encode(text.as_bytes())),
             (Kind::Secret, Err(bytes)) => ("data", encode(bytes.as_bytes())),
         };
-        put(child_mapping(&mut node, field), &entry.key, Node::string(text).at(entry.mark));
+        put(child_mapping(&mut node, field), &entry.key, Node::string(text).at(entry.content));
     }
     if options.immutable || global.immutable {
         node.set("immutable", at(Node::scalar("true", Tag::Bool)));
@@ -99,6 +107,7 @@ pub(crate) fn generate(
 
     let mut object = Object::new(node, place, 1);
     object.generated = true;
+    object.touched = touched;
     object.behavior = behavior;
     object.needs_hash = !(options.disable_name_suffix_hash || global.disable_name_suffix_hash);
     Ok(object)
@@ -140,6 +149,7 @@ fn read_entries(
                 key: key.to_owned(),
                 value: unquote(value).as_bytes().to_vec(),
                 mark: source.mark,
+                content: source.mark,
             }),
             None => errors.push(BuildError::Generator {
                 place: files.place(source, &whole),
@@ -149,7 +159,10 @@ fn read_entries(
     }
     for source in &generator.files {
         match read_file(files, root, files.reference(source, kustomization)) {
-            Ok((key, value)) => entries.push(Entry { key, value, mark: source.mark }),
+            Ok((key, path, value)) => {
+                let content = Mark { file: files.id(&path), line: 1, column: 1, start: 0, end: 0 };
+                entries.push(Entry { key, value, mark: source.mark, content });
+            }
             Err(error) => errors.push(error),
         }
     }
@@ -196,17 +209,22 @@ fn read_env(
         if key.is_empty() {
             continue;
         }
-        entries.push(Entry { key: key.to_owned(), value: value.as_bytes().to_vec(), mark });
+        entries.push(Entry {
+            key: key.to_owned(),
+            value: value.as_bytes().to_vec(),
+            mark,
+            content: mark,
+        });
     }
     Ok(())
 }
 
-/// The key and content of an entry of `files`.
+/// The key, file and content of an entry of `files`.
 fn read_file(
     files: &Files<'_>,
     root: &TreePath,
     mut reference: Reference,
-) -> Result<(String, Vec<u8>), BuildError> {
+) -> Result<(String, TreePath, Vec<u8>), BuildError> {
     let text = reference.text.clone();
     let (key, path) = match text.split_once('=') {
         None => (text.rsplit('/').next().unwrap_or_default(), text.as_str()),
@@ -221,8 +239,8 @@ fn read_file(
         }
     };
     reference.text = path.to_owned();
-    let (_, bytes) = files.load(root, &reference)?;
-    Ok((key.to_owned(), bytes.to_vec()))
+    let (path, bytes) = files.load(root, &reference)?;
+    Ok((key.to_owned(), path, bytes.to_vec()))
 }
 
 /// Takes off one pair of quotes that surrounds the whole value.

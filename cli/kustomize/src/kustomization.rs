@@ -70,11 +70,24 @@ pub(crate) struct Kustomization {
 }
 
 /// `buildMetadata`.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct BuildMetadata {
     pub(crate) managed_by_label: bool,
+    /// Where the list of options stands.
+    pub(crate) mark: Mark,
     pub(crate) origin_annotations: bool,
     pub(crate) transformer_annotations: bool,
+}
+
+impl Default for BuildMetadata {
+    fn default() -> BuildMetadata {
+        BuildMetadata {
+            managed_by_label: false,
+            mark: Mark::NONE,
+            origin_annotations: false,
+            transformer_annotations: false,
+        }
+    }
 }
 
 /// An entry of `labels`.

@@ -8,8 +8,8 @@
 //! Where things are: `build` is the recursion, `kustomization` the file it
 //! reads, `transform`, `patch`, `generate` and `references` the steps,
 //! `plugins`, `helm`, `functions`, `replacements`, `variables`, `crds` and
-//! `origin` the rarer ones, `defaults` and `schema` the tables of fields and
-//! merge keys, `limits` what a build may take.
+//! `origin` the rarer ones, `touch` what is noted of them, `defaults` and
+//! `schema` the tables of fields and merge keys, `limits` what a build may take.
 
 mod ahead;
 mod build;
@@ -51,6 +51,7 @@ mod set;
 mod shared;
 mod supply;
 mod through_json;
+mod touch;
 mod transform;
 mod variables;
 
@@ -62,6 +63,7 @@ pub use labels::LabelSelector;
 pub use plain::{PlainOptions, read_plain};
 pub use remote::Repository;
 pub use supply::{Chart, Fulfil, Function, FunctionInput, Need, Remote, Supply};
+pub use touch::{How, Touch};
 
 /// The kustomize whose output this crate's equals.
 pub const EQUALS_VERSION: &str = "v5.8.1";
@@ -121,6 +123,8 @@ pub struct Resource {
     pub line: Option<u32>,
     /// Whether a generator made it.
     pub generated: bool,
+    /// What filled and changed it since, in order.
+    pub touched: Vec<Touch>,
 }
 
 /// What a build gives.
@@ -161,6 +165,7 @@ impl Rendered {
                 document: object.document,
                 line: object.place.line,
                 generated: object.generated,
+                touched: object.touched,
             })
             .collect();
         Rendered { resources, files, warnings }

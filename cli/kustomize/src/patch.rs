@@ -18,6 +18,7 @@ use crate::resource::Object;
 use crate::schema::Schema;
 use crate::select::Matcher;
 use crate::set::Set;
+use crate::touch::How;
 use crate::{folded, objects, through_json};
 
 /// What a patch turned out to be.
@@ -246,8 +247,14 @@ struct Text {
 
 impl Text {
     fn inline(files: &Files<'_>, home: &Home<'_>, node: &Node) -> Text {
+        let text = node.text().unwrap_or_default();
         let style = match &node.value {
-            Value::Scalar(scalar) => scalar.style,
+            // Where an alias stands for it, its lines are elsewhere.
+            Value::Scalar(scalar)
+                if (node.mark.end - node.mark.start) as usize + 1 >= text.len() =>
+            {
+                scalar.style
+            }
             _ => Style::Plain,
         };
         let path = files.path_of(node).unwrap_or(home.path).clone();
@@ -464,6 +471,9 @@ fn apply_json(
     if let Some(key) = folded::odd_key(&object.node) {
         return Err(objects::odd_key(object, object.place.clone(), key));
     }
+    if let Some(first) = operations.first() {
+        object.touch(first.mark, How::Patched);
+    }
     let id = object.id();
     let fail = |message: String| BuildError::Patch {
         place: place.clone(),
@@ -525,6 +535,7 @@ fn apply_strategic(
     options: &Patch,
     schema: &Schema,
 ) -> Result<bool, BuildError> {
+    object.touch(patch.node.mark, How::Patched);
     let kind = object.node.get("kind").cloned();
     let name = object.node.at_path(&["metadata", "name"]).cloned();
     let namespace = object.node.at_path(&["metadata", "namespace"]).cloned();

@@ -4,7 +4,7 @@
 //! Kinds from kustomize v5.8, api/internal/plugins/builtinhelpers. Plugins of
 //! the user's own (programs, containers) are not run: their output is needed.
 
-use gitops_yaml::{Node, Tag, Value};
+use gitops_yaml::{Mark, Node, Tag, Value};
 
 use crate::decode::{Decode, join};
 use crate::error::{BuildError, Several};
@@ -21,6 +21,7 @@ use crate::resource::{Object, child_mapping, raw};
 use crate::select::Matcher;
 use crate::set::{Set, field_error};
 use crate::supply::FunctionInput;
+use crate::touch::How;
 use crate::transform::{self, Affix, Subjects};
 use crate::{Warning, functions, helm, replacements};
 
@@ -63,6 +64,11 @@ impl<'a> Plugin<'a> {
             Some(node) => Ok(self.decode().string(node, name)?.to_owned()),
             None => Ok(String::new()),
         }
+    }
+
+    /// The place of a field; of the plugin where it has none.
+    fn mark(&self, name: &str) -> Mark {
+        self.field(name).unwrap_or(&self.object.node).mark
     }
 
     fn specs(&self) -> Result<Vec<FieldSpec>, BuildError> {
@@ -309,16 +315,20 @@ fn transform_fields(
             }
             let specs = plugin.specs()?;
             if kind != "SuffixTransformer" {
-                transform::affix(set, &plugin.text("prefix")?, Affix::Prefix, &specs)?;
+                let prefix = plugin.text("prefix")?;
+                transform::affix(set, (&prefix, plugin.mark("prefix")), Affix::Prefix, &specs)?;
             }
             if kind != "PrefixTransformer" {
-                transform::affix(set, &plugin.text("suffix")?, Affix::Suffix, &specs)?;
+                let suffix = plugin.text("suffix")?;
+                transform::affix(set, (&suffix, plugin.mark("suffix")), Affix::Suffix, &specs)?;
             }
             Ok(())
         }
-        "LabelTransformer" => transform::pairs(set, &plugin.pairs("labels")?, &plugin.specs()?),
+        "LabelTransformer" => {
+            transform::pairs(set, &plugin.pairs("labels")?, &plugin.specs()?, "labels")
+        }
         "AnnotationsTransformer" => {
-            transform::pairs(set, &plugin.pairs("annotations")?, &plugin.specs()?)
+            transform::pairs(set, &plugin.pairs("annotations")?, &plugin.specs()?, "annotations")
         }
         "ImageTagTransformer" => match plugin.field("imageTag") {
             Some(node) => {
@@ -409,6 +419,7 @@ fn add_value(
             }
             if target.path == "metadata/namespace" {
                 transform::namespace_of(object, &Node::string(value.as_str()).at(from.mark))?;
+                object.touch(from.mark, How::Field("namespace"));
                 continue;
             }
             let spec =
@@ -426,6 +437,7 @@ fn add_value(
                     set_untyped(node, &text)
                 })
                 .map_err(|problem| field_error(object, problem))?;
+            object.touch(from.mark, How::Field("ValueAddTransformer"));
         }
     }
     Ok(())

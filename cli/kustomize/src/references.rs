@@ -3,9 +3,10 @@
 //! Rules from kustomize v5.8, api/filters/nameref and
 //! api/internal/accumulator/namereferencetransformer.go.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use gitops_yaml::{Node, Value};
+use gitops_yaml::{FileId, Mark, Node, Value};
 
 use crate::defaults::NameReference;
 use crate::error::BuildError;
@@ -14,11 +15,15 @@ use crate::id::{Gvk, Id};
 use crate::parallel;
 use crate::resource::{FieldProblem, Object, raw};
 use crate::set::{Set, field_error};
+use crate::touch::How;
 
 /// What a search for a referred object looks at.
 struct Candidate {
     now: Id,
     previous: Vec<Id>,
+    /// Where the name and the namespace were written.
+    name_mark: Mark,
+    namespace_mark: Mark,
     /// The namespace as written.
     namespace: String,
     prefixes: Vec<String>,
@@ -46,6 +51,8 @@ pub(crate) fn fix(set: &mut Set, references: &[NameReference]) -> Result<(), Bui
         .map(|object| Candidate {
             now: object.id(),
             previous: object.previous_ids(),
+            name_mark: mark_of(object, "name"),
+            namespace_mark: mark_of(object, "namespace"),
             namespace: object.namespace().to_owned(),
             prefixes: object.prefixes.clone(),
             suffixes: object.suffixes.clone(),
@@ -89,6 +96,10 @@ struct Known<'a> {
     by_namespace: &'a HashMap<&'a str, Vec<usize>>,
 }
 
+fn mark_of(object: &Object, field: &str) -> Mark {
+    object.node.at_path(&["metadata", field]).map_or(Mark::NONE, |node| node.mark)
+}
+
 fn fix_one(
     object: &mut Object,
     referrer: &Candidate,
@@ -97,6 +108,7 @@ fn fix_one(
 ) -> Result<(), BuildError> {
     let bound = bound_namespaces(object).map_err(|problem| field_error(object, problem))?;
     let role = role_of(object);
+    let followed = RefCell::new(Vec::new());
     for (target, field) in fields {
         let search = Search {
             known,
@@ -104,6 +116,7 @@ fn fix_one(
             target,
             role: field.path.ends_with("roleRef/name").then_some(role.as_ref()).flatten(),
             bound: &bound,
+            followed: &followed,
         };
         let mut ambiguous = None;
         // The kind may have changed; the field counts all the same.
@@ -128,6 +141,9 @@ fn fix_one(
                 None => field_error(object, problem),
             });
         }
+    }
+    for mark in followed.into_inner() {
+        object.touch(mark, How::Reference);
     }
     Ok(())
 }
@@ -173,6 +189,8 @@ struct Search<'a> {
     target: &'a Gvk,
     role: Option<&'a Gvk>,
     bound: &'a HashSet<String>,
+    /// The places of the names that were followed.
+    followed: &'a RefCell<Vec<Mark>>,
 }
 
 enum Problem {
@@ -181,6 +199,14 @@ enum Problem {
 }
 
 impl Search<'_> {
+    /// A name that follows another object's stands where that one was set.
+    fn mark(&self, node: &mut Node, mark: Mark) {
+        if mark.file != FileId::NONE {
+            node.mark = mark;
+            self.followed.borrow_mut().push(mark);
+        }
+    }
+
     fn update(&self, node: &mut Node) -> Result<(), Problem> {
         if node.is_null() {
             return Ok(());
@@ -204,6 +230,7 @@ impl Search<'_> {
         let Some(found) = self.select(&old, None, false)? else { return Ok(()) };
         if found.now.name != old {
             set_untyped(node, &found.now.name).map_err(Problem::Shape)?;
+            self.mark(node, found.name_mark);
         }
         Ok(())
     }
@@ -218,7 +245,10 @@ impl Search<'_> {
         if found.now.name == name && found.namespace.is_empty() {
             return Ok(());
         }
-        for (field, value) in [("name", &found.now.name), ("namespace", &found.namespace)] {
+        for (field, value, mark) in [
+            ("name", &found.now.name, found.name_mark),
+            ("namespace", &found.namespace, found.namespace_mark),
+        ] {
             if value.is_empty() {
                 continue;
             }
@@ -226,7 +256,11 @@ impl Search<'_> {
                 node.set(field, Node::string(""));
             }
             if let Some(own) = node.get_mut(field) {
+                let same = raw(own) == value;
                 set_untyped(own, value).map_err(Problem::Shape)?;
+                if !same {
+                    self.mark(own, mark);
+                }
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 //!
 //! Rules from kustomize v5.8, api/filters/replacement.
 
-use gitops_yaml::{Node, Scalar, Tag, Value};
+use gitops_yaml::{Mark, Node, Scalar, Tag, Value};
 
 use crate::decode::{Decode, join};
 use crate::error::{BuildError, Place};
@@ -17,10 +17,12 @@ use crate::patch::Home;
 use crate::resource::{Object, raw};
 use crate::select::Matcher;
 use crate::set::Set;
+use crate::touch::How;
 
 /// One replacement.
 pub(crate) struct Replacement {
     place: Place,
+    mark: Mark,
     source: Option<Source>,
     value: Option<Node>,
     targets: Vec<Target>,
@@ -98,6 +100,7 @@ pub(crate) fn read(
 fn read_one(decode: Decode<'_>, node: &Node, at: &str) -> Result<Replacement, BuildError> {
     let mut replacement = Replacement {
         place: decode.place(node.mark),
+        mark: node.mark,
         source: None,
         value: None,
         targets: Vec::new(),
@@ -244,7 +247,7 @@ pub(crate) fn apply(set: &mut Set, replacements: &[Replacement]) -> Result<(), B
             (None, None) => continue,
         };
         for target in &replacement.targets {
-            put(set, target, &value, &mut copies).map_err(fail)?;
+            put(set, target, &value, replacement.mark, &mut copies).map_err(fail)?;
         }
     }
     set.objects.iter_mut().for_each(|object| object.shared.settle(&mut object.node));
@@ -334,7 +337,13 @@ fn compile(selector: &Selector) -> Result<Compiled, String> {
     })
 }
 
-fn put(set: &mut Set, target: &Target, value: &Node, copies: &mut Copies) -> Result<(), String> {
+fn put(
+    set: &mut Set,
+    target: &Target,
+    value: &Node,
+    mark: Mark,
+    copies: &mut Copies,
+) -> Result<(), String> {
     let select = compile(&target.select)?;
     let reject: Vec<Compiled> = target.reject.iter().map(compile).collect::<Result<_, _>>()?;
     for object in &mut set.objects {
@@ -352,6 +361,7 @@ fn put(set: &mut Set, target: &Target, value: &Node, copies: &mut Copies) -> Res
         for path in &target.field_paths {
             put_at(object, target, path, value, copies)
                 .map_err(|message| format!("`{}`: {message}", object.id()))?;
+            object.touch(mark, How::Field("replacements"));
         }
     }
     Ok(())
@@ -529,6 +539,7 @@ fn put_into_text(
             written.trim().to_owned()
         };
         let count = field_path::visit(object, head, None, &mut |node| {
+            node.mark = value.mark;
             crate::fieldspec::set_scalar(node, &written, Tag::Str)
         })?;
         return Ok(count > 0);

@@ -3,7 +3,7 @@
 //! kustomize keeps these notes in annotations of the object; here they stand
 //! beside it.
 
-use gitops_yaml::{Node, Scalar, Style, Value};
+use gitops_yaml::{Mark, Node, Scalar, Style, Value};
 
 use crate::error::Place;
 use crate::fieldspec::{self, Create, FieldSpec, Set};
@@ -11,6 +11,7 @@ use crate::id::{CLUSTER, Gvk, Id, or_default, split_api_version};
 use crate::schema::Schema;
 use crate::scope;
 use crate::shared::Shared;
+use crate::touch::{How, Touch};
 
 /// The annotation that asks for a hash in the name.
 pub(crate) const NEEDS_HASH: &str = "internal.config.kubernetes.io/needsHashSuffix";
@@ -71,6 +72,8 @@ pub(crate) struct Object {
     pub(crate) shared: Shared,
     /// Names of the `vars` that read from this object.
     pub(crate) variables: Vec<String>,
+    /// What filled and changed it, in order.
+    pub(crate) touched: Vec<Touch>,
     /// Whether the OpenAPI document of a kustomization says that it has no namespace.
     outside_namespaces: bool,
 }
@@ -89,6 +92,7 @@ impl Object {
             suffixes: Vec::new(),
             shared: Shared::default(),
             variables: Vec::new(),
+            touched: Vec::new(),
             outside_namespaces: false,
         }
     }
@@ -127,6 +131,11 @@ impl Object {
     /// Asks whether objects of this kind have no namespace.
     pub(crate) fn learn_scope(&mut self, schema: &Schema) {
         self.outside_namespaces = schema.is_cluster_scoped(self.api_version(), self.kind());
+    }
+
+    /// Notes that what stands at `mark` changed this.
+    pub(crate) fn touch(&mut self, mark: Mark, how: How) {
+        crate::touch::add(&mut self.touched, mark, how);
     }
 
     pub(crate) fn kind(&self) -> &str {

@@ -12,6 +12,7 @@ use crate::id::Id;
 use crate::origin;
 use crate::parallel;
 use crate::resource::{Behavior, FieldProblem, Key, Object, child_mapping, raw};
+use crate::touch::{self, How, Touches};
 
 /// The objects, in the order in which they were added.
 #[derive(Default)]
@@ -86,12 +87,23 @@ impl Set {
         };
         let merges = object.behavior == Behavior::Merge;
         let old = &self.objects[index];
+        let mut touched = old.touched.clone();
+        let (mark, how) = match merges {
+            true => (object.node.mark, How::Merged),
+            false => (old.node.mark, How::Replaces),
+        };
+        touch::add(&mut touched, mark, how);
+        touched.append(&mut object.touched);
+        object.touched = touched;
         take_metadata(&mut object, old);
         if merges {
             for field in ["data", "binaryData"] {
                 merge_data(&mut object.node, &old.node, field);
             }
             origin::keep(&mut object, old);
+            object.node.mark = old.node.mark;
+            object.place.clone_from(&old.place);
+            object.document = old.document;
         }
         self.objects[index] = object;
         self.check_unique()
@@ -111,16 +123,22 @@ impl Set {
         self.append(created)
     }
 
-    /// Applies `change` at `specs` of every object.
+    /// Applies `change` at `specs` of every object; what it puts into its
+    /// touches is noted at the object.
     pub(crate) fn apply(
         &mut self,
         specs: &[FieldSpec],
         create: Create,
-        change: &(dyn Fn(&mut Node) -> Result<(), String> + Sync),
+        change: &(dyn Fn(&mut Node, &mut Touches) -> Result<(), String> + Sync),
     ) -> Result<(), BuildError> {
         let about = ByType::new(specs, &self.objects);
         parallel::each(&mut self.objects, |index, object| {
-            about.apply(index, object, create, &mut |node| change(node))
+            let mut touches = Touches::new();
+            about.apply(index, object, create, &mut |node| change(node, &mut touches))?;
+            for (mark, how) in touches {
+                object.touch(mark, how);
+            }
+            Ok(())
         })
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Rules from kustomize v5.8, api/filters and api/internal/builtins.
 
-use gitops_yaml::{Node, Style, Tag, Text, Value};
+use std::cell::Cell;
+
+use gitops_yaml::{Mark, Node, Style, Tag, Text, Value};
 use regex::Regex;
 
 use crate::defaults::Config;
@@ -14,6 +16,7 @@ use crate::parallel;
 use crate::resource::{FieldProblem, Object, child_mapping};
 use crate::set::{ByType, Set, field_error};
 use crate::shared;
+use crate::touch::How;
 
 /// Which subjects of role bindings get the namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +38,12 @@ pub(crate) fn namespace(
     unset_only: bool,
 ) -> Result<(), BuildError> {
     let text = namespace.text().unwrap_or_default();
+    let done = Cell::new(false);
     let mut put = |node: &mut Node| {
         if unset_only && node.text().is_some_and(|own| !own.is_empty()) {
             return Ok(());
         }
+        done.set(true);
         set_string(node, text, namespace)
     };
     for object in &mut set.objects {
@@ -48,6 +53,9 @@ pub(crate) fn namespace(
         object.remember_id();
         put_namespace(object, specs, subjects, &mut put)
             .map_err(|problem| field_error(object, problem))?;
+        if done.take() {
+            object.touch(namespace.mark, How::Field("namespace"));
+        }
     }
     set.check_unique()
 }
@@ -126,13 +134,17 @@ pub(crate) enum Affix {
     Suffix,
 }
 
-/// Adds a prefix or suffix to names.
+/// Adds a prefix or suffix, which stands at `mark`, to names.
 pub(crate) fn affix(
     set: &mut Set,
-    text: &str,
+    (text, mark): (&str, Mark),
     which: Affix,
     specs: &[FieldSpec],
 ) -> Result<(), BuildError> {
+    let how = How::Field(match which {
+        Affix::Prefix => "namePrefix",
+        Affix::Suffix => "nameSuffix",
+    });
     for object in &mut set.objects {
         let original = object.original_id();
         let apart = matches!(original.gvk.kind.as_str(), "CustomResourceDefinition" | "Namespace")
@@ -152,15 +164,23 @@ pub(crate) fn affix(
                 }
                 object.remember_id();
             }
+            let mut done = false;
             let result = object.apply(spec, Create::Scalar, &mut |node: &mut Node| {
                 let old = crate::resource::raw(node);
                 let new = match which {
                     Affix::Prefix => format!("{text}{old}"),
                     Affix::Suffix => format!("{old}{text}"),
                 };
+                if !text.is_empty() {
+                    done = true;
+                    node.mark = mark;
+                }
                 set_untyped(node, &new)
             });
             result.map_err(|problem| field_error(object, problem))?;
+            if done {
+                object.touch(mark, how);
+            }
         }
     }
     Ok(())
@@ -171,20 +191,25 @@ pub(crate) fn pairs(
     set: &mut Set,
     pairs: &[(String, Node)],
     specs: &[FieldSpec],
+    field: &'static str,
 ) -> Result<(), BuildError> {
-    if pairs.is_empty() {
-        return Ok(());
-    }
+    // The place of the first stands for them all.
+    let Some(mark) = pairs.first().map(|(_, first)| first.mark) else { return Ok(()) };
     let about = ByType::new(specs, &set.objects);
     parallel::each(&mut set.objects, |index, object| {
         let mut added = 0;
+        let mut met = false;
         // Of several pairs that fail, the first object's first one is told.
         about.apply(index, object, Create::Mapping, &mut |node: &mut Node| {
+            met = true;
             for (number, (key, value)) in pairs.iter().enumerate() {
                 added += u32::from(put_pair(node, key, value, number)?);
             }
             Ok(())
         })?;
+        if met {
+            object.touch(mark, How::Field(field));
+        }
         if added > 0 {
             object.shared.gather(&mut object.node, pairs);
         }
@@ -242,7 +267,7 @@ pub(crate) fn labels(
         }
         merge(&metadata)?;
     }
-    pairs(set, &entry.pairs, &specs)
+    pairs(set, &entry.pairs, &specs, "labels")
 }
 
 /// Sets the number of replicas of the objects of one name.
@@ -273,6 +298,7 @@ pub(crate) fn replicas(
                     Ok(())
                 })
                 .map_err(|problem| field_error(object, problem))?;
+            object.touch(mark, How::Field("replicas"));
         }
     }
     if found {
@@ -319,6 +345,7 @@ pub(crate) fn images(
             }
             let mut update = |node: &mut Node| update_image(node, image, pattern);
             visit_images(object, index, &about, &mut update)?;
+            object.touch(setter(image), How::Field("images"));
             let after = |text: &str| match pattern.matches(text) {
                 true => with_image(text, image),
                 false => text.into(),
@@ -450,8 +477,7 @@ fn update_image(node: &mut Node, image: &Image, pattern: &ImageName) -> Result<(
     let changed = full != scalar.text;
     set_untyped(node, &full)?;
     if changed {
-        let from = [&image.new_tag, &image.digest, &image.tag_suffix, &image.new_name];
-        node.mark = from.into_iter().flatten().next().map_or(image.mark, |node| node.mark);
+        node.mark = setter(image);
     }
     Ok(())
 }
@@ -486,6 +512,12 @@ fn with_image(old: &str, image: &Image) -> Text {
     full.into()
 }
 
+/// The field of an entry that decides what an image becomes.
+fn setter(image: &Image) -> Mark {
+    let fields = [&image.new_tag, &image.digest, &image.tag_suffix, &image.new_name];
+    fields.into_iter().flatten().next().map_or(image.mark, |node| node.mark)
+}
+
 /// Name, tag and digest of an image; a colon before the first slash is a port.
 fn split_image(image: &str) -> (String, String, String) {
     let start = image.find('/').filter(|slash| *slash > 0).unwrap_or(0);
@@ -505,11 +537,12 @@ fn split_image(image: &str) -> (String, String, String) {
     }
 }
 
-/// Marks every object as made by kustomize.
-pub(crate) fn managed_by(set: &mut Set) {
+/// Marks every object as made by kustomize, as the option at `mark` wants it.
+pub(crate) fn managed_by(set: &mut Set, mark: Mark) {
     for object in &mut set.objects {
         let labels = child_mapping(object.metadata_mut(), "labels");
-        labels.set("app.kubernetes.io/managed-by", Node::string("kustomize-v5.8.1"));
+        labels.set("app.kubernetes.io/managed-by", Node::string("kustomize-v5.8.1").at(mark));
+        object.touch(mark, How::Field("buildMetadata"));
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gitops_yaml::{Node, Scalar, Style, Tag, Value};
+use gitops_yaml::{Mark, Node, Scalar, Style, Tag, Value};
 
 use crate::decode::{Decode, join};
 use crate::error::{BuildError, Place};
@@ -15,12 +15,14 @@ use crate::id::{Gvk, Id};
 use crate::limits::{Copies, MAX_COPIED, too_much};
 use crate::resource::raw;
 use crate::set::Set;
+use crate::touch::How;
 
 /// A variable of a kustomization.
 #[derive(Clone)]
 pub(crate) struct Variable {
     pub(crate) name: String,
     place: Place,
+    mark: Mark,
     target: Id,
     field_path: String,
 }
@@ -30,6 +32,7 @@ pub(crate) fn read(decode: Decode<'_>, node: &Node, at: &str) -> Result<Variable
     let mut variable = Variable {
         name: String::new(),
         place: decode.place(node.mark),
+        mark: node.mark,
         target: Id {
             gvk: Gvk::default(),
             name: String::new(),
@@ -145,7 +148,7 @@ pub(crate) fn resolve(
     variables: &BTreeMap<String, Variable>,
     specs: &[FieldSpec],
 ) -> Result<(), BuildError> {
-    let mut values: BTreeMap<&str, Node> = BTreeMap::new();
+    let mut values: Values<'_> = BTreeMap::new();
     for variable in variables.values() {
         let fail = |message: String| BuildError::Invalid { place: variable.place.clone(), message };
         let object = set
@@ -167,18 +170,19 @@ pub(crate) fn resolve(
                 object.id()
             ))
         })?;
-        values.insert(&variable.name, typed(value).map_err(fail)?);
+        values.insert(&variable.name, (typed(value).map_err(fail)?, variable.mark));
     }
     if values.is_empty() {
         return Ok(());
     }
     let made = AtomicUsize::new(0);
-    let replace = |node: &mut Node| -> Result<(), String> {
-        replace(node, &values)?;
-        let before = made.fetch_add(raw(node).len(), Ordering::Relaxed);
-        if before > MAX_COPIED { Err(too_much()) } else { Ok(()) }
-    };
-    set.apply(specs, Create::Nothing, &|node: &mut Node| {
+    set.apply(specs, Create::Nothing, &|node: &mut Node, touches| {
+        let mut replace = |node: &mut Node| -> Result<(), String> {
+            let marks = replace(node, &values)?;
+            touches.extend(marks.into_iter().map(|mark| (mark, How::Field("vars"))));
+            let before = made.fetch_add(raw(node).len(), Ordering::Relaxed);
+            if before > MAX_COPIED { Err(too_much()) } else { Ok(()) }
+        };
         match &mut node.value {
             Value::Scalar(_) => replace(node)?,
             Value::Mapping(entries) => {
@@ -188,7 +192,7 @@ pub(crate) fn resolve(
                 if items.iter().any(|item| item.as_str().is_none()) {
                     return Err("expected a list of strings".to_owned());
                 }
-                items.iter_mut().try_for_each(&replace)?;
+                items.iter_mut().try_for_each(replace)?;
             }
         }
         Ok(())
@@ -236,11 +240,16 @@ fn in_text(node: &Node) -> String {
     }
 }
 
-/// Replaces variables in a string; everything else is left alone.
-fn replace(node: &mut Node, values: &BTreeMap<&str, Node>) -> Result<(), String> {
-    let Value::Scalar(scalar) = &mut node.value else { return Ok(()) };
-    if scalar.tag != Tag::Str {
-        return Ok(());
+/// The values of variables, and where the variables are defined.
+type Values<'v> = BTreeMap<&'v str, (Node, Mark)>;
+
+/// Replaces variables in a string; everything else is left alone. Gives the
+/// places of the variables.
+fn replace(node: &mut Node, values: &Values<'_>) -> Result<Vec<Mark>, String> {
+    let mut used = Vec::new();
+    let Value::Scalar(scalar) = &mut node.value else { return Ok(used) };
+    if scalar.tag != Tag::Str || !scalar.text.contains('$') {
+        return Ok(used);
     }
     let text = scalar.text.to_string();
     // A string that is one variable takes on the variable's type.
@@ -249,8 +258,8 @@ fn replace(node: &mut Node, values: &BTreeMap<&str, Node>) -> Result<(), String>
         .and_then(|rest| rest.strip_suffix(')'))
         .filter(|name| !name.contains(')'))
         .and_then(|name| values.get(name));
-    match whole.map(|value| &value.value) {
-        Some(Value::Scalar(value)) if value.tag != Tag::Null => {
+    match whole.map(|(value, at)| (&value.value, value.mark, at)) {
+        Some((Value::Scalar(value), mark, at)) if value.tag != Tag::Null => {
             let tag = match &value.tag {
                 tag @ (Tag::Int | Tag::Float | Tag::Bool) => tag.clone(),
                 _ => Tag::Str,
@@ -258,14 +267,17 @@ fn replace(node: &mut Node, values: &BTreeMap<&str, Node>) -> Result<(), String>
             scalar.text.clone_from(&value.text);
             scalar.tag = tag;
             scalar.style = Style::Plain;
+            // The value is written there; text around it, here.
+            node.mark = mark;
+            used.push(*at);
         }
-        _ => scalar.text = expand(&text, values)?.into(),
+        _ => scalar.text = expand(&text, values, &mut used)?.into(),
     }
-    Ok(())
+    Ok(used)
 }
 
 /// `$(NAME)` becomes the variable's text, `$$` a dollar sign.
-fn expand(text: &str, values: &BTreeMap<&str, Node>) -> Result<String, String> {
+fn expand(text: &str, values: &Values<'_>, used: &mut Vec<Mark>) -> Result<String, String> {
     let mut copies = Copies::new();
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -280,11 +292,12 @@ fn expand(text: &str, values: &BTreeMap<&str, Node>) -> Result<String, String> {
         {
             match values
                 .get(name)
-                .filter(|value| matches!(value.value, Value::Scalar(_)) && !value.is_null())
+                .filter(|(value, _)| matches!(value.value, Value::Scalar(_)) && !value.is_null())
             {
-                Some(value) => {
+                Some((value, at)) => {
                     copies.take_text(raw(value).len())?;
                     out.push_str(&in_text(value));
+                    used.push(*at);
                 }
                 None => {
                     out.push_str("$(");
@@ -308,17 +321,19 @@ mod tests {
     #[test]
     fn variables_are_replaced_and_dollars_unescaped() {
         let mut values = BTreeMap::new();
-        values.insert("A", Node::string("x"));
-        let expanded = expand("$(A)-$(B)-$$(A)-$5-$(", &values);
+        values.insert("A", (Node::string("x"), Mark::NONE));
+        let mut used = Vec::new();
+        let expanded = expand("$(A)-$(B)-$$(A)-$5-$(", &values, &mut used);
         assert_eq!(expanded.as_deref(), Ok("x-$(B)-$(A)-$5-$("));
+        assert_eq!(used.len(), 1);
     }
 
     #[test]
     fn a_string_of_one_variable_takes_its_type() {
         let mut values = BTreeMap::new();
-        values.insert("PORT", Node::scalar("80", Tag::Int));
+        values.insert("PORT", (Node::scalar("80", Tag::Int), Mark::NONE));
         let mut node = Node::string("$(PORT)");
-        assert_eq!(replace(&mut node, &values), Ok(()));
+        assert_eq!(replace(&mut node, &values).map(|used| used.len()), Ok(1));
         assert_eq!(node, Node::scalar("80", Tag::Int));
     }
 }

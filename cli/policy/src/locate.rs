@@ -4,22 +4,28 @@
 use gitops_core::change::Change;
 use gitops_core::judge::{Move, Moved, Subject};
 use gitops_core::key::ObjectKey;
-use gitops_core::object::Source;
+use gitops_core::object::{Object, Source};
 
-/// The place of `pointer` in the object `key` of `subject`; of the object
-/// itself where the field has none, or where it does not change.
+/// The place of `pointer` in the object `key` of `subject`, whether the field
+/// changes or not; of the object itself where no field is named.
 pub(crate) fn locate(subject: &Subject, key: &ObjectKey, pointer: Option<&str>) -> Option<Source> {
     let Some(change) = subject.changes.differences().find(|change| change.key == *key) else {
         let desired = subject.desired.values().flatten();
         return desired
             .filter(|object| object.key == *key)
-            .find_map(|object| object.source.clone());
+            .find_map(|object| written(object, pointer).or(object.source.as_ref()).cloned());
     };
+    let side = change.after.as_ref().or(change.before.as_ref());
     pointer
-        .and_then(|pointer| {
-            moved(subject, change, pointer).or_else(|| field(change, pointer)).cloned()
-        })
-        .or_else(|| change.source.clone())
+        .and_then(|pointer| moved(subject, change, pointer).or_else(|| field(change, pointer)))
+        .or_else(|| side.and_then(|object| written(object, pointer)))
+        .or(change.source.as_ref())
+        .cloned()
+}
+
+/// The line that sets the field at `pointer`, or the nearest one above.
+fn written<'a>(object: &'a Object, pointer: Option<&str>) -> Option<&'a Source> {
+    object.lines.find(pointer?)
 }
 
 /// The place of the move whose value is in the image at `pointer`.
@@ -87,7 +93,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use gitops_core::change::{Action, ChangeSet, FieldChange};
-    use gitops_core::object::Object;
+    use gitops_core::object::Lines;
     use serde_json::json;
 
     use super::*;
@@ -109,7 +115,17 @@ mod tests {
 
     fn subject(image: &str, moves: Vec<Move>) -> Subject {
         let tree = json!({"spec": {"template": {"spec": {"containers": [{"image": image}]}}}});
-        let object = Object { key: key(), api_version: "apps/v1".into(), tree, source: None };
+        let lines = [
+            ("/spec".to_owned(), source("base/web.yaml", 5)),
+            ("/spec/replicas".to_owned(), source("prod/replicas.yaml", 6)),
+        ];
+        let object = Object {
+            key: key(),
+            api_version: "apps/v1".into(),
+            tree,
+            source: None,
+            lines: Lines(std::sync::Arc::new(lines.into())),
+        };
         let field = FieldChange {
             pointer: IMAGE.into(),
             before: None,
@@ -150,7 +166,9 @@ mod tests {
     fn a_field_stands_where_it_is_written() {
         assert_eq!(line("web:1", vec![], Some(IMAGE)), "base/web.yaml:12");
         assert_eq!(line("web:1", vec![], Some(&format!("{IMAGE}/x"))), "base/web.yaml:12");
-        assert_eq!(line("web:1", vec![], Some("/spec/replicas")), "base/web.yaml:1");
+        assert_eq!(line("web:1", vec![], Some("/spec/replicas")), "prod/replicas.yaml:6");
+        assert_eq!(line("web:1", vec![], Some("/spec/paused")), "base/web.yaml:5");
+        assert_eq!(line("web:1", vec![], Some("/other")), "base/web.yaml:1");
         assert_eq!(line("web:1", vec![], None), "base/web.yaml:1");
     }
 
@@ -182,8 +200,14 @@ mod tests {
             api_version: "apps/v1".into(),
             tree: json!({}),
             source: Some(source("base/db.yaml", 3)),
+            lines: Lines(std::sync::Arc::new(
+                [("/spec/replicas".to_owned(), source("prod/db.yaml", 4))].into(),
+            )),
         };
         subject.desired.insert("prod".into(), vec![desired]);
-        assert_eq!(locate(&subject, &other, None).unwrap().to_string(), "base/db.yaml:3");
+        let at = |pointer| locate(&subject, &other, pointer).unwrap().to_string();
+        assert_eq!(at(None), "base/db.yaml:3");
+        assert_eq!(at(Some("/spec/paused")), "base/db.yaml:3");
+        assert_eq!(at(Some("/spec/replicas")), "prod/db.yaml:4");
     }
 }

@@ -1,14 +1,27 @@
 //! Every node of a tree by its JSON pointer.
 
-use crate::{Mark, Node, Value};
+use crate::{FileId, Mark, Node, Value};
 
 impl Node {
     /// The RFC 6901 pointer and the mark of every node below this one and of
-    /// itself (`""`), parents first, in the order of the file.
+    /// itself (`""`), parents first, in the order of the file. A node without a
+    /// place stands where the first one below it does, or else its parent.
     pub fn pointers(&self) -> Vec<(String, Mark)> {
         let mut found = Vec::new();
-        self.collect(&mut String::new(), &mut found);
+        self.collect(&mut String::new(), Mark::NONE, &mut found);
         found
+    }
+
+    /// The mark of this node or of the first below it that has one.
+    fn first_mark(&self) -> Option<Mark> {
+        if self.mark.file != FileId::NONE {
+            return Some(self.mark);
+        }
+        match &self.value {
+            Value::Scalar(_) => None,
+            Value::Sequence(items) => items.iter().find_map(Node::first_mark),
+            Value::Mapping(entries) => entries.iter().find_map(|(_, value)| value.first_mark()),
+        }
     }
 
     /// The node at an RFC 6901 pointer.
@@ -27,13 +40,14 @@ impl Node {
         })
     }
 
-    fn collect(&self, pointer: &mut String, found: &mut Vec<(String, Mark)>) {
-        found.push((pointer.clone(), self.mark));
+    fn collect(&self, pointer: &mut String, parent: Mark, found: &mut Vec<(String, Mark)>) {
+        let mark = self.first_mark().unwrap_or(parent);
+        found.push((pointer.clone(), mark));
         let length = pointer.len();
         let mut child = |token: &str, node: &Node| {
             pointer.push('/');
             pointer.push_str(token);
-            node.collect(pointer, found);
+            node.collect(pointer, mark, found);
             pointer.truncate(length);
         };
         match &self.value {
@@ -56,7 +70,17 @@ impl Node {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use crate::{FileId, read};
+    use crate::{FileId, Mark, Node, read};
+
+    #[test]
+    fn a_node_without_a_place_stands_near_others() {
+        let mut root = read(FileId(0), b"a: 1\nb:\n  c: 2\n").unwrap().remove(0).root.unwrap();
+        let b = root.get_mut("b").unwrap();
+        b.mark = Mark::NONE;
+        root.set("d", Node::string("new"));
+        let lines: Vec<u32> = root.pointers().iter().map(|(_, mark)| mark.line).collect();
+        assert_eq!(lines, [1, 1, 3, 3, 1]);
+    }
 
     #[test]
     fn pointers_lead_back_to_their_nodes() {

@@ -52,6 +52,7 @@ impl Raw {
             api_version: self.api_version.clone(),
             tree: sealer.seal(&self.key, tree),
             source: self.source.clone(),
+            lines: self.lines.clone(),
         }
     }
 }

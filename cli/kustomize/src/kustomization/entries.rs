@@ -289,7 +289,7 @@ pub(crate) fn read_build_metadata(
     node: &Node,
     at: &str,
 ) -> Result<BuildMetadata, BuildError> {
-    let mut metadata = BuildMetadata::default();
+    let mut metadata = BuildMetadata { mark: node.mark, ..BuildMetadata::default() };
     for option in decode.list(node, at)? {
         match decode.string(option, at)? {
             "managedByLabel" => metadata.managed_by_label = true,

@@ -4,12 +4,14 @@
 //! (evanphx/json-patch v4) does: negative indices count from the end, and
 //! `replace` makes a missing key of a mapping.
 
-use gitops_yaml::{Node, Style, Tag, Value};
+use gitops_yaml::{Mark, Node, Style, Tag, Value};
 
 use crate::limits::Copies;
 
 /// One operation.
 pub(crate) struct Operation {
+    /// Where it stands.
+    pub(super) mark: Mark,
     kind: Kind,
     /// As written, for the message about one that is unknown.
     name: Option<String>,
@@ -50,6 +52,7 @@ fn read_operation(node: &Node) -> Result<Operation, (Node, String)> {
         _ => Kind::Unknown,
     };
     Ok(Operation {
+        mark: node.mark,
         kind,
         name: text("op"),
         path: text("path"),

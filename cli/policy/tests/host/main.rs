@@ -16,7 +16,7 @@ use gitops_core::judge::{
     EnvironmentRef, Fault, Judgement, Move, Moved, Operation, Request, Subject,
 };
 use gitops_core::key::ObjectKey;
-use gitops_core::object::{Object, Source};
+use gitops_core::object::{Lines, Object, Source};
 use gitops_policy::{Host, HostOptions, Level, Limits, PolicySet};
 use gitops_tree::{Memory, TreePath};
 use serde_json::{Value, json};
@@ -179,6 +179,7 @@ fn web(image: &str) -> Subject {
             "spec": {"template": {"spec": {"containers": [{"name": "web", "image": image}]}}},
         }),
         source: Some(source("base/web.yaml", 1)),
+        lines: Lines::default(),
     };
     let pointer = "/spec/template/spec/containers/0/image";
     let change = Change {
