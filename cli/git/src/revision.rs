@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use git2::{ErrorCode, Oid, Repository};
-use gitops_tree::{Entry, EntryKind, Tree, TreeError, TreePath, check_size};
+use gitops_tree::{Answer, Entry, EntryKind, Reading, Tree, TreeError, TreePath, check_size};
 
 use crate::disk::word;
 use crate::{BlobId, CommitId};
@@ -123,6 +123,33 @@ impl Tree for RevisionTree {
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
         Ok(self.look(path)?.map(|found| found.kind))
     }
+
+    /// Contents are told apart by their names; none is read.
+    fn answer(&self, reading: &Reading) -> Result<Answer, TreeError> {
+        let path = match reading {
+            Reading::Path(path) => path,
+            Reading::List(dir) => match self.kind(dir)? {
+                Some(EntryKind::Directory) => return self.list(dir).map(Answer::Names),
+                _ => dir,
+            },
+        };
+        Ok(match self.look(path)? {
+            None => Answer::Nothing,
+            Some(found) => match found.kind {
+                EntryKind::File => Answer::File(name(found.id)),
+                EntryKind::Link => Answer::Link(name(found.id)),
+                EntryKind::Directory => Answer::Directory,
+                EntryKind::Other => Answer::Other,
+            },
+        })
+    }
+}
+
+/// The twenty bytes of a SHA-1 name; repositories with others are not opened.
+fn name(id: Oid) -> [u8; 20] {
+    let mut name = [0; 20];
+    name.copy_from_slice(&id.as_bytes()[..20]);
+    name
 }
 
 pub(crate) fn kind_of(mode: i32) -> EntryKind {

@@ -3,8 +3,11 @@
 //! Everything that reads a repository reads a [`Tree`]: a work tree or a Git
 //! revision (both in `gitops-git`), files in memory ([`Memory`]), a tree with
 //! edits on top ([`Overlay`]), or one that notes what was read ([`Recorded`]).
+//! [`Memo`] makes a result again only where what it was made from changed.
 //! Nothing here touches a disk.
 
+mod answer;
+mod memo;
 mod memory;
 mod overlay;
 mod path;
@@ -12,6 +15,8 @@ mod recorded;
 
 use std::sync::Arc;
 
+pub use answer::{Answer, Answers};
+pub use memo::{Kept, Memo};
 pub use memory::Memory;
 pub use overlay::Overlay;
 pub use path::{PathError, TreePath};
@@ -103,6 +108,15 @@ pub trait Tree {
     fn link(&self, link: &TreePath) -> Result<String, TreeError>;
     /// What stands at a path; `None` when nothing does.
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError>;
+    /// The answer to a reading, to be held against that of another tree. A
+    /// tree that knows the names of its contents need not read them.
+    ///
+    /// # Errors
+    ///
+    /// Something stands there that cannot be read.
+    fn answer(&self, reading: &Reading) -> Result<Answer, TreeError> {
+        answer::ask(self, reading)
+    }
 }
 
 impl<T: Tree + ?Sized> Tree for &T {
@@ -117,5 +131,8 @@ impl<T: Tree + ?Sized> Tree for &T {
     }
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
         (**self).kind(path)
+    }
+    fn answer(&self, reading: &Reading) -> Result<Answer, TreeError> {
+        (**self).answer(reading)
     }
 }

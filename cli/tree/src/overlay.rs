@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Entry, EntryKind, Tree, TreeError, TreePath};
+use crate::{Answer, Entry, EntryKind, Reading, Tree, TreeError, TreePath, answer};
 
 /// A tree as it would be after some edits. Each edit puts a regular file at a
 /// path or takes the path away.
@@ -126,5 +126,12 @@ impl Tree for Overlay<'_> {
             None if self.writes_below(path) => Ok(Some(EntryKind::Directory)),
             kind => Ok(kind),
         }
+    }
+
+    fn answer(&self, reading: &Reading) -> Result<Answer, TreeError> {
+        let (Reading::Path(path) | Reading::List(path)) = reading;
+        let edited = self.edits.keys().any(|edit| edit.is_within(path) || path.is_within(edit));
+        // The base may know without reading.
+        if edited { answer::ask(self, reading) } else { self.base.answer(reading) }
     }
 }

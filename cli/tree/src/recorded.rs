@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::{Entry, EntryKind, Tree, TreeError, TreePath};
+use crate::{Answer, Entry, EntryKind, Tree, TreeError, TreePath};
 
 /// One question that was asked of a tree. Questions whose answer was
 /// "nothing there" count too: a file that appears would change the result.
@@ -68,5 +68,10 @@ impl Tree for Recorded<'_> {
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
         self.note(Reading::Path(path.clone()));
         self.base.kind(path)
+    }
+
+    fn answer(&self, reading: &Reading) -> Result<Answer, TreeError> {
+        self.note(reading.clone());
+        self.base.answer(reading)
     }
 }

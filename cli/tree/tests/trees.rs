@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use gitops_tree::{Memory, Overlay, Reading, Recorded, Tree, TreePath};
+use gitops_tree::{EntryKind, Memo, Memory, Overlay, Reading, Recorded, Tree, TreeError, TreePath};
 use proptest::prelude::*;
 
 fn path(text: &str) -> TreePath {
@@ -84,4 +84,103 @@ fn a_path_never_leaves_the_tree() {
     assert_eq!(path("a/b").join("../c").unwrap(), path("a/c"));
     assert!(!path("ab").is_within(&path("a")));
     assert!(path("a/b").is_within(&path("a")));
+}
+
+/// The texts of the files below `dir`, but nothing where it has no `a.yaml`: a
+/// function whose questions depend on the answers.
+fn gather(tree: &dyn Tree, dir: &TreePath) -> Result<Vec<u8>, TreeError> {
+    let mut found = Vec::new();
+    if tree.kind(&dir.join("a.yaml").unwrap())?.is_none() {
+        return Ok(found);
+    }
+    for entry in tree.list(dir)? {
+        let path = dir.join(&entry.name).unwrap();
+        match entry.kind {
+            EntryKind::Directory => found.extend(gather(tree, &path)?),
+            _ => found.extend_from_slice(&tree.read(&path)?),
+        }
+    }
+    Ok(found)
+}
+
+proptest! {
+    /// What is shared is what would have been made, whatever was edited.
+    #[test]
+    fn incremental_equals_full(
+        base in prop::collection::btree_map(any_path(), any::<u8>(), 0..8),
+        steps in prop::collection::vec(
+            prop::collection::btree_map(any_path(), prop::option::of(0..3_u8), 0..3), 1..6),
+    ) {
+        let memo: Memo<TreePath, Vec<u8>> = Memo::default();
+        let mut files = base;
+        let mut asked = 0;
+        for edits in &steps {
+            let mut before = Memory::new();
+            for (name, byte) in &files {
+                before.insert(path(name), vec![*byte]);
+            }
+            let mut overlay = Overlay::new(&before);
+            for (name, edit) in edits {
+                match edit {
+                    Some(byte) => { overlay.write(path(name), vec![*byte]); files.insert(name.clone(), *byte); }
+                    None => { overlay.remove(path(name)); files.remove(name); }
+                }
+            }
+            for tree in [&before as &dyn Tree, &overlay] {
+                for dir in ["", "x", "y", "x/p", "y/q"] {
+                    let full = gather(tree, &path(dir));
+                    let made = memo.get(path(dir), tree, |tree| gather(tree, &path(dir)), |error| error);
+                    asked += usize::from(made.is_ok());
+                    prop_assert_eq!(made.map(|kept| (*kept.value).clone()), full);
+                }
+            }
+        }
+        prop_assert_eq!(memo.made() + memo.shared(), asked);
+        // Of two trees that are equal, the second is never read anew.
+        let made = memo.made();
+        let mut same = Memory::new();
+        for (name, byte) in &files {
+            same.insert(path(name), vec![*byte]);
+        }
+        for dir in ["", "x", "y", "x/p", "y/q"] {
+            let first = memo.get(path(dir), &same, |tree| gather(tree, &path(dir)), |error| error);
+            let again = memo.made();
+            if first.is_ok() {
+                prop_assert!(memo.get(path(dir), &same, |_| Err(()), |_| ()).is_ok());
+            }
+            prop_assert!(again <= made + 5 && memo.made() == again);
+        }
+    }
+
+    /// An overlay answers for what it did not touch by its base, and alike.
+    #[test]
+    fn answers_of_an_overlay_are_those_of_the_edited_tree(
+        base in prop::collection::btree_map(any_path(), any::<u8>(), 0..8),
+        edits in prop::collection::btree_map(any_path(), prop::option::of(any::<u8>()), 0..4),
+    ) {
+        let mut memory = Memory::new();
+        let mut expected = Memory::new();
+        for (name, byte) in &base {
+            memory.insert(path(name), vec![*byte]);
+            if !edits.contains_key(name) {
+                expected.insert(path(name), vec![*byte]);
+            }
+        }
+        let mut overlay = Overlay::new(&memory);
+        for (name, edit) in &edits {
+            match edit {
+                Some(byte) => {
+                    overlay.write(path(name), vec![*byte]);
+                    expected.insert(path(name), vec![*byte]);
+                }
+                None => overlay.remove(path(name)),
+            }
+        }
+        let dirs = ["", "x", "y", "x/p", "y/q"].map(str::to_owned);
+        for name in base.keys().chain(edits.keys()).chain(&dirs) {
+            for reading in [Reading::Path(path(name)), Reading::List(path(name))] {
+                prop_assert_eq!(overlay.answer(&reading), expected.answer(&reading), "{:?}", reading);
+            }
+        }
+    }
 }
