@@ -2,8 +2,8 @@
 //! where the folder has one, and every manifest below it where it has none, as
 //! Flux' kustomize-controller decides it (fluxcd/pkg/kustomize, generator).
 //!
-//! [`render`] and [`print`] decide; [`render_kustomization`] and
-//! [`render_plain`] are told. All but [`print`] give [`Desired`]: objects with
+//! [`render`] and [`build`] decide; [`render_kustomization`] and
+//! [`render_plain`] are told. All but [`build`] give [`Desired`]: objects with
 //! their places in Git.
 
 mod folder;
@@ -90,35 +90,28 @@ pub enum DesiredError {
 pub fn render(tree: &dyn Tree, dir: &TreePath, options: &Options) -> Result<Desired, DesiredError> {
     match gitops_kustomize::find_kustomization(tree, dir)? {
         Some(_) => render_kustomization(tree, dir, options),
-        None => collect(folder::read(tree, dir, options)?, Method::Plain),
+        None => collect(&folder::read(tree, dir, options)?, Method::Plain),
     }
 }
 
-/// The text of a folder.
-pub struct Printed {
-    /// The objects, as `kustomize build` prints them.
-    pub text: String,
-    /// What the renderer says beside.
-    pub warnings: Vec<Warning>,
-}
-
-/// Prints what [`render`] gives of `dir`. A kustomization is printed as
-/// kustomize would, without a look at what it does not look at.
+/// What [`render`] gives of `dir`, to be printed: one part a kustomization or
+/// file. A kustomization is built as kustomize would, without a look at what
+/// it does not look at.
 ///
 /// # Errors
 ///
 /// As [`render`].
-pub fn print(tree: &dyn Tree, dir: &TreePath, options: &Options) -> Result<Printed, DesiredError> {
+pub fn build(
+    tree: &dyn Tree,
+    dir: &TreePath,
+    options: &Options,
+) -> Result<Vec<Rendered>, DesiredError> {
     if gitops_kustomize::find_kustomization(tree, dir)?.is_some() {
-        let mut built = gitops_kustomize::build(tree, dir, options)?;
-        let warnings = std::mem::take(&mut built.warnings);
-        return Ok(Printed { text: built.into_yaml(), warnings });
+        return Ok(vec![gitops_kustomize::build(tree, dir, options)?]);
     }
     let parts = folder::read(tree, dir, options)?;
-    let texts = parts.iter().map(Rendered::to_yaml).filter(|text| !text.is_empty());
-    let text = texts.collect::<Vec<_>>().join("---\n");
-    let desired = collect(parts, Method::Plain)?;
-    Ok(Printed { text, warnings: desired.warnings })
+    collect(&parts, Method::Plain)?;
+    Ok(parts)
 }
 
 /// Renders the kustomization in `dir`.
@@ -131,7 +124,7 @@ pub fn render_kustomization(
     dir: &TreePath,
     options: &Options,
 ) -> Result<Desired, DesiredError> {
-    collect(vec![gitops_kustomize::build(tree, dir, options)?], Method::Kustomization)
+    collect(&[gitops_kustomize::build(tree, dir, options)?], Method::Kustomization)
 }
 
 /// Reads the manifests of a file, or of a folder, as `kubectl -f` does.
@@ -145,11 +138,11 @@ pub fn render_plain(
     recursive: bool,
 ) -> Result<Desired, DesiredError> {
     let options = PlainOptions { recursive };
-    collect(vec![gitops_kustomize::read_plain(tree, path, &options)?], Method::Plain)
+    collect(&[gitops_kustomize::read_plain(tree, path, &options)?], Method::Plain)
 }
 
 /// The objects of all parts, each key once.
-fn collect(parts: Vec<Rendered>, method: Method) -> Result<Desired, DesiredError> {
+fn collect(parts: &[Rendered], method: Method) -> Result<Desired, DesiredError> {
     let mut objects: Vec<Raw> = Vec::new();
     let mut warnings = Vec::new();
     let mut seen: BTreeMap<ObjectKey, Source> = BTreeMap::new();
@@ -162,7 +155,7 @@ fn collect(parts: Vec<Rendered>, method: Method) -> Result<Desired, DesiredError
             }
             objects.push(raw);
         }
-        warnings.extend(rendered.warnings);
+        warnings.extend(rendered.warnings.iter().cloned());
     }
     Ok(Desired { objects, warnings, method })
 }

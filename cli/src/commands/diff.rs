@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -15,6 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::operations::desired::{self, Files, Workspace, unknown_environment};
 use crate::operations::live::{Asking, Connection, Drift};
 use crate::operations::offline;
+use crate::operations::renders::Renders;
 use crate::output::diff::{self as output, Comparison};
 
 /// Show how a cluster differs from Git
@@ -78,7 +80,9 @@ pub(crate) struct DiffArgs {
     /// Show `metadata.managedFields`, too
     #[arg(long)]
     show_managed_fields: bool,
-    /// Ask the server about every object, and fail where a proof was wrong
+    /// Ask the server about every object, and fail where a proof was wrong;
+    /// with `--rev A..B`, render both in full, and fail where they were one
+    /// and are not
     #[arg(long)]
     verify: bool,
     #[command(flatten)]
@@ -134,13 +138,13 @@ impl DiffArgs {
                 return Err(Failure::usage("`A...B` is no pair of revisions")
                     .hint("take `A..B`, or `$(git merge-base A B)..B` for what B changed"));
             }
-            self.refuse_cluster_flags("two revisions are")?;
+            self.refuse_cluster_flags("two revisions are", false)?;
             return self.revisions(context, from, to);
         }
         let workspace = Workspace::open(context, self.rev.as_deref())?;
         let config = workspace.config()?;
         if let [from, to] = self.environments.as_slice() {
-            self.refuse_cluster_flags("two environments are")?;
+            self.refuse_cluster_flags("two environments are", self.verify)?;
             return Ok(vec![self.two_environments(context, &workspace, &config, from, to)?]);
         }
         let chosen = self.chosen(&config)?;
@@ -153,12 +157,12 @@ impl DiffArgs {
 
     /// What would be ignored is refused: nobody may take the answer for one
     /// about a cluster.
-    fn refuse_cluster_flags(&self, what: &str) -> Result<(), Failure> {
+    fn refuse_cluster_flags(&self, what: &str, verify: bool) -> Result<(), Failure> {
         let own = [
             (self.field_manager.is_some(), "--field-manager"),
             (self.server_side, "--server-side"),
             (self.show_managed_fields, "--show-managed-fields"),
-            (self.verify, "--verify"),
+            (verify, "--verify"),
         ];
         let given = own.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag);
         match given.or_else(|| self.cluster.first_given()) {
@@ -171,20 +175,7 @@ impl DiffArgs {
     }
 
     fn chosen<'a>(&self, config: &'a Config) -> Result<Vec<&'a Environment>, Failure> {
-        if self.all {
-            return Ok(config.environments.iter().collect());
-        }
-        let names = self.environments.iter();
-        let chosen: Result<Vec<_>, _> = names.map(|name| config.environment(name)).collect();
-        let chosen = chosen.map_err(unknown_environment)?;
-        if chosen.is_empty() {
-            let known: Vec<&str> = config.environments.iter().map(|e| e.name.as_str()).collect();
-            return Err(Failure::usage("no environment is named").hint(format!(
-                "name one of {}, or take `--all`, or files by `-f` or `-k`",
-                known.join(", ")
-            )));
-        }
-        Ok(chosen)
+        desired::chosen(config, &self.environments, self.all, "files by `-f` or `-k`")
     }
 
     /// One environment against each of its clusters.
@@ -266,15 +257,18 @@ impl DiffArgs {
             names = new.environments.iter().map(|environment| environment.name.clone()).collect();
         }
         let sealer = desired::sealer(Some(&new));
+        let renders = Renders::new(desired::desired, context.terminal, self.verify);
         let mut comparisons = Vec::new();
         for name in names {
             let environment = new.environment(&name).map_err(unknown_environment)?;
             // An environment that is new at B has no objects at A.
-            let earlier: Vec<Raw> = match old.environment(&name) {
-                Ok(environment) => self.selected(before.desired(environment, context.terminal)?),
-                Err(_) => Vec::new(),
+            let earlier = match old.environment(&name) {
+                Ok(environment) => Some(renders.get(before.tree(), environment)?),
+                Err(_) => None,
             };
-            let later = self.selected(after.desired(environment, context.terminal)?);
+            let later = renders.get(after.tree(), environment)?;
+            let earlier = earlier.as_ref().map_or(&[] as &[Raw], |kept| kept.value.as_slice());
+            let (earlier, later) = (self.of(earlier), self.of(&later.value));
             comparisons.push(Comparison {
                 before: before.label().to_owned(),
                 after: after.label().to_owned(),
@@ -284,6 +278,14 @@ impl DiffArgs {
             });
         }
         Ok(comparisons)
+    }
+
+    /// The objects that `-l` leaves, of some that are shared.
+    fn of<'a>(&self, objects: &'a [Raw]) -> Cow<'a, [Raw]> {
+        if self.selector.is_empty() {
+            return Cow::Borrowed(objects);
+        }
+        Cow::Owned(self.selected(objects.to_vec()))
     }
 
     /// The objects that `-l` leaves.

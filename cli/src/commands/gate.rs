@@ -27,6 +27,10 @@ pub(crate) struct GateArgs {
     /// The newest commit of the request
     #[arg(long, value_name = "REV")]
     head: String,
+    /// Render in full what could be shared between revisions, too, and fail
+    /// where it differs
+    #[arg(long)]
+    verify: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -35,7 +39,8 @@ pub(crate) struct GateArgs {
 pub(super) fn run(context: &Context, args: GateArgs) -> Result<Exit, Failure> {
     let terminal = context.terminal;
     let trust = Trust::open(context)?;
-    let judge = Judge::new(&trust, terminal, moment(jiff::Timestamp::now()), false);
+    let now = moment(jiff::Timestamp::now());
+    let judge = Judge::new(&trust, terminal, now, false, args.verify);
     let inspection = gate::inspect(&trust, &judge, &args.base, &args.head, terminal)?;
     let text = match args.output {
         Format::Text => output::text(&inspection, terminal),

@@ -72,7 +72,7 @@ pub(super) fn carry_out(
     let terminal = context.terminal;
     let trust = Trust::open(context)?;
     let now = jiff::Timestamp::now();
-    let judge = Judge::new(&trust, terminal, moment(now), dry_run);
+    let judge = Judge::new(&trust, terminal, moment(now), dry_run, false);
     let proposal = promote::propose(&trust, &judge, wish, terminal)?;
     match promote::refuse_auto(proposal.target) {
         Err(failure) if dry_run => terminal.warn(failure.error),

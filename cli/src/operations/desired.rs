@@ -10,7 +10,7 @@ use gitops_core::object::Raw;
 use gitops_core::seal::{SealRule, Sealer};
 use gitops_desired::{Desired, DesiredError};
 use gitops_git::{Directory, GitError, Repository};
-use gitops_kustomize::{LoadRestrictor, Options, Warning};
+use gitops_kustomize::{LoadRestrictor, Options, Rendered, Warning};
 use gitops_tree::{EntryKind, Memory, Tree, TreePath};
 
 use crate::config::{self, Config, ConfigError, Controller, Environment, UnknownEnvironment};
@@ -150,19 +150,48 @@ impl Workspace {
         folders(self.tree(), environment)
     }
 
-    /// One folder as `kustomize build` prints it.
+    /// One folder as it is printed.
     pub(crate) fn rendered(
         &self,
         folder: &TreePath,
         options: &Options,
         terminal: Terminal,
-    ) -> Result<String, Failure> {
-        printed(self.tree(), folder, options, terminal)
+    ) -> Result<Vec<Rendered>, Failure> {
+        let parts = gitops_desired::build(self.tree(), folder, options)
+            .map_err(|error| render_failure(folder, &error))?;
+        parts.iter().for_each(|part| warn(&part.warnings, terminal));
+        Ok(parts)
     }
 }
 
+/// The environments that were named, each once, or all. `instead` is what may
+/// be given in place of a name.
+pub(crate) fn chosen<'a>(
+    config: &'a Config,
+    names: &[String],
+    all: bool,
+    instead: &str,
+) -> Result<Vec<&'a Environment>, Failure> {
+    if all {
+        return Ok(config.environments.iter().collect());
+    }
+    let mut chosen: Vec<&Environment> = Vec::new();
+    for name in names {
+        let environment = config.environment(name).map_err(unknown_environment)?;
+        if !chosen.iter().any(|other| other.name == environment.name) {
+            chosen.push(environment);
+        }
+    }
+    if chosen.is_empty() {
+        let known: Vec<&str> = config.environments.iter().map(|e| e.name.as_str()).collect();
+        return Err(Failure::usage("no environment is named")
+            .hint(format!("name one of {}, or take `--all`, or {instead}", known.join(", "))));
+    }
+    Ok(chosen)
+}
+
 /// How the controller of an environment builds it.
-fn options(environment: &Environment) -> Options {
+pub(crate) fn options(environment: &Environment) -> Options {
     let load_restrictor = match environment.controller {
         // kustomize-controller builds without restrictions inside its source.
         Some(Controller::Flux) => LoadRestrictor::None,
@@ -255,18 +284,6 @@ struct Twins {
     second: String,
 }
 
-fn printed(
-    tree: &dyn Tree,
-    folder: &TreePath,
-    options: &Options,
-    terminal: Terminal,
-) -> Result<String, Failure> {
-    let printed = gitops_desired::print(tree, folder, options)
-        .map_err(|error| render_failure(folder, &error))?;
-    warn(&printed.warnings, terminal);
-    Ok(printed.text)
-}
-
 /// Files named on the command line, outside of any configuration. Their paths
 /// are shown as they are seen from here.
 pub(crate) struct Files {
@@ -332,20 +349,20 @@ impl Files {
         Ok(objects)
     }
 
-    /// As `kustomize build` prints it.
+    /// As it is printed, with paths as they are seen from the root of the disk.
     pub(crate) fn rendered(
         &self,
         options: &Options,
         terminal: Terminal,
-    ) -> Result<String, Failure> {
-        let mut text = String::new();
+    ) -> Result<Vec<Rendered>, Failure> {
+        let mut parts = Vec::new();
         for (tree, path, _) in &self.parts {
             let built = gitops_kustomize::build(tree.as_ref(), path, options)
                 .map_err(|error| self.failure(path, &error))?;
             warn(&built.warnings, terminal);
-            text.push_str(&built.into_yaml());
+            parts.push(built);
         }
-        Ok(text)
+        Ok(parts)
     }
 
     fn render(
@@ -376,7 +393,7 @@ impl Files {
     }
 
     /// A path from the root of the disk, as seen from here.
-    fn shown(&self, path: &str) -> String {
+    pub(crate) fn shown(&self, path: &str) -> String {
         if path == STDIN {
             return path.to_owned();
         }

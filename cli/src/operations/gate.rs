@@ -8,8 +8,9 @@ use gitops_git::{Changed, CommitId, Repository, RevisionTree, trailers};
 use gitops_tree::{Reading, Recorded, Tree, TreePath};
 
 use super::desired::{config_failure, git_failure};
-use super::preview::{BROKEN_BEFORE, Change, Judge, Preview, Refusal, exit, meets, objects};
+use super::preview::{BROKEN_BEFORE, Change, Judge, Preview, Refusal, exit, meets};
 use super::promote::plan_failure;
+use super::renders::are_one;
 use super::trust::{Trust, hinted};
 use crate::config::{self, Environment};
 use crate::failure::{Exit, Failure};
@@ -76,7 +77,7 @@ pub(crate) fn inspect<'a>(
     let mut environments = Vec::new();
     let mut targets: Vec<&Environment> = Vec::new();
     for environment in concerned(trust, &base_commit)? {
-        if !touched(judge, environment, &difference, terminal)? {
+        if !touched(judge, environment, &difference)? {
             continue;
         }
         environment.refuse_unevaluated_gates().map_err(|error| config_failure(&error))?;
@@ -252,13 +253,15 @@ fn touched(
     judge: &Judge<'_>,
     environment: &Environment,
     difference: &Difference,
-    terminal: Terminal,
 ) -> Result<bool, Failure> {
     let mut sides = Vec::new();
     for tree in [&difference.before, &difference.after] {
         let recorded = Recorded::new(tree);
-        let rendered = objects(&recorded, environment, terminal);
-        let mut readings = recorded.into_readings();
+        let rendered = judge.rendered(&recorded, environment);
+        let mut readings = match &rendered {
+            Ok(kept) => kept.answers.readings(),
+            Err(_) => recorded.into_readings(),
+        };
         // A folder that was listed may have got something that does not matter.
         readings.retain(|reading| matches!(reading, Reading::Path(_)));
         if meets(&readings, &difference.paths) {
@@ -267,7 +270,10 @@ fn touched(
         // What could not be rendered may have gone on to read a changed file.
         sides.push(rendered?);
     }
-    Ok(matches!(sides.as_slice(), [before, after] if judge.differ(before, after)))
+    Ok(match sides.as_slice() {
+        [before, after] => !are_one(before, after) && judge.differ(&before.value, &after.value),
+        _ => false,
+    })
 }
 
 /// The promoted values that differ.

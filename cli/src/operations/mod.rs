@@ -9,4 +9,7 @@ pub(crate) mod perform;
 pub(crate) mod policies;
 pub(crate) mod preview;
 pub(crate) mod promote;
+pub(crate) mod renders;
+pub(crate) mod rendition;
 pub(crate) mod trust;
+pub(crate) mod written;

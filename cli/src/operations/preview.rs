@@ -12,10 +12,11 @@ use gitops_core::object::Raw;
 use gitops_core::plan::{ReadEntry, ReadFrom};
 use gitops_core::seal::Sealer;
 use gitops_policy::Host;
-use gitops_tree::{Reading, Recorded, Tree, TreePath};
+use gitops_tree::{Kept, Reading, Recorded, Tree, TreePath};
 
 use super::desired::desired;
 use super::policies;
+use super::renders::Renders;
 use super::trust::{Trust, entries};
 use crate::config::Environment;
 use crate::failure::{Exit, Failure};
@@ -57,6 +58,7 @@ pub(crate) struct Judge<'a> {
     host: std::cell::OnceCell<Host>,
     now: String,
     dry_run: bool,
+    renders: Renders,
 }
 
 /// What cannot be compared cannot be judged, whoever broke it.
@@ -73,10 +75,18 @@ pub(crate) fn exit(decision: Decision) -> Exit {
 }
 
 impl<'a> Judge<'a> {
-    /// `now` is the time of judgement, RFC 3339 in UTC.
-    pub(crate) fn new(trust: &'a Trust, terminal: Terminal, now: String, dry_run: bool) -> Self {
+    /// `now` is the time of judgement, RFC 3339 in UTC; `verify` renders what
+    /// could be shared between revisions, too.
+    pub(crate) fn new(
+        trust: &'a Trust,
+        terminal: Terminal,
+        now: String,
+        dry_run: bool,
+        verify: bool,
+    ) -> Self {
+        let renders = Renders::new(objects, terminal, verify);
         let sealer = super::desired::sealer(Some(&trust.config));
-        Judge { trust, terminal, sealer, host: std::cell::OnceCell::new(), now, dry_run }
+        Judge { trust, terminal, sealer, host: std::cell::OnceCell::new(), now, dry_run, renders }
     }
 
     /// Renders the environment before and after, compares, and asks every
@@ -88,13 +98,15 @@ impl<'a> Judge<'a> {
         request: &Request,
         others: &[&Environment],
     ) -> Result<Preview, Failure> {
-        let before_tree = Recorded::new(change.before);
-        let before = objects(&before_tree, change.environment, self.terminal)
+        let before = self
+            .renders
+            .get(change.before, change.environment)
             .map_err(|failure| failure.hint(BROKEN_BEFORE))?;
-        let after = objects(change.after, change.environment, self.terminal)?;
-        let changes = compare_sets(&before, &after, &self.sealer);
-        let reads = entries(ReadFrom::Target, change.before, before_tree.into_readings())?;
-        let shown = after.iter().map(|raw| raw.show(&self.sealer, Shown::default())).collect();
+        let after = self.renders.get(change.after, change.environment)?;
+        let changes = compare_sets(&before.value, &after.value, &self.sealer);
+        let reads = entries(ReadFrom::Target, change.before, before.answers.readings())?;
+        let shown =
+            after.value.iter().map(|raw| raw.show(&self.sealer, Shown::default())).collect();
         let subject = Arc::new(Subject {
             changes: changes.clone(),
             moves: change.moves.clone(),
@@ -173,8 +185,13 @@ impl<'a> Judge<'a> {
         let mut refusals = Vec::new();
         for other in others.iter().filter(|other| other.name != change.environment.name) {
             let tree = Recorded::new(change.before);
-            let before = objects(&tree, other, self.terminal);
-            if !meets(&tree.into_readings(), &paths) {
+            let before = self.renders.get(&tree, other);
+            // What does not render has read something, too.
+            let readings = match &before {
+                Ok(kept) => kept.answers.readings(),
+                Err(_) => tree.into_readings(),
+            };
+            if !meets(&readings, &paths) {
                 if let Err(failure) = before {
                     self.terminal.warn(format!(
                         "environment `{}` does not render, which this change does not touch: {}",
@@ -183,8 +200,8 @@ impl<'a> Judge<'a> {
                 }
                 continue;
             }
-            let refusal = match (before, objects(change.after, other, self.terminal)) {
-                (Ok(before), Ok(after)) => self.difference(other, &before, &after),
+            let refusal = match (before, self.renders.get(change.after, other)) {
+                (Ok(before), Ok(after)) => self.difference(other, &before.value, &after.value),
                 (Err(failure), _) | (_, Err(failure)) => Some(format!(
                     "whether environment `{}` would change is unknown: {}",
                     other.name, failure.error
@@ -195,6 +212,15 @@ impl<'a> Judge<'a> {
             );
         }
         Ok(refusals)
+    }
+
+    /// The objects of an environment; see [`Renders::get`].
+    pub(crate) fn rendered(
+        &self,
+        tree: &dyn Tree,
+        environment: &Environment,
+    ) -> Result<Kept<Vec<Raw>>, Failure> {
+        self.renders.get(tree, environment)
     }
 
     /// Whether two sets of objects differ.
@@ -221,7 +247,7 @@ pub(crate) fn meets(readings: &BTreeSet<Reading>, paths: &[TreePath]) -> bool {
 }
 
 /// The desired objects; none where the environment's folder does not exist.
-pub(crate) fn objects(
+fn objects(
     tree: &dyn Tree,
     environment: &Environment,
     terminal: Terminal,

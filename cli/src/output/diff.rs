@@ -93,6 +93,7 @@ fn head(text: &mut String, change: &Change, terminal: Terminal) {
     if !facts.is_empty() {
         text.push_str(&format!("  {}\n", facts.join(", ")));
     }
+    places(text, change, terminal);
     if let Some(reason) = &change.reason {
         for line in reason.lines() {
             text.push_str(&format!("  {}\n", printable(line)));
@@ -101,6 +102,27 @@ fn head(text: &mut String, change: &Change, terminal: Terminal) {
     for warning in &change.warnings {
         let word = terminal.paint(Paint::Warning, "warning:");
         text.push_str(&format!("  {word} {}\n", printable(warning)));
+    }
+}
+
+/// The lines that set the fields which differ, where that is not the object's
+/// own file alone.
+fn places(text: &mut String, change: &Change, terminal: Terminal) {
+    const SHOWN: usize = 5;
+    let own = change.source.as_ref().map(|source| source.path.as_str());
+    let mut places: Vec<String> = Vec::new();
+    for source in change.fields.iter().filter_map(|field| field.source.as_ref()) {
+        let place = source.to_string();
+        if own != Some(source.path.as_str()) && !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    for place in places.iter().take(SHOWN) {
+        let place = terminal.paint(Paint::Place, &printable(place));
+        text.push_str(&format!("  set by {place}\n"));
+    }
+    if places.len() > SHOWN {
+        text.push_str(&format!("  and {} more places\n", places.len() - SHOWN));
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod gate;
 pub(crate) mod json;
 pub(crate) mod list;
 pub(crate) mod promotion;
+pub(crate) mod render;
 pub(crate) mod verdict;
 
 use std::fmt::Display;
