@@ -21,8 +21,9 @@ use crate::files::{Files, KUSTOMIZATION_NAMES, Reference, Target};
 use crate::generate::{self, Kind};
 use crate::known::Known;
 use crate::kustomization::{Image, Kustomization, Sort};
+use crate::names::Names;
 use crate::origin::{self, Cause, Origin};
-use crate::patch::{self, Home};
+use crate::patch::{self, Home, Targets};
 use crate::resource::Object;
 use crate::schema::Schema;
 use crate::set::Set;
@@ -423,6 +424,7 @@ impl Build<'_> {
             made.breaks();
             return;
         };
+        let mut names = Names::default();
         for object in objects {
             let generated = self.attempt(Some(&Place::file(path.clone())), |build| {
                 let home = Home { root, path, schema: &build.schema };
@@ -431,7 +433,7 @@ impl Build<'_> {
                     new.iter_mut().for_each(|one| origin::generated_by(one, &cause));
                 }
                 if !made.broken {
-                    made.set.absorb_all(new)?;
+                    new.into_iter().try_for_each(|one| made.set.absorb(one, &mut names))?;
                 }
                 Ok::<_, Several>(())
             });
@@ -735,6 +737,7 @@ impl Build<'_> {
             .iter()
             .map(|generator| (Kind::ConfigMap, generator))
             .chain(kustomization.secrets.iter().map(|generator| (Kind::Secret, generator)));
+        let mut names = Names::default();
         for (kind, generator) in generators {
             let name = match kind {
                 Kind::ConfigMap => "ConfigMapGenerator",
@@ -750,7 +753,7 @@ impl Build<'_> {
                     origin::generated_by(&mut object, &cause);
                 }
                 if !made.broken {
-                    made.set.absorb(object)?;
+                    made.set.absorb(object, &mut names)?;
                 }
                 Ok::<_, Several>(())
             });
@@ -767,6 +770,7 @@ impl Build<'_> {
         made: &mut Accumulated,
     ) {
         let globals = kustomization.helm_globals.as_ref().unwrap_or(&kustomization.legacy_globals);
+        let mut names = Names::default();
         for entry in &kustomization.charts {
             let mut chart = globals.complete(entry.chart.clone(), root);
             if chart.namespace.is_empty() {
@@ -781,7 +785,7 @@ impl Build<'_> {
                     new.iter_mut().for_each(|one| origin::generated_by(one, cause));
                 }
                 if !made.broken {
-                    made.set.absorb_all(new)?;
+                    new.into_iter().try_for_each(|one| made.set.absorb(one, &mut names))?;
                 }
                 Ok::<_, Several>(())
             });
@@ -849,15 +853,16 @@ impl Build<'_> {
         };
         let files = &mut self.files;
         let mut errors = Vec::new();
+        let mut targets = Targets::default();
         if !kustomization.patches_strategic_merge.is_empty() {
             let entries = &kustomization.patches_strategic_merge;
-            match patch::apply_strategic_entries(set, files, &home, entries) {
+            match patch::apply_strategic_entries(set, &mut targets, files, &home, entries) {
                 Ok(()) => note(set, "PatchStrategicMergeTransformer"),
                 Err(more) => errors.push((Place::file(path.clone()), more)),
             }
         }
         for entry in &kustomization.patches {
-            match patch::apply(set, files, &home, entry, &mut self.warnings) {
+            match patch::apply(set, &mut targets, files, &home, entry, &mut self.warnings) {
                 Ok(()) => note(set, "PatchTransformer"),
                 Err(more) => {
                     let whole = Place::file(path.clone());
@@ -923,8 +928,9 @@ impl Build<'_> {
             transform::pairs(set, pairs, &config.annotations, "commonAnnotations")?;
             note(set, "AnnotationsTransformer");
         }
+        let mut targets = Targets::default();
         for entry in &kustomization.patches_json {
-            patch::apply_json_entry(set, files, &home, entry, &mut self.warnings)?;
+            patch::apply_json_entry(set, &mut targets, files, &home, entry, &mut self.warnings)?;
             note(set, "PatchJson6902Transformer");
         }
         for replica in &kustomization.replicas {

@@ -119,6 +119,15 @@ pub(crate) struct Selector {
     pub(crate) annotation_selector: String,
 }
 
+impl Selector {
+    /// The one name that it matches, where it is written without the signs of
+    /// regular expressions.
+    pub(crate) fn plain_name(&self) -> Option<&str> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (!self.name.is_empty() && self.name.bytes().all(is_plain)).then_some(&*self.name)
+    }
+}
+
 /// An entry of `images`.
 pub(crate) struct Image {
     pub(crate) mark: Mark,

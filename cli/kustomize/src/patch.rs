@@ -4,6 +4,7 @@
 
 mod json;
 mod strategic;
+mod targets;
 
 use std::sync::Arc;
 
@@ -13,13 +14,14 @@ use gitops_yaml::{Dialect, Mark, Node, Style, Value};
 use crate::Warning;
 use crate::error::{BuildError, Place, Several};
 use crate::files::{Files, parse};
-use crate::kustomization::{Patch, Selector};
+use crate::kustomization::Patch;
 use crate::resource::Object;
 use crate::schema::Schema;
-use crate::select::Matcher;
 use crate::set::Set;
 use crate::touch::How;
 use crate::{folded, objects, through_json};
+
+pub(crate) use targets::Targets;
 
 /// What a patch turned out to be.
 enum Loaded {
@@ -40,6 +42,7 @@ pub(crate) struct Home<'a> {
 /// Carries out an entry of `patches`.
 pub(crate) fn apply(
     set: &mut Set,
+    targets: &mut Targets,
     files: &mut Files<'_>,
     home: &Home<'_>,
     patch: &Patch,
@@ -51,14 +54,14 @@ pub(crate) fn apply(
         Loaded::Strategic(patches) => match &patch.target {
             Some(target) => {
                 let Some(one) = patches.first() else { return Ok(()) };
-                let chosen = choose(set, files, home, target, warnings)?;
-                Ok(apply_to_chosen(set, &chosen, one, patch, true, home.schema)?)
+                let chosen = targets.choose(set, files, home, target, warnings)?;
+                Ok(apply_to_chosen(set, targets, &chosen, one, patch, true, home.schema)?)
             }
             None => {
                 let mut errors = Vec::new();
                 for one in &patches {
-                    let applied = find_target(set, one).and_then(|index| {
-                        apply_to_chosen(set, &[index], one, patch, false, home.schema)
+                    let applied = targets.find(set, one).and_then(|index| {
+                        apply_to_chosen(set, targets, &[index], one, patch, false, home.schema)
                     });
                     errors.extend(applied.err());
                 }
@@ -69,10 +72,12 @@ pub(crate) fn apply(
             // `read_entry` refuses a JSON patch without one.
             let Some(target) = &patch.target else { return Ok(()) };
             let mut errors = Vec::new();
-            for index in choose(set, files, home, target, warnings)? {
+            for index in targets.choose(set, files, home, target, warnings)? {
                 let object = &mut set.objects[index];
+                let before = object.id();
                 object.remember_id();
                 errors.extend(apply_json(object, &operations, &place).err());
+                targets.changed(&before, object);
             }
             Several::unless_any(errors, ())
         }
@@ -111,6 +116,7 @@ fn read_entry(
 /// Carries out an entry of `patchesJson6902`.
 pub(crate) fn apply_json_entry(
     set: &mut Set,
+    targets: &mut Targets,
     files: &mut Files<'_>,
     home: &Home<'_>,
     patch: &Patch,
@@ -129,8 +135,11 @@ pub(crate) fn apply_json_entry(
     if operations.is_empty() {
         return Err(fail("the JSON patch is empty"));
     }
-    for index in choose(set, files, home, target, warnings)? {
-        apply_json(&mut set.objects[index], &operations, &place)?;
+    for index in targets.choose(set, files, home, target, warnings)? {
+        let object = &mut set.objects[index];
+        let before = object.id();
+        apply_json(object, &operations, &place)?;
+        targets.changed(&before, object);
     }
     Ok(())
 }
@@ -138,6 +147,7 @@ pub(crate) fn apply_json_entry(
 /// Carries out `patchesStrategicMerge`.
 pub(crate) fn apply_strategic_entries(
     set: &mut Set,
+    targets: &mut Targets,
     files: &mut Files<'_>,
     home: &Home<'_>,
     entries: &[Node],
@@ -167,8 +177,9 @@ pub(crate) fn apply_strategic_entries(
         }
     };
     for patch in &patches {
-        let applied = find_target(set, patch)
-            .and_then(|index| apply_to_chosen(set, &[index], patch, &options, true, home.schema));
+        let applied = targets.find(set, patch).and_then(|index| {
+            apply_to_chosen(set, targets, &[index], patch, &options, true, home.schema)
+        });
         errors.extend(applied.err());
     }
     Several::unless_any(errors, ())
@@ -408,56 +419,6 @@ fn remark(node: &mut Node, mark: Mark, style: Style) {
     }
 }
 
-/// The objects that a selector chooses. One that chooses none is worth a warning.
-fn choose(
-    set: &Set,
-    files: &Files<'_>,
-    home: &Home<'_>,
-    target: &Selector,
-    warnings: &mut Vec<Warning>,
-) -> Result<Vec<usize>, BuildError> {
-    let place = files.place(&Node::string("").at(target.mark), &Place::file(home.path.clone()));
-    let matcher = Matcher::new(target)
-        .map_err(|message| BuildError::Patch { place: place.clone(), message })?;
-    let chosen: Vec<usize> = set
-        .objects
-        .iter()
-        .enumerate()
-        .filter(|(_, object)| matcher.matches(object))
-        .map(|(index, _)| index)
-        .collect();
-    if chosen.is_empty() {
-        warnings.push(Warning {
-            path: place.path,
-            line: place.line,
-            message: "the target of this patch matches no object".to_owned(),
-        });
-    }
-    Ok(chosen)
-}
-
-/// The one object that a strategic merge patch names.
-fn find_target(set: &Set, patch: &Object) -> Result<usize, BuildError> {
-    let id = patch.id();
-    match set.ever(&id).as_slice() {
-        [index] => Ok(*index),
-        [] => Err(BuildError::Patch {
-            place: patch.place.clone(),
-            message: format!(
-                "the patch is for `{id}` ({}), which does not exist; correct its apiVersion, kind, name or namespace, or give it a `target`",
-                patch.api_version()
-            ),
-        }),
-        several => Err(BuildError::Patch {
-            place: patch.place.clone(),
-            message: format!(
-                "the patch is for `{id}`, which could be any of {} objects",
-                several.len()
-            ),
-        }),
-    }
-}
-
 fn apply_json(
     object: &mut Object,
     operations: &[json::Operation],
@@ -492,6 +453,7 @@ fn apply_json(
 /// kustomize prepares the patch apart.
 fn apply_to_chosen(
     set: &mut Set,
+    targets: &mut Targets,
     chosen: &[usize],
     patch: &Object,
     options: &Patch,
@@ -516,16 +478,21 @@ fn apply_to_chosen(
                 }
             }
         }
+        let before = object.id();
         if !apply_strategic(object, &copy, options, schema)? {
             gone.push(*index);
         }
+        targets.changed(&before, object);
     }
-    let mut index = 0;
-    set.objects.retain(|_| {
-        index += 1;
-        !gone.contains(&(index - 1))
-    });
-    if with_target { set.check_unique() } else { Ok(()) }
+    if !gone.is_empty() {
+        let mut index = 0;
+        set.objects.retain(|_| {
+            index += 1;
+            gone.binary_search(&(index - 1)).is_err()
+        });
+        targets.names.forget();
+    }
+    if with_target { targets.check(set) } else { Ok(()) }
 }
 
 /// Merges a patch into one object; `false` means that the object is gone.

@@ -16,7 +16,7 @@ use crate::kustomization::{
     self, GeneratorOptions, read_field_spec, read_image, read_patch, read_replica, read_selector,
 };
 use crate::limits::MAX_PATH;
-use crate::patch::{self, Home};
+use crate::patch::{self, Home, Targets};
 use crate::resource::{Object, child_mapping, raw};
 use crate::select::Matcher;
 use crate::set::{Set, field_error};
@@ -249,7 +249,7 @@ pub(crate) fn transform(
             let plugin = Plugin::new(object)?;
             let node = plugin.only(&["path", "patch", "target", "options"]);
             let entry = read_patch(plugin.decode(), &node, "")?;
-            patch::apply(set, files, home, &entry, warnings)
+            patch::apply(set, &mut Targets::default(), files, home, &entry, warnings)
         }
         "PatchStrategicMergeTransformer" => {
             let plugin = Plugin::new(object)?;
@@ -263,7 +263,7 @@ pub(crate) fn transform(
                 }
                 .into());
             }
-            patch::apply_strategic_entries(set, files, home, &entries)
+            patch::apply_strategic_entries(set, &mut Targets::default(), files, home, &entries)
         }
         _ => Ok(transform_fields(set, files, home, object, warnings)?),
     }
@@ -351,7 +351,7 @@ fn transform_fields(
                 node.set("patch", operations.clone());
             }
             let entry = read_patch(decode, &node, "")?;
-            patch::apply_json_entry(set, files, home, &entry, warnings)
+            patch::apply_json_entry(set, &mut Targets::default(), files, home, &entry, warnings)
         }
         "HashTransformer" => generate::add_hashes(&mut set.objects),
         "ReplacementTransformer" => {

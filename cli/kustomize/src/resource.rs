@@ -185,9 +185,10 @@ impl Object {
         }
     }
 
-    /// Whether it has, or ever had, a name.
-    pub(crate) fn was_named(&self, name: &str) -> bool {
-        self.name() == name || self.previous.iter().any(|previous| previous.name == name)
+    /// The names that it has and had.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let previous = self.previous.iter().map(|previous| previous.name.as_str());
+        previous.chain(std::iter::once(self.name()))
     }
 
     /// Today's identity.

@@ -8,7 +8,7 @@ use gitops_yaml::{Node, Tag, Value};
 
 use crate::error::BuildError;
 use crate::fieldspec::{self, Create, FieldSpec};
-use crate::id::Id;
+use crate::names::Names;
 use crate::origin;
 use crate::parallel;
 use crate::resource::{Behavior, FieldProblem, Key, Object, child_mapping, raw};
@@ -21,12 +21,6 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    /// Adds objects; two with one identity are an error.
-    pub(crate) fn append(&mut self, more: Vec<Object>) -> Result<(), BuildError> {
-        self.objects.extend(more);
-        self.check_unique()
-    }
-
     /// Fails where two objects have one identity.
     pub(crate) fn check_unique(&self) -> Result<(), BuildError> {
         self.clashes().next().map_or(Ok(()), Err)
@@ -45,26 +39,22 @@ impl Set {
         })
     }
 
-    /// The indices of the objects that are, or ever were, `id`.
-    pub(crate) fn ever(&self, id: &Id) -> Vec<usize> {
-        self.objects
-            .iter()
-            .enumerate()
-            .filter(|(_, object)| {
-                object.was_named(&id.name) && object.was_ever(&|own| own.same(id))
-            })
-            .map(|(index, _)| index)
-            .collect()
-    }
-
     /// Adds a generated object, or puts it into one that exists, as its
-    /// behavior says.
-    pub(crate) fn absorb(&mut self, mut object: Object) -> Result<(), BuildError> {
+    /// behavior says. `names` are those of this set.
+    pub(crate) fn absorb(
+        &mut self,
+        mut object: Object,
+        names: &mut Names,
+    ) -> Result<(), BuildError> {
         let id = object.id();
         let fail = |message: String| BuildError::Generator { place: object.place.clone(), message };
-        let matches = self.ever(&id);
+        let matches = names.ever(&self.objects, &id);
         let index = match (matches.as_slice(), object.behavior) {
-            ([], Behavior::Create) => return self.append(vec![object]),
+            ([], Behavior::Create) => {
+                names.add(self.objects.len(), &object);
+                self.objects.push(object);
+                return Ok(());
+            }
             ([], Behavior::Merge | Behavior::Replace) => {
                 return Err(fail(format!(
                     "`{id}` does not exist, so nothing can be merged into it or replaced by it; use `behavior: create`"
@@ -105,22 +95,9 @@ impl Set {
             object.place.clone_from(&old.place);
             object.document = old.document;
         }
+        // It has the identity of the one that it replaces.
         self.objects[index] = object;
-        self.check_unique()
-    }
-
-    /// Adds several generated objects.
-    pub(crate) fn absorb_all(&mut self, objects: Vec<Object>) -> Result<(), BuildError> {
-        let mut created = Vec::new();
-        for object in objects {
-            if object.behavior == Behavior::Create && self.ever(&object.id()).is_empty() {
-                created.push(object);
-            } else {
-                self.objects.append(&mut created);
-                self.absorb(object)?;
-            }
-        }
-        self.append(created)
+        Ok(())
     }
 
     /// Applies `change` at `specs` of every object; what it puts into its
