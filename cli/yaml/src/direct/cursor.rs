@@ -58,6 +58,27 @@ pub(super) fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
+/// The first byte from a place on that is one of two, or a control character;
+/// the end where there is none. Eight bytes are looked at in one step.
+pub(super) fn find(bytes: &[u8], from: usize, one: u8, other: u8) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // The high bit of the first byte below a limit, and of none before it.
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH;
+    let (ones, others) = (ONES * u64::from(one), ONES * u64::from(other));
+    let mut at = from;
+    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*word);
+        let found = below(word, b' ') | below(word ^ ones, 1) | below(word ^ others, 1);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_found = |byte: &u8| *byte < b' ' || *byte == one || *byte == other;
+    bytes[at..].iter().position(is_found).map_or(bytes.len(), |length| at + length)
+}
+
 impl Reader<'_> {
     /// Whether there is a space, a tab, a line break or nothing at a place.
     pub(super) fn blank_or_end(&self, at: usize) -> bool {

@@ -6,7 +6,7 @@
 //! every error) it *declines* as a whole: `None`, and the file goes the long
 //! way over events, which stays the authority. So it may give up at any doubt,
 //! and must never read what the authority refuses, nor read it otherwise; the
-//! tests in `tests/direct.rs` hold it to that.
+//! tests in `tests/direct` hold it to that.
 //!
 //! [`cursor`](self) moves over bytes, lines and columns; the other files are
 //! the grammar, one production each, in the terms of libyaml's scanner: the

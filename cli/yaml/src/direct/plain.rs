@@ -1,13 +1,11 @@
 //! Plain scalars.
 
 use super::Reader;
-use super::cursor::is_blank;
+use super::cursor::{find, is_blank};
 use crate::read::plain_tag;
 use crate::{Mark, Node, Scalar, Style, Value};
 
-/// Bytes that may end the line of a plain scalar in block context.
-const STOPS: [bool; 256] = stops(b":#\n\r");
-/// The same in flow context.
+/// Bytes that may end the line of a plain scalar in flow context.
 const FLOW_STOPS: [bool; 256] = stops(b":#\n\r,[]{}");
 /// Bytes that no plain scalar begins with, whatever follows.
 const INDICATORS: [bool; 256] = stops(b",[]{}#&*!|>'\"%@` \t\n\r");
@@ -37,20 +35,19 @@ impl Reader<'_> {
     /// or the colon that makes it a key.
     pub(super) fn plain_line(&self, from: usize) -> (usize, usize) {
         let mut at = from;
-        while let Some(&byte) = self.bytes.get(at) {
-            if STOPS[usize::from(byte)] {
-                let goes_on = match byte {
-                    b':' => !self.blank_or_end(at + 1),
-                    b'#' => at == from || !is_blank(self.bytes[at - 1]),
-                    _ => false,
-                };
-                if !goes_on {
-                    break;
-                }
+        loop {
+            at = find(self.bytes, at, b':', b'#');
+            let goes_on = match self.bytes.get(at) {
+                Some(b':') => !self.blank_or_end(at + 1),
+                Some(b'#') => at == from || !is_blank(self.bytes[at - 1]),
+                Some(b'\t') => true,
+                _ => false,
+            };
+            if !goes_on {
+                return (self.trimmed(from, at), at);
             }
             at += 1;
         }
-        (self.trimmed(from, at), at)
     }
 
     /// The same in flow context, where it ends at indicators too.

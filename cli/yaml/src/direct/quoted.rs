@@ -1,6 +1,7 @@
 //! Quoted scalars.
 
 use super::Reader;
+use super::cursor::find;
 use super::plain::fold;
 use crate::{Node, Scalar, Style, Tag, Value};
 
@@ -33,12 +34,9 @@ impl Reader<'_> {
     /// between double quotes, or the end of the line.
     fn ordinary(&self, from: usize, quote: u8) -> usize {
         let escape = if quote == b'"' { b'\\' } else { quote };
-        let mut at = from;
-        while let Some(&byte) = self.bytes.get(at) {
-            if byte == quote || byte == escape || byte == b'\n' || byte == b'\r' {
-                break;
-            }
-            at += 1;
+        let mut at = find(self.bytes, from, quote, escape);
+        while self.bytes.get(at) == Some(&b'\t') {
+            at = find(self.bytes, at + 1, quote, escape);
         }
         at
     }
