@@ -250,8 +250,6 @@ impl Source<'_> {
         })
     }
 
-    /// The events up to the end of the document. Aliases are bound to the
-    /// nodes they mean, as anchors may be defined again.
     /// Whether a quoted text has `\/`, which JSON and the scanner know and
     /// go-yaml does not.
     fn escapes_slash(&self, start: libyaml_safer::Mark, end: libyaml_safer::Mark) -> bool {
@@ -265,6 +263,8 @@ impl Source<'_> {
         })
     }
 
+    /// The events up to the end of the document. Aliases are bound to the
+    /// nodes they mean, as anchors may be defined again.
     fn document<R: BufRead>(&self, parser: &mut Parser<R>) -> Result<Vec<Step>, ReadError> {
         let mut steps: Vec<Step> = Vec::new();
         let mut open: Vec<usize> = Vec::new();
