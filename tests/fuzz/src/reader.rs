@@ -1,8 +1,8 @@
 //! Any bytes are read or refused.
 
 use gitops_yaml::{
-    Dialect, Document, FileId, Mark, Node, ReadError, Style, Value, read_as, read_exhaustively,
-    write,
+    Dialect, Document, FileId, Mark, Node, ReadError, Style, Tag, Value, read_as,
+    read_exhaustively, write,
 };
 
 use crate::trees::{self, Places};
@@ -101,6 +101,8 @@ fn marks(data: &[u8], places: &Places, node: &Node, outer: Mark) {
             let spelled = match scalar.style {
                 // One line of plain text stands for itself.
                 Style::Plain => span.contains(trees::is_break) || span == &*scalar.text,
+                // What is not written where flow context has a value.
+                Style::SingleQuoted if scalar.tag == Tag::Null => span.is_empty(),
                 Style::SingleQuoted => quoted('\''),
                 Style::DoubleQuoted => quoted('"'),
                 Style::Literal => span.starts_with('|'),
