@@ -1,7 +1,7 @@
 //! Files on the disk as trees.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs::{self, FileType};
 use std::io::{Error, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ use crate::GitError;
 ///
 /// No symbolic link below the folder is followed: a path that leads through one
 /// is absent, as it is in a commit. (The folder itself may be one.) What was
-/// once seen to be a folder is not looked at again.
+/// once seen to be there is not looked at again.
 #[derive(Clone, Debug)]
 pub struct Directory {
     root: PathBuf,
-    folders: RefCell<HashSet<TreePath>>,
+    seen: RefCell<HashMap<TreePath, EntryKind>>,
 }
 
 impl Directory {
@@ -31,7 +31,28 @@ impl Directory {
         if !metadata.is_dir() {
             return Err(fail("it is not a directory".into()));
         }
-        Ok(Directory { root, folders: RefCell::default() })
+        Ok(Directory { root, seen: RefCell::default() })
+    }
+
+    /// The whole disk, and where `path` stands in it once its links are
+    /// resolved. Fails when nothing stands there.
+    pub fn whole(path: &Path) -> std::io::Result<(Directory, TreePath)> {
+        let real = fs::canonicalize(path)?;
+        let (root, inside) = match real.ancestors().last() {
+            Some(root) => (root, real.strip_prefix(root).unwrap_or(&real)),
+            None => (real.as_path(), Path::new("")),
+        };
+        let names = inside.to_str().map(|text| text.replace(std::path::MAIN_SEPARATOR, "/"));
+        let inside = names
+            .and_then(|names| TreePath::new(&names).ok())
+            .ok_or_else(|| Error::other("its name is not UTF-8; rename it"))?;
+        let mut seen = HashMap::new();
+        let mut parent = inside.parent();
+        while let Some(folder) = parent {
+            parent = folder.parent();
+            seen.insert(folder, EntryKind::Directory);
+        }
+        Ok((Directory { root: root.to_owned(), seen: RefCell::new(seen) }, inside))
     }
 
     /// The folder, absolute and without links.
@@ -48,8 +69,8 @@ impl Directory {
 
     /// What stands at `path`, without following links; `None` when nothing does.
     fn look(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
-        if self.folders.borrow().contains(path) {
-            return Ok(Some(EntryKind::Directory));
+        if let Some(seen) = self.seen.borrow().get(path) {
+            return Ok(Some(*seen));
         }
         if let Some(parent) = path.parent()
             && self.look(&parent)? != Some(EntryKind::Directory)
@@ -61,9 +82,7 @@ impl Directory {
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(unreadable(path, words(&error))),
         };
-        if found == EntryKind::Directory {
-            self.folders.borrow_mut().insert(path.clone());
-        }
+        self.seen.borrow_mut().insert(path.clone(), found);
         Ok(Some(found))
     }
 

@@ -217,16 +217,6 @@ pub(crate) fn merge(specs: &mut Vec<FieldSpec>, more: &[FieldSpec]) -> Result<bo
     Ok(specs.len() > before)
 }
 
-/// Takes out the specs that earlier ones cover, with the failures of [`merge`].
-pub(crate) fn settle(specs: &mut Vec<FieldSpec>) -> Result<(), String> {
-    for spec in std::mem::take(specs) {
-        if !covers(specs, &spec)? {
-            specs.push(spec);
-        }
-    }
-    Ok(())
-}
-
 fn covers(specs: &[FieldSpec], spec: &FieldSpec) -> Result<bool, String> {
     match specs.iter().find(|own| own.path == spec.path && own.gvk.is_selected_by(&spec.gvk)) {
         Some(own) if own.create != spec.create => {

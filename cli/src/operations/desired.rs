@@ -437,15 +437,10 @@ fn here() -> Result<PathBuf, Failure> {
 /// A path on the disk, as a path in a tree of the whole disk: a kustomization
 /// may name bases anywhere.
 fn on_disk(path: &Path) -> Result<(Box<dyn Tree>, TreePath), Failure> {
-    let attempt = || format!("could not read `{}`", path.display());
-    let real =
-        std::fs::canonicalize(path).map_err(|error| Failure::usage(attempt()).because(&error))?;
-    let root = Directory::open(Path::new("/")).map_err(|error| git_failure(attempt(), &error))?;
-    let text = real.to_str().map(|text| text.trim_start_matches('/'));
-    let path = text
-        .and_then(|text| TreePath::new(text).ok())
-        .ok_or_else(|| Failure::usage(attempt()).hint("its name is not UTF-8; rename it"))?;
-    Ok((Box::new(root), path))
+    let (tree, path) = Directory::whole(path).map_err(|error| {
+        Failure::usage(format!("could not read `{}`", path.display())).because(&error)
+    })?;
+    Ok((Box::new(tree), path))
 }
 
 fn stdin() -> Result<(Box<dyn Tree>, TreePath), Failure> {
