@@ -71,6 +71,7 @@ pub(crate) fn build(
 
     let mut set = made.set;
     finish(&mut set, &build.files, &made.known, &made.variables, kustomization, options)?;
+    build.warnings.append(&mut build.files.warnings);
     Ok(Rendered::new(set.objects, build.files.paths, build.warnings))
 }
 

@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gitops_tree::{EntryKind, PathError, Tree, TreeError, TreePath, check_size};
-use gitops_yaml::{Dialect, FileId, Node};
+use gitops_yaml::{Dialect, Document, FileId, Node};
 
 use crate::ahead::move_down;
 use crate::error::{BuildError, Place};
 use crate::limits;
 use crate::remote;
 use crate::supply::{Fulfil, Need, Remote, Supply};
-use crate::{LoadRestrictor, separators};
+use crate::{LoadRestrictor, Warning, separators};
 
 /// The names a kustomization file may have.
 pub(crate) const KUSTOMIZATION_NAMES: [&str; 3] =
@@ -33,6 +33,8 @@ pub(crate) struct Files<'t> {
     read: Cell<usize>,
     pub(crate) paths: Vec<TreePath>,
     ids: HashMap<TreePath, FileId>,
+    /// What is worth telling of what was read.
+    pub(crate) warnings: Vec<Warning>,
     /// What the tree has said to stand where.
     kinds: RefCell<HashMap<TreePath, Option<EntryKind>>>,
 }
@@ -80,6 +82,7 @@ impl<'t> Files<'t> {
             read: Cell::new(0),
             paths: Vec::new(),
             ids: HashMap::new(),
+            warnings: Vec::new(),
             kinds: RefCell::default(),
         }
     }
@@ -459,7 +462,17 @@ impl<'t> Files<'t> {
         bytes: &[u8],
     ) -> Result<Option<Node>, BuildError> {
         let file = self.id(path);
-        Ok(parse(path, file, bytes, Dialect::Kustomization)?.into_iter().next())
+        let documents = read(path, file, bytes, Dialect::Kustomization)?;
+        let Some(first) = documents.into_iter().next() else { return Ok(None) };
+        self.warnings.extend(first.repeated.iter().map(|repeated| Warning {
+            path: path.clone(),
+            line: Some(repeated.line),
+            message: format!(
+                "`{}` is already set at line {}; the last one counts: delete the other",
+                repeated.key, repeated.earlier
+            ),
+        }));
+        Ok(Some(content(first)))
     }
 
     /// A file that kustomize reads as JSON where it begins with a brace, and
@@ -569,17 +582,25 @@ fn parse_whole(
     bytes: &[u8],
     dialect: Dialect,
 ) -> Result<Vec<Node>, BuildError> {
-    gitops_yaml::read_as(file, bytes, dialect)
-        .map(|documents| {
-            let nothing = || Node::scalar("", gitops_yaml::Tag::Null);
-            documents.into_iter().map(|document| document.root.unwrap_or_else(nothing)).collect()
-        })
-        .map_err(|error| BuildError::Yaml {
-            place: Place {
-                path: path.clone(),
-                line: (error.line > 0).then_some(error.line),
-                column: (error.column > 0).then_some(error.column),
-            },
-            message: error.reason,
-        })
+    Ok(read(path, file, bytes, dialect)?.into_iter().map(content).collect())
+}
+
+fn read(
+    path: &TreePath,
+    file: FileId,
+    bytes: &[u8],
+    dialect: Dialect,
+) -> Result<Vec<Document>, BuildError> {
+    gitops_yaml::read_as(file, bytes, dialect).map_err(|error| BuildError::Yaml {
+        place: Place {
+            path: path.clone(),
+            line: (error.line > 0).then_some(error.line),
+            column: (error.column > 0).then_some(error.column),
+        },
+        message: error.reason,
+    })
+}
+
+fn content(document: Document) -> Node {
+    document.root.unwrap_or_else(|| Node::scalar("", gitops_yaml::Tag::Null))
 }

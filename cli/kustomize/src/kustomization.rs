@@ -65,8 +65,8 @@ pub(crate) struct Kustomization {
     pub(crate) legacy_globals: helm::Globals,
     pub(crate) sort: Option<Sort>,
     pub(crate) metadata: BuildMetadata,
-    /// Deprecated fields in use: the field, what replaces it, and where its key stands.
-    pub(crate) deprecated: Vec<(&'static str, &'static str, Mark)>,
+    /// What is worth telling of its fields, at their keys.
+    pub(crate) remarks: Vec<(Mark, String)>,
 }
 
 /// `buildMetadata`.
@@ -234,6 +234,7 @@ impl Kustomization {
         if !any_unknown && fields.iter().all(|(name, ..)| matches!(*name, "kind" | "apiVersion")) {
             return Err(empty());
         }
+        kustomization.remarks.extend(respelled(&fields));
         let mut bases = Vec::new();
         let mut image_tags = Vec::new();
         for (name, key, value) in fields {
@@ -296,7 +297,7 @@ impl Kustomization {
         image_tags: &mut Vec<Image>,
     ) -> Result<(), BuildError> {
         if let Some(instead) = deprecated(name) {
-            self.deprecated.push((name, instead, key.mark));
+            self.remarks.push((key.mark, format!("`{name}` is deprecated; {instead}")));
         }
         match name {
             "kind" | "apiVersion" => {}
@@ -360,13 +361,38 @@ impl Kustomization {
     }
 }
 
+/// The way out of a deprecated field: those that kustomize warns of
+/// (`CheckDeprecatedFields`).
 fn deprecated(field: &str) -> Option<&'static str> {
     Some(match field {
-        "bases" => "resources",
-        "commonLabels" => "labels",
-        "imageTags" => "images",
-        "patchesJson6902" | "patchesStrategicMerge" => "patches",
-        "vars" => "replacements",
+        "bases" => "move its entries to `resources`",
+        "commonLabels" => "use `labels` with `includeSelectors: true`",
+        "imageTags" => "move its entries to `images`",
+        "patchesJson6902" => "move its entries to `patches`",
+        "patchesStrategicMerge" => "use `patches`, each with `path` or `patch`",
+        "vars" => "use `replacements`",
         _ => return None,
     })
+}
+
+/// Spellings of one field that differ in case: the last of `fields` counts.
+fn respelled(fields: &[(&str, &Node, &Node)]) -> Vec<(Mark, String)> {
+    let mut found = Vec::new();
+    for (at, (name, lost, _)) in fields.iter().enumerate() {
+        let Some((_, counts, _)) = fields[at + 1..].iter().rfind(|(other, ..)| other == name)
+        else {
+            continue;
+        };
+        let text = |key: &Node| key.text().unwrap_or_default().to_owned();
+        found.push((
+            lost.mark,
+            format!(
+                "`{}` at line {} counts instead of `{}`: write it once",
+                text(counts),
+                counts.mark.line,
+                text(lost)
+            ),
+        ));
+    }
+    found
 }

@@ -100,8 +100,8 @@ pub struct Options {
     pub managed_by_label: bool,
 }
 
-/// Something worth telling that does not stop a build.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Something worth telling that does not stop a build. Sorted by place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Warning {
     /// The file it is about.
     pub path: TreePath,
@@ -134,7 +134,7 @@ pub struct Rendered {
     pub resources: Vec<Resource>,
     /// The files that marks refer to, by number.
     pub files: Vec<TreePath>,
-    /// What is worth telling.
+    /// What is worth telling: by place, each once.
     pub warnings: Vec<Warning>,
 }
 
@@ -156,8 +156,10 @@ impl Rendered {
     fn new(
         objects: Vec<resource::Object>,
         files: Vec<TreePath>,
-        warnings: Vec<Warning>,
+        mut warnings: Vec<Warning>,
     ) -> Rendered {
+        warnings.sort();
+        warnings.dedup();
         let resources = objects
             .into_iter()
             .map(|object| Resource {

@@ -335,26 +335,82 @@ fn literals_are_not_repeated_in_errors() {
     assert_eq!(error, "app/kustomization.yaml:4:5: a literal must be written `key=value`");
 }
 
+/// What a build of `app` warns of.
+fn warnings(files: &[(&str, &str)]) -> Vec<String> {
+    let built = build(&tree(files), &TreePath::new("app").unwrap(), &Options::default()).unwrap();
+    let warnings = built.warnings.into_iter();
+    warnings.map(|one| format!("{}:{} {}", one.path, one.line.unwrap(), one.message)).collect()
+}
+
 #[test]
 fn deprecated_fields_and_idle_patches_are_warned_of() {
+    let kustomization = "vars: []
+patchesJson6902: []
+patchesStrategicMerge: []
+imageTags: []
+commonLabels: {x: z}
+patches:
+- target: {kind: Nothing}
+  patch: '- {op: remove, path: /x}'
+bases: [../base]
+";
+    let files = [
+        ("app/kustomization.yaml", kustomization),
+        ("base/kustomization.yaml", "resources: [a.yaml]\n"),
+        ("base/a.yaml", CONFIG),
+    ];
+    assert_eq!(
+        warnings(&files),
+        [
+            "app/kustomization.yaml:1 `vars` is deprecated; use `replacements`",
+            "app/kustomization.yaml:2 `patchesJson6902` is deprecated; move its entries to `patches`",
+            "app/kustomization.yaml:3 `patchesStrategicMerge` is deprecated; use `patches`, each with `path` or `patch`",
+            "app/kustomization.yaml:4 `imageTags` is deprecated; move its entries to `images`",
+            "app/kustomization.yaml:5 `commonLabels` is deprecated; use `labels` with `includeSelectors: true`",
+            "app/kustomization.yaml:7 the target of this patch matches no object",
+            "app/kustomization.yaml:9 `bases` is deprecated; move its entries to `resources`",
+        ]
+    );
+}
+
+#[test]
+fn a_base_that_is_used_twice_is_warned_of_once() {
+    let files = [
+        ("app/kustomization.yaml", "resources: [../one, ../two]\n"),
+        ("one/kustomization.yaml", "resources: [../base]\nnamePrefix: one-\nvars: null\n"),
+        ("two/kustomization.yaml", "resources: [../base]\nnamePrefix: two-\nimageTags: []\n"),
+        ("base/kustomization.yaml", "resources: [a.yaml]\ncommonLabels: {x: z, x: q}\n"),
+        ("base/a.yaml", CONFIG),
+    ];
+    assert_eq!(
+        warnings(&files),
+        [
+            "base/kustomization.yaml:2 `commonLabels` is deprecated; use `labels` with `includeSelectors: true`",
+            "base/kustomization.yaml:2 `x` is already set at line 2; the last one counts: delete the other",
+            "two/kustomization.yaml:3 `imageTags` is deprecated; move its entries to `images`",
+        ]
+    );
+}
+
+#[test]
+fn keys_that_stand_twice_are_warned_of() {
     let files = [
         (
             "app/kustomization.yaml",
-            "resources: [a.yaml]\ncommonLabels: {x: z}\npatches:\n- target: {kind: Nothing}\n  patch: '- {op: remove, path: /x}'\n",
+            "namePrefix: a-\nresources: [a.yaml]\nnamePrefix: b-\nNamePrefix: c-\nconfigurations: [c.yaml]\n",
         ),
+        ("app/c.yaml", "images: []\nimages:\n- {path: spec/a, path: spec/b}\n"),
         ("app/a.yaml", CONFIG),
     ];
     let built = build(&tree(&files), &TreePath::new("app").unwrap(), &Options::default()).unwrap();
-    let warnings: Vec<String> = built
-        .warnings
-        .iter()
-        .map(|warning| format!("{}:{} {}", warning.path, warning.line.unwrap(), warning.message))
-        .collect();
+    assert!(built.to_yaml().contains("name: b-a\n"), "{}", built.to_yaml());
     assert_eq!(
-        warnings,
+        warnings(&files),
         [
-            "app/kustomization.yaml:2 `commonLabels` is deprecated; use `labels`",
-            "app/kustomization.yaml:4 the target of this patch matches no object",
+            "app/c.yaml:2 `images` is already set at line 1; the last one counts: delete the other",
+            "app/c.yaml:3 `path` is already set at line 3; the last one counts: delete the other",
+            "app/kustomization.yaml:3 `namePrefix` is already set at line 1; the last one counts: delete the other",
+            "app/kustomization.yaml:4 `namePrefix` at line 1 counts instead of `NamePrefix`: write it once",
         ]
     );
 }

@@ -28,7 +28,9 @@ mod write;
 pub use decode::{DecodeError, decode};
 pub use json::JsonError;
 pub use node::{FileId, Mark, Node, OwnTag, Scalar, Style, Tag, Value};
-pub use read::{Dialect, Document, ReadError, read, read_as, read_directly, read_exhaustively};
+pub use read::{
+    Dialect, Document, ReadError, RepeatedKey, read, read_as, read_directly, read_exhaustively,
+};
 pub use restyle::write_in_style;
 pub use spelling::string_like;
 pub use text::Text;

@@ -19,6 +19,20 @@ pub struct Document {
     pub root: Option<Node>,
     /// The line of its `---`, or of its first node where there is none.
     pub line: u32,
+    /// Keys that stand more than once in a mapping, where the dialect takes
+    /// that; in the order of the file.
+    pub repeated: Vec<RepeatedKey>,
+}
+
+/// A key that its mapping has already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepeatedKey {
+    /// The key.
+    pub key: String,
+    /// The line where it stands again.
+    pub line: u32,
+    /// The line where it stood last.
+    pub earlier: u32,
 }
 
 /// Why a file could not be read. The caller knows the path.
@@ -102,14 +116,13 @@ pub fn read_exhaustively(
         .into_iter()
         .map(|document| {
             index += 1;
-            let root = if is_empty(&document.steps) {
-                None
-            } else {
-                let mut composer =
-                    Composer { file, dialect, steps: &document.steps, ..Composer::default() };
-                Some(composer.node(0, 0)?.node)
+            let mut composer =
+                Composer { file, dialect, steps: &document.steps, ..Composer::default() };
+            let root = match is_empty(&document.steps) {
+                true => None,
+                false => Some(composer.node(0, 0)?.node),
             };
-            Ok(Document { index, root, line: document.line })
+            Ok(Document { index, root, line: document.line, repeated: composer.repeated })
         })
         .collect()
 }
@@ -139,6 +152,7 @@ struct Composer<'a> {
     alias_depth: usize,
     /// Flow collections that are open.
     flow: usize,
+    repeated: Vec<RepeatedKey>,
 }
 
 struct Composed {
@@ -212,6 +226,11 @@ impl<'a> Composer<'a> {
                 return Err(place.error(reason));
             }
             let is_merge = self.is_merge(next);
+            // What an alias brings was looked at where it stands; of merges each counts.
+            if let (Some(earlier), false, 0) = (earlier, is_merge, self.alias_depth) {
+                let key = text.to_owned();
+                self.repeated.push(RepeatedKey { key, line: place.line, earlier });
+            }
             let key = self.node(next, depth + 1)?;
             let value_place = steps[key.next].start;
             let value = self.node(key.next, depth + 1)?;

@@ -79,6 +79,25 @@ fn the_kustomization_dialect() {
 }
 
 #[test]
+fn keys_that_stand_twice_are_told() {
+    let repeated = |text: &str| {
+        let documents = read_as(FileId(0), text.as_bytes(), Dialect::Kustomization).unwrap();
+        let all = documents.into_iter().flat_map(|document| document.repeated);
+        all.map(|key| (key.key, key.line, key.earlier)).collect::<Vec<_>>()
+    };
+    let key = |name: &str, line, earlier| (name.to_owned(), line, earlier);
+    assert_eq!(repeated("a: 1\nb: {a: 2}\n"), []);
+    assert_eq!(repeated("a: 1\nb: 2\na: 3\n'a': 4\n"), [key("a", 3, 1), key("a", 4, 3)]);
+    assert_eq!(repeated("- x: {k: 1, k: 2}\n- k: 1\n"), [key("k", 1, 1)]);
+    assert_eq!(repeated("a: 1\n---\na: 1\na: 2\n"), [key("a", 4, 3)]);
+    // Once, wherever aliases bring it.
+    assert_eq!(repeated("a: &a\n  k: 1\n  k: 2\nb: *a\nc: {<<: *a}\n"), [key("k", 3, 2)]);
+    assert_eq!(repeated("a: &a {k: 1}\nb:\n  <<: *a\n  <<: *a\n"), []);
+    let many: String = (0..100).map(|n| format!("k{n}: 1\n")).collect();
+    assert_eq!(repeated(&format!("{many}k7: 2\n")), [key("k7", 101, 8)]);
+}
+
+#[test]
 fn documents_are_counted() {
     assert!(read(FileId(0), b"").unwrap().is_empty());
     assert!(read(FileId(0), b"# only a comment\n").unwrap().is_empty());

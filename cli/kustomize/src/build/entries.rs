@@ -27,13 +27,11 @@ impl Build<'_> {
             }
         };
         let (path, kustomization) = &*found;
-        for (field, instead, mark) in &kustomization.deprecated {
-            self.warnings.push(Warning {
-                path: path.clone(),
-                line: Some(mark.line),
-                message: format!("`{field}` is deprecated; use `{instead}`"),
-            });
-        }
+        self.warnings.extend(kustomization.remarks.iter().map(|(mark, message)| Warning {
+            path: path.clone(),
+            line: Some(mark.line),
+            message: message.clone(),
+        }));
         Ok(found)
     }
 

@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
                 return None;
             }
             index += 1;
-            documents.push(Document { index, root, line });
+            documents.push(Document { index, root, line, repeated: Vec::new() });
         }
     }
 

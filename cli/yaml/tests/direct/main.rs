@@ -94,6 +94,9 @@ fn agrees(bytes: &[u8]) -> Result<bool, String> {
                 let (ours, theirs) = (spelled(&direct), spelled(&documents));
                 return Err(format!("{:?}\nshort:{ours}\nlong:{theirs}", text()));
             }
+            Ok(documents) if documents.iter().any(|document| !document.repeated.is_empty()) => {
+                return Err(format!("taken, but a key stands twice: {:?}", text()));
+            }
             Ok(_) => {}
         }
     }
