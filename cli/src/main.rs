@@ -40,7 +40,9 @@ fn main() -> ExitCode {
         Err(usage) => return output::usage(&usage),
     };
     let terminal = output::Terminal::new(cli.common.color, cli.common.quiet, cli.common.verbose);
-    match commands::run(cli, &terminal) {
+    let done = commands::run(cli, &terminal);
+    terminal.tell_remarks();
+    match done {
         Ok(exit) => exit.code(),
         Err(failure) => terminal.fail(&failure),
     }

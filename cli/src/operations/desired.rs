@@ -16,7 +16,7 @@ use gitops_tree::{EntryKind, Memory, Tree, TreePath};
 use crate::config::{self, Config, ConfigError, Controller, Environment, UnknownEnvironment};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::Terminal;
+use crate::output::{Remark, Terminal};
 
 /// A tree of the repository, and what to call it.
 pub(crate) struct Workspace {
@@ -256,11 +256,11 @@ fn expand(tree: &dyn Tree, environment: &Environment) -> Result<Vec<TreePath>, F
     Ok(found)
 }
 
-/// What a build warns about is said once.
+/// What a build warns about, in files as the repository names them.
 fn warn(warnings: &[Warning], terminal: Terminal) {
-    for warning in warnings {
-        let line = warning.line.map(|line| format!(":{line}")).unwrap_or_default();
-        terminal.detail(format!("warning: {}{line}: {}", warning.path, warning.message));
+    for Warning { path, line, message } in warnings {
+        let (path, message) = (path.to_string(), message.clone());
+        terminal.remark(Remark { path, line: *line, message });
     }
 }
 
@@ -336,7 +336,7 @@ impl Files {
                     _ => failure,
                 });
             }
-            warn(&desired.warnings, terminal);
+            self.warn(&desired.warnings, terminal);
             objects.extend(desired.objects);
         }
         for raw in &mut objects {
@@ -359,7 +359,7 @@ impl Files {
         for (tree, path, _) in &self.parts {
             let built = gitops_kustomize::build(tree.as_ref(), path, options)
                 .map_err(|error| self.failure(path, &error))?;
-            warn(&built.warnings, terminal);
+            self.warn(&built.warnings, terminal);
             parts.push(built);
         }
         Ok(parts)
@@ -390,6 +390,14 @@ impl Files {
             }
         }
         failure
+    }
+
+    /// What a build warns about, in files as they are seen from here.
+    fn warn(&self, warnings: &[Warning], terminal: Terminal) {
+        for Warning { path, line, message } in warnings {
+            let (path, message) = (self.shown(path.as_str()), message.clone());
+            terminal.remark(Remark { path, line: *line, message });
+        }
     }
 
     /// A path from the root of the disk, as seen from here.

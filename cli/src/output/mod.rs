@@ -5,6 +5,7 @@ pub(crate) mod gate;
 pub(crate) mod json;
 pub(crate) mod list;
 pub(crate) mod promotion;
+mod remarks;
 pub(crate) mod render;
 pub(crate) mod verdict;
 
@@ -16,6 +17,8 @@ use clap::ValueEnum;
 use gitops_core::plan::printable;
 
 use crate::failure::{Exit, Failure};
+
+pub(crate) use remarks::{Remark, Remarks};
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -33,7 +36,11 @@ pub(crate) struct Terminal {
     color: bool,
     quiet: bool,
     verbose: bool,
+    remarks: &'static Remarks,
 }
+
+/// Those of this process, which has one stderr.
+static REMARKS: Remarks = Remarks::new();
 
 /// A role of text; colour only repeats what the words say.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +64,7 @@ impl Terminal {
                 !refused && io::stdout().is_terminal()
             }
         };
-        Terminal { color, quiet, verbose }
+        Terminal { color, quiet, verbose, remarks: &REMARKS }
     }
 
     /// `text` in the colour of its role, where colour is on.
@@ -106,6 +113,16 @@ impl Terminal {
     /// Warns.
     pub(crate) fn warn(self, text: impl Display) {
         say(&format!("{} {}", self.paint(Paint::Warning, "warning:"), safe(&text.to_string())));
+    }
+
+    /// Warns of a place in a file, at the end of the run.
+    pub(crate) fn remark(self, remark: Remark) {
+        self.remarks.add(remark);
+    }
+
+    /// Says what was remarked.
+    pub(crate) fn tell_remarks(self) {
+        self.remarks.tell(self);
     }
 
     /// Gives a way out beside an answer.
