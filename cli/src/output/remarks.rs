@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use gitops_core::plan::printable;
+
 use super::Terminal;
 
 /// What is worth telling of files, each place and message once. A run may
@@ -48,6 +50,8 @@ fn lines(remarks: &BTreeSet<Remark>, all: bool) -> Vec<String> {
             Some(line) => format!("{path}:{line}: {message}"),
             None => format!("{path}: {message}"),
         })
+        // A name with a line break in it stays on its line.
+        .map(|text| printable(&text))
         .collect();
     if shown < remarks.len() {
         lines.push(format!("and {} more; -v shows all", remarks.len() - shown));
@@ -73,6 +77,11 @@ mod tests {
         let places = [("b", 10), ("b", 2), ("a", 0), ("b", 10)];
         assert_eq!(said(&places, false), ["a: m", "b:2: m", "b:10: m"]);
         assert!(said(&[], false).is_empty());
+    }
+
+    #[test]
+    fn a_place_is_one_line() {
+        assert_eq!(said(&[("a\nb", 1)], false), ["a\\nb:1: m"]);
     }
 
     #[test]
