@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_place_is_one_line() {
-        assert_eq!(said(&[("a\nb", 1)], false), ["a\\nb:1: m"]);
+        assert_eq!(said(&[("a\nb", 1)], false), ["a\\u{a}b:1: m"]);
     }
 
     #[test]
