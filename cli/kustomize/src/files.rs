@@ -13,7 +13,7 @@ use crate::error::{BuildError, Place};
 use crate::limits;
 use crate::remote;
 use crate::supply::{Fulfil, Need, Remote, Supply};
-use crate::{LoadRestrictor, Warning, separators};
+use crate::{LoadRestrictor, Warning, merge_keys, separators};
 
 /// The names a kustomization file may have.
 pub(crate) const KUSTOMIZATION_NAMES: [&str; 3] =
@@ -591,14 +591,23 @@ fn read(
     bytes: &[u8],
     dialect: Dialect,
 ) -> Result<Vec<Document>, BuildError> {
-    gitops_yaml::read_as(file, bytes, dialect).map_err(|error| BuildError::Yaml {
+    let read = gitops_yaml::read_as(file, bytes, dialect);
+    let read = read.or_else(|error| match separators::before_rest(bytes, &error) {
+        Some(first) => gitops_yaml::read_as(file, first, dialect).map_err(|_| error),
+        None => Err(error),
+    });
+    let mut documents = read.map_err(|error| BuildError::Yaml {
         place: Place {
             path: path.clone(),
             line: (error.line > 0).then_some(error.line),
             column: (error.column > 0).then_some(error.column),
         },
         message: error.reason,
-    })
+    })?;
+    if dialect == Dialect::Manifest && merge_keys::may_be_in(bytes) {
+        documents.iter_mut().filter_map(|one| one.root.as_mut()).for_each(merge_keys::drop_from);
+    }
+    Ok(documents)
 }
 
 fn content(document: Document) -> Node {

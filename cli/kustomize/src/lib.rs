@@ -31,6 +31,7 @@ mod known;
 mod kustomization;
 mod labels;
 mod limits;
+mod merge_keys;
 mod names;
 mod next_line;
 mod objects;

@@ -10,6 +10,7 @@ use gitops_yaml::{Node, Value};
 use crate::error::{BuildError, Place, Several};
 use crate::resource::{Object, raw};
 use crate::schema::Schema;
+use crate::{folded, through_json};
 
 /// The objects of a file's documents: empty documents left out, lists taken
 /// apart, the items of a list after everything else in the file. The errors
@@ -20,6 +21,9 @@ pub(crate) fn from_documents(
     schema: &Schema,
 ) -> Result<Vec<Object>, Several> {
     let mut errors = Vec::new();
+    // A `List` alone in its text is taken apart as it is read; all others by
+    // way of JSON (kyaml/kio/byteio_reader.go).
+    let mut is_alone = documents.len() == 1;
     let mut queue: VecDeque<(u32, Node)> = documents
         .into_iter()
         .enumerate()
@@ -50,11 +54,19 @@ pub(crate) fn from_documents(
         if kind.ends_with("List") && node.get("items").is_some() {
             match node.remove("items").map(|items| items.value) {
                 Some(Value::Sequence(items)) => {
-                    queue.extend(items.into_iter().map(|item| (document, item)));
+                    let as_read = is_alone && matches!(&*kind, "List" | "ResourceList");
+                    for mut item in items {
+                        let settled = if as_read { Ok(()) } else { settle_item(&mut item) };
+                        match settled {
+                            Ok(()) => queue.push_back((document, item)),
+                            Err(message) => fail(&message),
+                        }
+                    }
                 }
                 Some(Value::Scalar(scalar)) if scalar.tag == gitops_yaml::Tag::Null => {}
                 _ => fail("`items` of a list must be a list"),
             }
+            is_alone = false;
             continue;
         }
         let named = node.at_path(&["metadata", "name"]).and_then(Node::text);
@@ -68,6 +80,16 @@ pub(crate) fn from_documents(
         objects.push(object);
     }
     Several::unless_any(errors, objects)
+}
+
+/// An item of a list is JSON before it is an object.
+fn settle_item(item: &mut Node) -> Result<(), String> {
+    if let Some(key) = folded::odd_key(item) {
+        return Err(format!("the key `{}` of an item of a list must be a string", raw(key)));
+    }
+    through_json::check(item)
+        .and_then(|()| through_json::quote(item))
+        .map_err(|(_, message)| format!("an item of a list cannot be JSON: {message}"))
 }
 
 /// A key that is no string, of an object that is to be written as JSON.

@@ -9,7 +9,7 @@ mod targets;
 use std::sync::Arc;
 
 use gitops_tree::TreePath;
-use gitops_yaml::{Dialect, Mark, Node, Style, Value};
+use gitops_yaml::{Dialect, Mark, Node, Style, Tag, Value};
 
 use crate::Warning;
 use crate::error::{BuildError, Place, Several};
@@ -337,6 +337,12 @@ impl Text {
             }
         } else {
             match self.documents(files, Dialect::Kustomization) {
+                // There is no JSON for it, such as for `.inf`.
+                Ok(documents)
+                    if documents.first().is_some_and(|first| first.to_json().is_err()) =>
+                {
+                    return Ok(None);
+                }
                 Ok(documents) => documents.into_iter().next(),
                 Err(_) => return Ok(None),
             }
@@ -424,11 +430,7 @@ fn apply_json(
     operations: &[json::Operation],
     place: &Place,
 ) -> Result<(), BuildError> {
-    // kustomize keeps its notes in annotations, so that a patch finds the
-    // mapping there; an empty one is taken out at the end.
-    if object.has_notes() && object.node.at_path(&["metadata", "annotations"]).is_none() {
-        object.metadata_mut().set("annotations", Node::mapping());
-    }
+    object.show_notes();
     if let Some(key) = folded::odd_key(&object.node) {
         return Err(objects::odd_key(object, object.place.clone(), key));
     }
@@ -464,15 +466,18 @@ fn apply_to_chosen(
     for index in chosen {
         let object = &mut set.objects[*index];
         let mut copy = patch.clone();
+        // Either writes an annotation of its own into the patch, and with it
+        // all of them anew (setInternalAnnotation, api/resource/resource.go).
+        if with_target || options.allow_name_change || options.allow_kind_change {
+            copy.normalise_texts("annotations");
+        }
         if with_target {
             copy.normalise_texts("labels");
-            copy.normalise_texts("annotations");
             if copy.namespace().is_empty() {
                 copy.set_namespace("");
             }
-            let version = object.node.get("apiVersion").cloned();
-            match version {
-                Some(version) => copy.node.set("apiVersion", version),
+            match object.node.get("apiVersion").filter(|version| !version.is_null()) {
+                Some(version) => copy.node.set("apiVersion", version.clone()),
                 None => {
                     copy.node.remove("apiVersion");
                 }
@@ -481,6 +486,9 @@ fn apply_to_chosen(
         let before = object.id();
         if !apply_strategic(object, &copy, options, schema)? {
             gone.push(*index);
+        } else if with_target && object.node.get("apiVersion").is_none_or(Node::is_null) {
+            // The patch was given the version of its object, of which there is none.
+            object.node.set("apiVersion", Node::scalar("null", Tag::Null));
         }
         targets.changed(&before, object);
     }
@@ -519,12 +527,16 @@ fn apply_strategic(
         return Ok(false);
     }
     object.shared.settle(&mut object.node);
+    if strategic::removes(&patch.node, &["metadata", "annotations"]) {
+        object.forget();
+    }
     if let (false, Some(kind)) = (options.allow_kind_change, kind) {
         object.node.set("kind", kind);
     }
     let metadata = object.metadata_mut();
-    if let (false, Some(name)) = (options.allow_name_change, name) {
-        metadata.set("name", name);
+    if !options.allow_name_change {
+        // Lists may have none, and get one.
+        metadata.set("name", name.unwrap_or_else(|| Node::string("")));
     }
     match namespace.filter(|namespace| !namespace.is_null()) {
         Some(namespace) => metadata.set("namespace", namespace),

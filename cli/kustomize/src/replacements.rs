@@ -241,13 +241,22 @@ pub(crate) fn apply(set: &mut Set, replacements: &[Replacement]) -> Result<(), B
     for replacement in replacements {
         let fail =
             |message: String| BuildError::Invalid { place: replacement.place.clone(), message };
-        let value = match (&replacement.source, &replacement.value) {
-            (Some(source), _) => take(set, source).map_err(fail)?,
-            (None, Some(value)) => Node::scalar(raw(value), type_of(raw(value))).at(value.mark),
+        let mut value = match (&replacement.source, &replacement.value) {
+            (Some(source), _) => {
+                let from = find_source(set, source).map_err(fail)?;
+                Taken {
+                    from: Some((from, source)),
+                    node: take(&set.objects[from], source).map_err(fail)?,
+                }
+            }
+            (None, Some(value)) => Taken {
+                from: None,
+                node: Node::scalar(raw(value), type_of(raw(value))).at(value.mark),
+            },
             (None, None) => continue,
         };
         for target in &replacement.targets {
-            put(set, target, &value, replacement.mark, &mut copies).map_err(fail)?;
+            put(set, target, &mut value, replacement.mark, &mut copies).map_err(fail)?;
         }
     }
     set.objects.iter_mut().for_each(|object| object.shared.settle(&mut object.node));
@@ -261,7 +270,27 @@ fn identities(object: &Object) -> Vec<Id> {
     ids
 }
 
-fn take(set: &Set, source: &Source) -> Result<Node, String> {
+/// A value, and where it was taken from.
+struct Taken<'s> {
+    from: Option<(usize, &'s Source)>,
+    node: Node,
+}
+
+impl Taken<'_> {
+    /// A value that is no piece of one is the node itself for kustomize: where
+    /// that has changed, what is put next has.
+    fn settle(&mut self, object: &Object, index: usize) {
+        if let Some((from, source)) = self.from
+            && from == index
+            && source.options.delimiter.is_empty()
+            && let Ok(node) = take(object, source)
+        {
+            self.node = node;
+        }
+    }
+}
+
+fn find_source(set: &Set, source: &Source) -> Result<usize, String> {
     let wanted = &source.selector;
     let selected = |id: &Id| {
         (wanted.name.is_empty() || wanted.name == id.name)
@@ -269,19 +298,24 @@ fn take(set: &Set, source: &Source) -> Result<Node, String> {
                 || or_default(&wanted.namespace) == or_default(&id.namespace))
             && id.gvk.is_selected_by(&wanted.gvk)
     };
-    let found: Vec<&Object> =
-        set.objects.iter().filter(|object| identities(object).iter().any(selected)).collect();
-    let object = match found.as_slice() {
-        [object] => *object,
-        [] => return Err("the `source` of the replacement selects no object".to_owned()),
-        [first, second, ..] => {
-            return Err(format!(
-                "the `source` of the replacement selects `{}` and `{}`; make it select one",
-                first.id(),
-                second.id()
-            ));
-        }
-    };
+    let found: Vec<(usize, &Object)> = set
+        .objects
+        .iter()
+        .enumerate()
+        .filter(|(_, object)| identities(object).iter().any(selected))
+        .collect();
+    match found.as_slice() {
+        [(index, _)] => Ok(*index),
+        [] => Err("the `source` of the replacement selects no object".to_owned()),
+        [(_, first), (_, second), ..] => Err(format!(
+            "the `source` of the replacement selects `{}` and `{}`; make it select one",
+            first.id(),
+            second.id()
+        )),
+    }
+}
+
+fn take(object: &Object, source: &Source) -> Result<Node, String> {
     let parts = field_path::split(&source.field_path);
     let node = field_path::lookup(&object.node, &parts)?
         .filter(|node| match &node.value {
@@ -340,13 +374,13 @@ fn compile(selector: &Selector) -> Result<Compiled, String> {
 fn put(
     set: &mut Set,
     target: &Target,
-    value: &Node,
+    value: &mut Taken<'_>,
     mark: Mark,
     copies: &mut Copies,
 ) -> Result<(), String> {
     let select = compile(&target.select)?;
     let reject: Vec<Compiled> = target.reject.iter().map(compile).collect::<Result<_, _>>()?;
-    for object in &mut set.objects {
+    for (index, object) in set.objects.iter_mut().enumerate() {
         let ids = identities(object);
         let rejected = reject.iter().any(|reject| {
             (reject.selects_by_text && reject.matcher.matches_texts(object))
@@ -359,9 +393,10 @@ fn put(
             continue;
         }
         for path in &target.field_paths {
-            put_at(object, target, path, value, copies)
+            put_at(object, target, path, &value.node, copies)
                 .map_err(|message| format!("`{}`: {message}", object.id()))?;
             object.touch(mark, How::Field("replacements"));
+            value.settle(object, index);
         }
     }
     Ok(())

@@ -76,6 +76,8 @@ pub(crate) struct Object {
     pub(crate) touched: Vec<Touch>,
     /// Whether the OpenAPI document of a kustomization says that it has no namespace.
     outside_namespaces: bool,
+    /// Whether what a generator noted is gone.
+    is_forgetful: bool,
 }
 
 impl Object {
@@ -94,6 +96,7 @@ impl Object {
             variables: Vec::new(),
             touched: Vec::new(),
             outside_namespaces: false,
+            is_forgetful: false,
         }
     }
 
@@ -240,12 +243,30 @@ impl Object {
         });
     }
 
+    /// Forgets what it was and what is to become of it: its annotations, in
+    /// which kustomize keeps that, have been taken away as a whole.
+    pub(crate) fn forget(&mut self) {
+        self.is_forgetful = true;
+        self.needs_hash = false;
+        self.previous.clear();
+        self.prefixes.clear();
+        self.suffixes.clear();
+    }
+
+    /// Makes the annotations where kustomize would carry notes in them: they
+    /// can be found then, if empty. Empty ones are taken out at the end.
+    pub(crate) fn show_notes(&mut self) {
+        if self.has_notes() && self.node.at_path(&["metadata", "annotations"]).is_none() {
+            self.metadata_mut().set("annotations", Node::mapping());
+        }
+    }
+
     /// Whether kustomize would carry notes in this object's annotations now.
-    pub(crate) fn has_notes(&self) -> bool {
+    fn has_notes(&self) -> bool {
         !self.previous.is_empty()
             || !self.prefixes.is_empty()
             || !self.suffixes.is_empty()
-            || self.generated
+            || (self.generated && !self.is_forgetful)
     }
 
     /// Runs `set` at a field spec if it is about this object's kind.

@@ -62,6 +62,23 @@ fn is_end(line: &[u8]) -> bool {
         .is_some_and(|rest| rest.first().is_none_or(|byte| byte.is_ascii_whitespace()))
 }
 
+/// What stands before something that follows a document without a line that
+/// separates them: kustomize reads one document, and does not look further.
+pub(crate) fn before_rest<'b>(bytes: &'b [u8], error: &gitops_yaml::ReadError) -> Option<&'b [u8]> {
+    if error.reason != "did not find expected <document start>" {
+        return None;
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    let lines: usize = text
+        .split_inclusive('\n')
+        .take(usize::try_from(error.line).ok()?.checked_sub(1)?)
+        .map(str::len)
+        .sum();
+    let column = usize::try_from(error.column).ok()?.checked_sub(1)?;
+    let column: usize = text[lines..].chars().take(column).map(char::len_utf8).sum();
+    Some(&bytes[..lines + column])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

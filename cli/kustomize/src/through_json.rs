@@ -3,7 +3,7 @@
 //!
 //! Rules from kustomize v5.8: `MarshalJSON` and `UnmarshalJSON` of kyaml's RNode.
 
-use gitops_yaml::{Mark, Node, Style, Tag, Value};
+use gitops_yaml::{Mark, Node, Scalar, Style, Tag, Value};
 
 use crate::fieldspec::type_of;
 use crate::folded;
@@ -53,6 +53,33 @@ pub(crate) fn pass(node: &mut Node) {
     // Keys are for the caller to check.
     let _odd = folded::rewrite(node);
     settle(node);
+}
+
+/// Gives an item of a `List` the form that it has after it was JSON: all texts
+/// are quoted, nulls are written out. Other than in [`pass`], whole numbers
+/// keep their digits (`inlineAnyEmbeddedLists`, api/resource/factory.go).
+pub(crate) fn quote(node: &mut Node) -> Result<(), (Mark, String)> {
+    match &mut node.value {
+        Value::Scalar(_) => quote_scalar(node),
+        Value::Sequence(items) => items.iter_mut().try_for_each(quote),
+        Value::Mapping(entries) => entries.iter_mut().try_for_each(|(_, value)| quote(value)),
+    }
+}
+
+fn quote_scalar(node: &mut Node) -> Result<(), (Mark, String)> {
+    let json = node.to_json().map_err(|error| (node.mark, error.reason.to_string()))?;
+    let Value::Scalar(scalar) = &mut node.value else { return Ok(()) };
+    match json {
+        serde_json::Value::String(text) => {
+            *scalar = Scalar { text: text.into(), tag: Tag::Str, style: Style::DoubleQuoted };
+        }
+        number @ serde_json::Value::Number(_) => *node = Node::from_json(&number).at(node.mark),
+        other => {
+            scalar.text = other.to_string().into();
+            scalar.style = Style::Plain;
+        }
+    }
+    Ok(())
 }
 
 fn settle(node: &mut Node) {

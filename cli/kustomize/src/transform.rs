@@ -196,7 +196,11 @@ pub(crate) fn pairs(
     // The place of the first stands for them all.
     let Some(mark) = pairs.first().map(|(_, first)| first.mark) else { return Ok(()) };
     let about = ByType::new(specs, &set.objects);
+    let looks = specs.iter().any(|spec| spec.path == "metadata/annotations" && !spec.create);
     parallel::each(&mut set.objects, |index, object| {
+        if looks {
+            object.show_notes();
+        }
         let mut added = 0;
         let mut met = false;
         // Of several pairs that fail, the first object's first one is told.
@@ -381,7 +385,6 @@ fn images_of(
     let mut texts = Vec::new();
     visit_images(object, index, about, &mut |node: &mut Node| {
         match &node.value {
-            Value::Scalar(scalar) if scalar.tag == Tag::Null => {}
             Value::Scalar(scalar) => texts.push(scalar.text.clone()),
             _ => return Err("expected a scalar".to_owned()),
         }
@@ -463,10 +466,8 @@ fn update_containers(node: &mut Node, update: &mut fieldspec::Set<'_>) -> Result
     }
 }
 
+/// A null has the text as which it is written.
 fn update_image(node: &mut Node, image: &Image, pattern: &ImageName) -> Result<(), String> {
-    if node.is_null() {
-        return Ok(());
-    }
     let Value::Scalar(scalar) = &node.value else {
         return Err("expected a scalar".to_owned());
     };

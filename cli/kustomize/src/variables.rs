@@ -176,7 +176,7 @@ pub(crate) fn resolve(
         return Ok(());
     }
     let made = AtomicUsize::new(0);
-    set.apply(specs, Create::Nothing, &|node: &mut Node, touches| {
+    let outcome = set.apply(specs, Create::Nothing, &|node: &mut Node, touches| {
         let mut replace = |node: &mut Node| -> Result<(), String> {
             let marks = replace(node, &values)?;
             touches.extend(marks.into_iter().map(|mark| (mark, How::Field("vars"))));
@@ -196,7 +196,9 @@ pub(crate) fn resolve(
             }
         }
         Ok(())
-    })
+    });
+    set.objects.iter_mut().for_each(|object| object.shared.settle(&mut object.node));
+    outcome
 }
 
 /// A value as kustomize's variables see it: whole numbers in decimals, other

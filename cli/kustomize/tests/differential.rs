@@ -16,10 +16,14 @@ mod dice;
 mod disk;
 #[path = "differential/fields.rs"]
 mod fields;
+#[path = "differential/fragments.rs"]
+mod fragments;
 #[path = "differential/kinds.rs"]
 mod kinds;
 #[path = "differential/layers.rs"]
 mod layers;
+#[path = "differential/manifests.rs"]
+mod manifests;
 #[path = "differential/patches.rs"]
 mod patches;
 #[path = "differential/peer.rs"]
@@ -44,6 +48,8 @@ const SEED: u64 = 4;
 const CASES: u64 = 300;
 /// Of those that differ, so many are made small and printed.
 const SHOWN: usize = 8;
+/// Builds with kustomize that making one case small may take.
+const TRIES: usize = 500;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
@@ -160,6 +166,9 @@ fn work(program: &Path, seed: u64, next: &AtomicU64, end: u64, tally: &Mutex<Tal
         };
         if show {
             let text = explain(&peer, &case, how);
+            println!(
+                "\n======== GITOPS_KUSTOMIZE_SEED={seed} GITOPS_KUSTOMIZE_CASE={number}\n{text}"
+            );
             let mut tally = tally.lock().unwrap();
             let entry = tally.different.iter_mut().find(|(case, _)| *case == number);
             entry.unwrap().1 = text;
@@ -190,7 +199,7 @@ fn is_unsettled(peer: &Peer, case: &Case, first: &End) -> bool {
 /// The case, made small, and what both make of it.
 fn explain(peer: &Peer, case: &Case, how: &str) -> String {
     let fails = |case: &Case| difference(&ours(case), &peer.build(case)) == Some(how);
-    let small = shrink::shrink(case, 1500, &fails);
+    let small = shrink::shrink(case, TRIES, &fails);
     format!("{how}, {}", shown_case(&small, &ours(&small), &peer.build(&small)))
 }
 
@@ -200,7 +209,7 @@ fn alone(peer: &Peer, case: &Case, own: &End, theirs: &End) -> String {
     let End::Failed(text) = theirs else { return shown_case(case, own, theirs) };
     let why = reason(text);
     let same = |case: &Case| matches!(peer.build(case), End::Failed(text) if reason(&text) == why);
-    let small = shrink::shrink(case, 1500, &same);
+    let small = shrink::shrink(case, TRIES, &same);
     shown_case(&small, &ours(&small), &peer.build(&small))
 }
 

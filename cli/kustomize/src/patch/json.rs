@@ -61,8 +61,9 @@ fn read_operation(node: &Node) -> Result<Operation, (Node, String)> {
     })
 }
 
-/// Spells booleans as JSON does: for the library that reads JSON patches,
-/// `yes` and `on` are booleans, as values and as keys.
+/// Spells words as JSON does: for the library that reads JSON patches, `yes`
+/// and `on` are booleans, as values and as keys. A text is not folded any more,
+/// and what was left out is null.
 pub(crate) fn settle_words(node: &mut Node) {
     match &mut node.value {
         Value::Scalar(scalar) => {
@@ -71,6 +72,10 @@ pub(crate) fn settle_words(node: &mut Node) {
                 let yes = ["true", "yes", "on", "y"].iter().any(is);
                 scalar.text = if yes { "true" } else { "false" }.into();
                 scalar.style = Style::Plain;
+            } else if scalar.tag == Tag::Null {
+                scalar.style = Style::Plain;
+            } else if scalar.style == Style::Folded {
+                scalar.style = Style::Literal;
             }
         }
         Value::Sequence(items) => items.iter_mut().for_each(settle_words),

@@ -25,6 +25,14 @@ pub(crate) fn merge(object: &mut Node, patch: &Node, schema: &Schema) -> Result<
     Ok(!matches!(outcome, Outcome::Gone))
 }
 
+/// Whether a merge with `patch` leaves nothing of what an object had at `path`.
+pub(crate) fn removes(patch: &Node, path: &[&str]) -> bool {
+    let Some((name, rest)) = path.split_first() else { return false };
+    let Some(below) = patch.get(name) else { return false };
+    let replaced = below.get(DIRECTIVE).map(crate::resource::raw);
+    below.is_null() || matches!(replaced, Some("replace" | "delete")) || removes(below, rest)
+}
+
 /// Where a merge takes from.
 #[derive(Clone, Copy)]
 enum Source<'p> {

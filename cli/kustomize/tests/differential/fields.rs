@@ -181,7 +181,7 @@ impl Maker {
             self.set_affix("nameSuffix", suffix);
         }
         if self.dice.chance(15) {
-            let text = self.fill("labels:\n*- pairs:\n    {labels-plain}\n  ?includeSelectors: {true|false}\n  ?includeTemplates: {true|false}\n  ??fields:\n    *- path: {spec/labels|metadata/labels|spec/template/metadata/labels|spec/x/y}\n      create: {true|false}\n      ?kind: {Widget|Deployment|Gadget}");
+            let text = self.fill("labels:\n*- pairs:\n    {labels-plain}\n  ?includeSelectors: {true|false}\n  ?includeTemplates: {true|false}\n  ??fields:\n    - path: {spec/labels|metadata/labels|spec/template/metadata/labels|spec/x/y}\n      create: true\n      ?kind: {Widget|Deployment|Gadget}");
             self.fields.push(text);
         }
         if self.dice.chance(10) {
@@ -287,7 +287,7 @@ impl Maker {
             return;
         }
         let text = self.fill(
-            "?nameReference:\n  - kind: {ConfigMap|Secret|Service|Widget}\n    ?version: v1\n    fieldSpecs:\n      *- path: {configRef/name|spec/a|spec/list/name|spec/b/c}\n        kind: {Widget|Gadget|Cluster}\n        ??create: true\n?commonLabels:\n  - path: spec/{labels|selector}\n    create: {true|false}\n    kind: {Widget|Gadget}\n?commonAnnotations:\n  - path: spec/annotations\n    create: true\n    kind: Widget\n?images:\n  - path: {image|spec/containers/image|spec/containers[]/image|items/value}\n    ?kind: {Gadget|Cluster}\n?replicas:\n  - path: replicas\n    kind: Gadget\n    ?create: true\n?namePrefix:\n  - path: {metadata/name|spec/a}\n    ?kind: {Widget|Gadget}\n?nameSuffix:\n  - path: spec/a\n    kind: Widget\n?namespace:\n  - path: {metadata/namespace|spec/namespace}\n    kind: {Widget|Gadget}\n    create: true\n?varReference:\n  - path: {spec/a|spec|metadata/annotations|data}\n    kind: {Widget|ConfigMap|Gadget}\n??templateLabels:\n  - path: spec/template/metadata/labels\n    kind: Cluster\n    create: true\n??labels:\n  - path: spec/x\n    kind: Widget\n    create: true",
+            "?nameReference:\n  - kind: {ConfigMap|Secret|Service|Widget}\n    ?version: v1\n    fieldSpecs:\n      *- path: {configRef/name|spec/a|spec/list/name|spec/b/c}\n        kind: {Widget|Gadget|Cluster}\n        ??create: true\n?commonLabels:\n  - path: spec/{labels|selector}\n    create: true\n    kind: {Widget|Gadget}\n?commonAnnotations:\n  - path: spec/annotations\n    create: true\n    kind: Widget\n?images:\n  - path: {image|spec/containers/image|spec/images[]/image|items/value}\n    ?kind: {Gadget|Cluster}\n?replicas:\n  - path: replicas\n    kind: Gadget\n    ?create: true\n?namePrefix:\n  - path: {metadata/name|spec/a}\n    ?kind: {Widget|Gadget}\n?nameSuffix:\n  - path: spec/a\n    kind: Widget\n?namespace:\n  - path: {metadata/namespace|spec/namespace}\n    kind: {Widget|Gadget}\n    create: true\n?varReference:\n  - path: {spec/a|spec|metadata/annotations|data}\n    kind: {Widget|ConfigMap|Gadget}\n??templateLabels:\n  - path: spec/template/metadata/labels\n    kind: Cluster\n    create: true\n??labels:\n  - path: spec/x\n    kind: Widget\n    create: true",
         );
         let name = format!("config{}.yaml", self.number());
         self.write(&name, &text);

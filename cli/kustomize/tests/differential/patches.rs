@@ -3,7 +3,7 @@
 use crate::layers::{Known, Maker, as_json};
 use crate::template::Words;
 
-const POD_PATCH: &str = "?metadata:\n  ?labels:\n    {labels-patch}\n  ?annotations:\n    {labels-patch}\nspec:\n  ??$setElementOrder/containers:\n    - name: {sidecar|app}\n    - name: {app|web}\n  ?containers:\n    - name: {container}\n      {container-patch}\n    ??- name: {container}\n      {container-patch}\n    ??- $patch: {delete|replace|merge}\n      ?name: sidecar\n  ??initContainers:\n    - name: init\n      {container-patch}\n  ??volumes:\n    - name: {config|data|new}\n      ?$patch: delete\n      ?emptyDir: {}\n      ??configMap: null\n      ??$retainKeys: [name, emptyDir]\n  ??tolerations:\n    - key: {a|c}\n  ??nodeSelector: {none}\n  ??nodeSelector:\n    $patch: {replace|delete|merge}\n    x: a\n  ??imagePullSecrets:\n    - name: {a|web}\n  ??serviceAccountName: {web|null}\n  ??affinity: null\n  ??hostAliases:\n    - ip: 1.2.3.4\n      ?hostnames: [c]\n    ?- ip: 5.6.7.8\n  ??topologySpreadConstraints:\n    - maxSkew: 2\n      topologyKey: {zone|host}\n      ?whenUnsatisfiable: DoNotSchedule";
+const POD_PATCH: &str = "?metadata:\n  ?labels:\n    {labels-patch}\n  ?annotations:\n    {labels-patch}\nspec:\n  ??$setElementOrder/containers:\n    - name: {sidecar|app}\n    - name: {app|web}\n  ?containers:\n    - name: {container}\n      {container-patch}\n    ??- name: {container}\n      {container-patch}\n    ??- $patch: {delete|replace|merge}\n      ?name: sidecar\n  ??initContainers:\n    - name: init\n      {container-patch}\n  ??volumes:\n    - name: {config|data|new}\n      ?$patch: delete\n      ?emptyDir: {}\n      ??configMap: null\n      ??$retainKeys: [name, emptyDir]\n  ??tolerations:\n    - key: {a|c}\n  ??nodeSelector: {nothing}\n  ??nodeSelector:\n    $patch: {replace|delete|merge}\n    x: a\n  ??imagePullSecrets:\n    - name: {a|web}\n  ??serviceAccountName: {web|null}\n  ??affinity: null\n  ??hostAliases:\n    - ip: 1.2.3.4\n      ?hostnames: [c]\n    ?- ip: 5.6.7.8\n  ??topologySpreadConstraints:\n    - maxSkew: 2\n      topologyKey: {zone|host}\n      ?whenUnsatisfiable: DoNotSchedule";
 
 impl Maker {
     /// `patches` and the two older fields.
@@ -73,7 +73,7 @@ impl Maker {
         } else {
             let named = !targeted || self.dice.chance(60);
             let mut patch = self.merge_patch(&known, named);
-            if self.dice.chance(10) {
+            if self.dice.chance(if targeted { 1 } else { 10 }) {
                 let other = self.dice.pick(&self.known).clone();
                 let more = self.merge_patch(&other, true);
                 patch = format!("{patch}---\n{more}");
@@ -132,12 +132,12 @@ impl Maker {
         for _ in 0..=self.dice.roll(3) {
             let template = known.kind.template();
             let operation = match (self.dice.roll(24), template) {
-                _ if wide && !self.dice.chance(3) => self.line("{json-any}"),
+                _ if wide && !self.dice.chance(1) => self.line("{json-any}"),
                 (0..=7, Some(at)) => self.line("{json-template}").replace("AT", at),
                 (8..=11, Some("spec/template")) => self.line("{json-spec}"),
                 (12, _) => format!("op: test\npath: /kind\nvalue: {}", known.kind.kind),
-                (13..=15, _) if known.kind.kind == "ConfigMap" => self.line("{json-data}"),
-                (16, _) => self.line("{json-risky}"),
+                (13, _) if known.kind.kind == "ConfigMap" => self.line("{json-data}"),
+                (16, _) if self.dice.chance(25) => self.line("{json-risky}"),
                 _ => self.line("{json-any}"),
             };
             operations.push(operation);
@@ -185,7 +185,7 @@ impl Maker {
             ("CronJob", _) => format!("spec:\n  ?schedule: x\n  ?jobTemplate:\n    spec:\n      template:\n{}", indented(POD_PATCH, 8)),
             (_, Some(_)) => format!("spec:\n  ?replicas: {{small}}\n  ??strategy:\n    $retainKeys: [type]\n    type: Recreate\n  ??selector:\n    matchLabels:\n      {{labels-patch}}\n  template:\n{}", indented(POD_PATCH, 4)),
             ("Pod", _) => POD_PATCH.split_once("spec:\n").map_or(String::new(), |(_, rest)| format!("spec:\n{rest}")),
-            ("ConfigMap" | "Secret", _) => "?data:\n  {labels-patch}\n??stringData:\n  {strings}\n??data: {none}\n??data:\n  $patch: replace\n  n: x\n??binaryData:\n  bin: null\n??immutable: true\n??type: {x|null}".to_owned(),
+            ("ConfigMap" | "Secret", _) => "?data:\n  {labels-patch}\n??stringData:\n  {strings}\n??data: {nothing}\n??data:\n  $patch: replace\n  n: x\n??binaryData:\n  bin: null\n??immutable: true\n??type: {x|null}".to_owned(),
             ("Service", _) => "spec:\n  ?ports:\n    - port: {80|443|9090}\n      ?name: {http|x}\n      ?$patch: delete\n      ?targetPort: {port}\n  ?selector:\n    {labels-patch}\n  ??type: null\n  ??$patch: replace".to_owned(),
             ("ServiceAccount", _) => "?secrets:\n  - name: {a|web}\n    ?$patch: delete\n?imagePullSecrets:\n  - name: {a|b}".to_owned(),
             ("Ingress", _) => "spec:\n  ?rules:\n    - host: {b|c}.example.com\n  ?tls: null\n  ??ingressClassName: x\n  ??defaultBackend:\n    {tree}".to_owned(),

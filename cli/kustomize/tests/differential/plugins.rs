@@ -32,7 +32,12 @@ impl Maker {
         let source = self.dice.pick(&self.known).clone();
         let mut text;
         if self.dice.chance(12) {
-            text = self.fill("sourceValue: {text}");
+            // Not what looks like a number: kustomize leaves the field that it
+            // makes for one without a type, and what that is then depends on
+            // whether a patch passes over the object afterwards
+            // (IsYaml1_1NonString in FieldSetter, kyaml/yaml/fns.go). We type it
+            // at once.
+            text = self.fill("sourceValue: {plain}");
         } else {
             text = format!("source:\n  kind: {}\n", source.kind.kind);
             let name = source.name().to_owned();
@@ -48,7 +53,8 @@ impl Maker {
                         "spec.template.spec.containers.0.name",
                         "spec.template.spec.containers.[name=app].image",
                     ]),
-                    _ => paths.push("metadata.namespace"),
+                    _ if !source.namespace().is_empty() => paths.push("metadata.namespace"),
+                    _ => {}
                 }
                 text.push_str(&format!("  fieldPath: {}\n", self.dice.pick(&paths)));
             }
@@ -105,7 +111,7 @@ impl Maker {
             let path = self.dice.pick(&paths).clone();
             text.push_str(&format!("- {path}\n"));
         }
-        if self.dice.chance(85) {
+        if self.dice.chance(95) {
             text.push_str("options:\n  create: true\n");
             if self.dice.chance(10) {
                 text.push_str("  delimiter: '-'\n  index: 1\n");

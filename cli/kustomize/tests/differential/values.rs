@@ -1,12 +1,21 @@
-//! Words of the templates that mean the same everywhere: values that are
-//! awkward to read or to write, and pieces of manifests.
+//! Words of the templates that mean the same everywhere; here those for values
+//! that are awkward to read or to write.
 
-/// The alternatives of a word; each may hold further holes.
+use crate::{fragments, manifests};
+
+/// Words and their alternatives; each may hold further holes.
+pub type Table = &'static [(&'static str, &'static [&'static str])];
+
+/// The alternatives of a word.
 pub fn alternatives(word: &str) -> Option<&'static [&'static str]> {
-    TABLE.iter().find(|(name, _)| *name == word).map(|(_, alternatives)| *alternatives)
+    [WORDS, manifests::WORDS, fragments::WORDS]
+        .into_iter()
+        .flatten()
+        .find(|(name, _)| *name == word)
+        .map(|(_, alternatives)| *alternatives)
 }
 
-const TABLE: &[(&str, &[&str])] = &[
+const WORDS: Table = &[
     ("any", &["{text}", "{text}", "{odd}", "{number}", "{boolean}", "{small}", "{block}"]),
     ("text", &["{plain}", "{plain}", "{quoted}", "{unicode}", "{long}"]),
     // Text that is a string whatever reads it.
@@ -219,7 +228,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "<<",
             "=",
             "!!null",
-            "\"\\x7f\"",
+            "{unprintable}",
             "\"\\u0001\"",
             "!!bool \"true\"",
             "[1, null, ~]",
@@ -270,9 +279,6 @@ const TABLE: &[(&str, &[&str])] = &[
             "0o8",
             "1e400",
             "1e-400",
-            ".inf",
-            "-.Inf",
-            ".nan",
             "1__0",
             "_1",
             "1_",
@@ -287,6 +293,10 @@ const TABLE: &[(&str, &[&str])] = &[
             "12345678.9",
         ],
     ),
+    // Nothing that JSON, or its reader, can hold.
+    ("unprintable", &["\"\\x7f\"", ".inf", "-.Inf", ".nan"]),
+    // Keys that are no strings.
+    ("typed-key", &["on", "y", "1", "1.5", "true", "0o7"]),
     ("boolean", &["true", "false", "True", "FALSE", "yes", "off"]),
     ("small", &["0", "1", "2", "3", "5", "8", "10"]),
     (
@@ -310,12 +320,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "oddkey",
         &[
             "\"yes\"",
-            "on",
-            "y",
             "\"1\"",
-            "1",
-            "1.5",
-            "true",
             "'null'",
             "\"a b\"",
             "'a: b'",
@@ -328,8 +333,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "'#'",
             "\"x y z\"",
             "\"1e3\"",
-            "0o7",
             "'<<'",
+            "{typed-key}",
             "\"😀\"",
             "\"a-very-long-key-a-very-long-key-a-very-long-key-a-very-long-key-a-very-long-key-a-very-long-key-a-very-long-key-a-very-long-key-a-very\"",
         ],
@@ -356,294 +361,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "x: {any} # tail\n# own line\ny: {any}\n\nz:\n# before an item\n- {any} # after\n- {any}",
         ],
     ),
-    ("one", &["a", "b", "c", "d"]),
-    ("container", &["app", "app", "sidecar", "web", "init"]),
-    (
-        "image",
-        &[
-            "nginx",
-            "nginx:1.7.9",
-            "nginx:latest",
-            "docker.io/library/nginx:1",
-            "gcr.io/a/b:v1",
-            "localhost:5000/app",
-            "localhost:5000/app:v2",
-            "app",
-            "app:1.0",
-            "app@sha256:24a0c4b4a4c0eb97a1aabb8e29f18e917d05abfe1b7a7c07857230879ce7d3d3",
-            "nginx:1@sha256:24a0c4b4a4c0eb97a1aabb8e29f18e917d05abfe1b7a7c07857230879ce7d3d3",
-            "\"nginx:1\"",
-            "busybox:1.36",
-            "nginx-extra:1",
-            "$(IMAGE)",
-            "nginx:1.0-alpine_x",
-        ],
-    ),
+    // Nothing, and a mapping.
+    ("nothing", &["null", "{}", "~"]),
     ("none", &["null", "{}", "~", "[]"]),
-    ("port", &["80", "443", "8080", "\"http\"", "9090", "0x50"]),
-    (
-        "label-value",
-        &[
-            "web", "db", "api", "frontend", "\"1\"", "\"true\"", "v1", "'yes'", "\"\"", "a_b",
-            "1.2", "x", "\"on\"", "web", "web", "db",
-        ],
-    ),
-    ("delimiter", &["'-'", "'/'", "':'", "\".\"", "a"]),
-    ("name-pattern", &[".*", "web", "w.*", "web|db", "\"[a-d].*\"", "^a", "'a|.*-v2'"]),
-    ("kind-pattern", &["Deployment", "Depl.*", "\".*Set\"", "ConfigMap", "'ConfigMap|Secret'"]),
-    ("label-string", &["web", "db", "\"1\"", "\"true\"", "'yes'", "\"\"", "'on'", "\"0x1\""]),
-    (
-        "labels",
-        &[
-            "app: {web|db|api|w}",
-            "app: {web|db}\n?tier: {label-value}\n??env: {label-value}",
-            "*{app|tier|env|app.kubernetes.io/name}: {label-value}",
-            "tier: {label-value}",
-        ],
-    ),
-    (
-        "annotations",
-        &[
-            "note: {string}",
-            "*{note|url|a/b|checksum|app}: {string}",
-            "note: {quoted}\n?config.kubernetes.io/x: {quoted}",
-            "checksum: {quoted}\n??kubectl.kubernetes.io/last-applied-configuration: '{\"a\": 1}'",
-        ],
-    ),
-    // In kustomizations these must be strings.
-    (
-        "strings-plain",
-        &[
-            "*{note|url|a/b|checksum|app}: {quoted}",
-            "note: {plain}",
-            "a: {long}\nb: {quoted}",
-            "x: {unicode}",
-        ],
-    ),
-    (
-        "labels-plain",
-        &["app: {web|x}", "*{team|tier|env}: {label-string}", "team: {label-string}\n?app: web"],
-    ),
-    (
-        "literal-a",
-        &[
-            "a={small}",
-            "a=b",
-            "\"a=b c\"",
-            "'a=\"q\"'",
-            "a=",
-            "\"a='q'\"",
-            "a=b=c",
-            "'a=x: y'",
-            "a=😀",
-            "\"a=two\\nlines\"",
-            "'a=true'",
-        ],
-    ),
-    (
-        "literal-b",
-        &[
-            "b=yes",
-            "b=1.0",
-            "b.c=null",
-            "\"b= lead\"",
-            "\"b=trail \"",
-            "B_C=$(VAR_A)",
-            "'b=#x'",
-            "b=\"x\"",
-            "b=0x1f",
-        ],
-    ),
-    (
-        "literal-c",
-        &[
-            "c=hello",
-            "c-d=x",
-            "c.txt=y",
-            "\"c=a\\tb\"",
-            "c=the quick brown fox jumps over the lazy dog and runs on through the wide field until dark",
-        ],
-    ),
-    ("literal-d", &["d=1", "D=2", "d= ", "d=~", "d", "=d", "a=again", "\"x y=1\"", "é=1", "d=\\n"]),
-    (
-        "image-name",
-        &[
-            "nginx",
-            "nginx",
-            "app",
-            "localhost:5000/app",
-            "gcr.io/a/b",
-            "busybox",
-            "docker.io/library/nginx",
-            "ngin.",
-            ".*",
-        ],
-    ),
-    ("image-new", &["nginx", "reg.example.com:5000/x/nginx", "app", "a/b", "'1'"]),
-    ("image-tag", &["v2", "\"1.0\"", "latest", "'1'", "1.2.3-x", "\"0x1\"", "\"1e3\""]),
-    (
-        "labels-patch",
-        &[
-            "app: {label-value}",
-            "x: {quoted}",
-            "{app|tier|a|b}: null",
-            "a: {string}\n?b: null",
-            "$patch: {replace|merge|delete}\nn: a",
-            "note: {string}",
-        ],
-    ),
-    (
-        "container-patch",
-        &[
-            "image: {image}",
-            "?image: {image}\n?env:\n  - name: {ENV_A|ENV_B|NEW}\n    value: {string}\n  ??- name: ENV_B\n    $patch: delete\n  ??- $patch: replace",
-            "$patch: delete",
-            "?image: null\n?args: [{quoted}]\n?command: null",
-            "ports:\n  - containerPort: {80|8080|9090}\n    ?name: {http|new}\n    ?protocol: {TCP|UDP}\n    ??$patch: delete",
-            "?volumeMounts:\n  - mountPath: /etc/{a|b}\n    name: {config|new}\n    ??$patch: delete\n?resources:\n  limits: {cpu: \"2\"}\n  ??requests: null",
-            "envFrom:\n  - configMapRef:\n      name: x\n??env: []",
-            "??$setElementOrder/env:\n  - name: NEW\n  - name: ENV_A\nenv:\n  - name: NEW\n    value: {quoted}\n  ??- name: ENV_A\n    valueFrom: null\n    value: x",
-            "??livenessProbe:\n  $retainKeys: [exec]\n  exec: {command: [x]}\nimage: x",
-        ],
-    ),
-    (
-        "tree-patch",
-        &[
-            "{tree}",
-            "a: {any}\n?b: null\n?list:\n  - name: {one}\n    value: {any}",
-            "$patch: {replace|merge|delete}\na: {any}",
-            "b: {any}\n??$retainKeys: [b]",
-            "a:\n  b:\n    c: {any}",
-        ],
-    ),
-    (
-        "target-labels",
-        &[
-            "app=web",
-            "app=db,tier=x",
-            "\"app in (web, db)\"",
-            "app!=web",
-            "\"!app\"",
-            "tier",
-            "app==api",
-            "\"env notin (x)\"",
-            "app.kubernetes.io/name=web",
-        ],
-    ),
-    ("target-annotations", &["note=hello", "note", "\"!note\"", "\"a/b in (x,y)\"", "checksum"]),
-    (
-        "json-any",
-        &[
-            "op: add\npath: /metadata/annotations\nvalue:\n  {strings}",
-            "op: add\npath: /metadata/labels\nvalue: {app: x}",
-            "op: replace\npath: /metadata/name\nvalue: {web|new}",
-            "op: add\npath: /spec\nvalue:\n  {tree}",
-            "op: add\npath: /metadata/labels\nvalue:\n  {labels}",
-            "op: add\npath: /x\nvalue: {any}",
-            "op: add\npath: /metadata/annotations\nvalue: {a~1b: c}",
-            "op: add\npath: /metadata/namespace\nvalue: {prod|new}",
-            "op: add\npath: \"/a~1b\"\nvalue: [{quoted}, {number}]",
-        ],
-    ),
-    (
-        "json-template",
-        &[
-            "op: replace\npath: /AT/spec/containers/0/image\nvalue: {image}",
-            "op: add\npath: /AT/spec/containers/-\nvalue:\n  name: more\n  image: {image}",
-            "op: add\npath: /AT/spec/containers/0\nvalue: {name: first}",
-            "op: add\npath: /AT/spec/containers/0/env\nvalue:\n  - name: A\n    value: {quoted}",
-            "op: remove\npath: /AT/spec/containers/0/image",
-            "op: test\npath: /AT/spec/containers/0/name\nvalue: {app|web}",
-            "op: move\nfrom: /AT/spec/containers/0/image\npath: /AT/spec/moved",
-            "op: copy\nfrom: /AT/spec/containers/0\npath: /AT/spec/containers/-",
-            "op: add\npath: /AT/spec/nodeSelector\nvalue: {}",
-            "op: add\npath: /AT/spec/x\nvalue: {any}",
-            "op: remove\npath: /AT/spec/containers/0",
-            "op: replace\npath: /AT/spec/containers/0/args/0\nvalue: {string}",
-            "op: add\npath: /AT/spec/containers/1\nvalue: {name: x}",
-        ],
-    ),
-    (
-        "json-spec",
-        &[
-            "op: add\npath: /spec/replicas\nvalue: {small}",
-            "op: replace\npath: /spec/replicas\nvalue: 7",
-            "op: add\npath: /spec/strategy\nvalue: {type: Recreate}",
-            "op: remove\npath: /spec/template",
-        ],
-    ),
-    (
-        "json-data",
-        &[
-            "op: add\npath: /data/new\nvalue: {quoted}",
-            "op: remove\npath: /data/a",
-            "op: add\npath: /data\nvalue:\n  {strings}",
-            "op: replace\npath: /data/a\nvalue: {string}",
-        ],
-    ),
-    (
-        "json-risky",
-        &[
-            "op: remove\npath: /metadata/labels/app",
-            "op: add\npath: /spec/a/b/c\nvalue: 1",
-            "op: remove\npath: /data",
-            "op: test\npath: /metadata/name\nvalue: web",
-            "op: replace\npath: /spec/list/0\nvalue: x",
-            "op: add\npath: /spec/list/-\nvalue: {any}",
-            "op: add\npath: metadata\nvalue: 1",
-            "op: bad\npath: /x",
-            "op: remove\npath: /spec",
-            "op: add\npath: ''\nvalue: {}",
-            "op: move\nfrom: /metadata/labels\npath: /metadata/annotations",
-            "op: add\npath: /x",
-            "op: replace\npath: /kind\nvalue: Other",
-        ],
-    ),
-    (
-        "selector",
-        &[
-            "matchLabels:\n  {labels}\n??matchExpressions:\n  - key: env\n    operator: In\n    values: [{label-value}, {label-value}]",
-        ],
-    ),
-    (
-        "env",
-        &[
-            "*- name: {ENV_A|ENV_B|ENV_C|LOG_LEVEL}\n  value: {string}",
-            "- name: ENV_A\n  value: {quoted}\n?- name: ENV_B\n  valueFrom:\n    configMapKeyRef:\n      name: {ref:ConfigMap}\n      key: {a|b|c}\n?- name: ENV_C\n  valueFrom:\n    secretKeyRef:\n      name: {ref:Secret}\n      key: a\n      ?optional: {boolean}\n??- name: ENV_D\n  valueFrom: { fieldRef: { fieldPath: metadata.name } }\n?- name: ENV_E\n  value: \"$(VAR_A) and $(VAR_B)\"",
-        ],
-    ),
-    (
-        "containers",
-        &[
-            "- name: app\n  image: {image}\n  {container-rest}\n?- name: sidecar\n  image: {image}\n  ?{container-rest}",
-            "- image: {image}\n  name: app\n  {container-rest}",
-            "- name: {container}\n  image: {image}\n  {container-rest}\n??- name: extra\n  image: {image}",
-        ],
-    ),
-    (
-        "container-rest",
-        &[
-            "?command: [\"/bin/sh\", \"-c\", {quoted}]\n?args:\n  *- {quoted}\n  ??- $(VAR_A)\n?env:\n  {env}\n?envFrom:\n  - configMapRef:\n      name: {ref:ConfigMap}\n  ?- secretRef:\n      name: {ref:Secret}\n    ?prefix: X_\n?ports:\n  - containerPort: {80|8080}\n    ?name: http\n    ??protocol: TCP\n  ?- containerPort: 9090\n    name: metrics\n?volumeMounts:\n  - name: {config|data|secret}\n    mountPath: /etc/{a|b|c}\n    ?readOnly: {boolean}\n    ??subPath: {a|b}\n??resources:\n  limits: {cpu: 1, memory: \"{small}Gi\"}\n  ?requests:\n    cpu: {100m|0.5|1}\n??livenessProbe:\n  httpGet:\n    path: /{a|b}\n    port: {port}\n??securityContext: {}\n??lifecycle:\n",
-        ],
-    ),
-    (
-        "volumes",
-        &[
-            "?- name: config\n  configMap:\n    name: {ref:ConfigMap}\n    ?items:\n      - key: a\n        path: b\n    ??defaultMode: 0644\n?- name: secret\n  secret:\n    secretName: {ref:Secret}\n?- name: data\n  persistentVolumeClaim:\n    claimName: {ref:PersistentVolumeClaim}\n??- name: all\n  projected:\n    sources:\n      - configMap:\n          name: {ref:ConfigMap}\n      - secret:\n          name: {ref:Secret}\n??- name: tmp\n  emptyDir: {}\n??- name: csi\n  csi:\n    driver: x\n    nodePublishSecretRef:\n      name: {ref:Secret}",
-        ],
-    ),
-    (
-        "pod",
-        &[
-            "containers:\n  {containers}\n?volumes:\n  {volumes}\n?serviceAccountName: {ref:ServiceAccount}\n??initContainers:\n  - name: init\n    image: {image}\n    ?env:\n      {env}\n??imagePullSecrets:\n  - name: {ref:Secret}\n??nodeSelector:\n  {labels}\n??affinity:\n  podAntiAffinity:\n    requiredDuringSchedulingIgnoredDuringExecution:\n      - labelSelector:\n          matchLabels:\n            {labels}\n        topologyKey: x\n    ?preferredDuringSchedulingIgnoredDuringExecution:\n      - weight: 1\n        podAffinityTerm:\n          labelSelector:\n            matchLabels:\n              app: web\n??tolerations:\n  *- key: {a|b}\n    operator: Exists\n??hostAliases:\n  - ip: 1.2.3.4\n    hostnames: [a, b]\n??topologySpreadConstraints:\n  - maxSkew: 1\n    topologyKey: zone\n    ?labelSelector:\n      matchLabels:\n        {labels}\n??restartPolicy: {Never|OnFailure|Always}\n??priorityClassName: {ref:PriorityClass}\n??terminationGracePeriodSeconds: {small}",
-        ],
-    ),
-    (
-        "template",
-        &[
-            "metadata:\n  labels:\n    {labels}\n  ?annotations:\n    {annotations}\n  ??creationTimestamp: null\nspec:\n  {pod}",
-            "metadata:\n  labels: &labels\n    {labels}\nspec:\n  {pod}",
-            "metadata:\n  ?labels:\n    {labels}\nspec:\n  {pod}",
-        ],
-    ),
 ];
