@@ -18,6 +18,13 @@ pub(crate) fn rewrite(object: &mut Node) -> Result<(), Node> {
     }
 }
 
+/// Whether a mapping has a value that is folded.
+pub(crate) fn any_in(mapping: &Node) -> bool {
+    let is_folded =
+        |node: &Node| matches!(&node.value, Value::Scalar(scalar) if scalar.style == Style::Folded);
+    mapping.entries().iter().any(|(_, value)| is_folded(value))
+}
+
 /// The first key below the top of an object that is no string.
 pub(crate) fn odd_key(object: &Node) -> Option<&Node> {
     fn within(node: &Node) -> Option<&Node> {

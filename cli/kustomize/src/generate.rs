@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{BuildError, Place, Several};
 use crate::fieldspec::{put, type_of};
 use crate::files::{Files, Reference};
+use crate::folded;
 use crate::go_json;
 use crate::kustomization::{Generator, GeneratorOptions};
 use crate::resource::{Behavior, NEEDS_HASH, Object, child_mapping, raw};
@@ -327,7 +328,15 @@ pub(crate) fn hash(object: &Node) -> Result<String, JsonError> {
     Ok(hash)
 }
 
+/// A field as the hash takes it: a mapping is written and read again
+/// (`getNodeValues`, api/hasher/hasher.go).
 fn json(node: &Node) -> Result<String, JsonError> {
+    if folded::any_in(node) {
+        let mut copy = node.clone();
+        // A key that is no string is for the one who prints it to refuse.
+        let _odd = folded::rewrite(&mut copy);
+        return Ok(go_json::compact(&copy.to_json()?));
+    }
     Ok(go_json::compact(&node.to_json()?))
 }
 

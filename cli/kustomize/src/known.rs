@@ -30,6 +30,17 @@ impl Known {
         }
     }
 
+    /// Adds up once more what a component has left: its accumulation goes into
+    /// an empty one, and of two specs that overlap the first by now stays
+    /// (`accumulateDirectory`, api/internal/target/kusttarget.go).
+    pub(crate) fn settle(&mut self) -> Result<(), String> {
+        if let Known::Custom(_) = self {
+            let all = std::mem::take(self);
+            self.add(&all)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn add(&mut self, more: &Known) -> Result<(), String> {
         *self = match (std::mem::take(self), more) {
             (known, Known::Nothing) => known,

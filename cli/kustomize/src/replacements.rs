@@ -468,7 +468,8 @@ fn put_text(scalar: &mut Scalar, text: &str) -> Result<(), String> {
         Tag::Str | Tag::Binary => true,
         Tag::Other(_) => {
             if field_path::is_untyped(scalar) {
-                scalar.tag = found;
+                // Nothing is null.
+                scalar.tag = if text.is_empty() { Tag::Null } else { found };
             }
             true
         }

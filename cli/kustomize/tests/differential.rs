@@ -45,7 +45,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use peer::{Case, End, Peer, ours};
 
 const SEED: u64 = 4;
-const CASES: u64 = 300;
+const CASES: u64 = 2000;
 /// Of those that differ, so many are made small and printed.
 const SHOWN: usize = 8;
 /// Builds with kustomize that making one case small may take.

@@ -209,7 +209,10 @@ impl Build<'_> {
                     return Err(wrong("a Kustomization"));
                 }
                 self.accumulate_below(&reference, &dir, child_path, child, made);
-                Ok(())
+                made.known.settle().map_err(|message| BuildError::Invalid {
+                    place: reference.place.clone(),
+                    message,
+                })
             }
             Target::File(_) => Err(wrong("a file")),
             Target::Nothing(at) => Err(self.files.not_found(&reference, at)),

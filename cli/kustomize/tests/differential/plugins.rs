@@ -222,7 +222,8 @@ impl Maker {
             }
             (11, Some(known)) => {
                 let target = self.fill(&format!("- selector:\n    kind: {}\n  fieldPath: {{metadata/annotations/x|spec/a|metadata/namespace}}\n  ?filePathPosition: {{0|1|2}}", known.kind.kind));
-                head("ValueAddTransformer") + &self.fill("value: {new|1|'true'}") + "targets:\n" + &target
+                // Not `1`: as for `sourceValue`.
+                head("ValueAddTransformer") + &self.fill("value: {new|x}") + "targets:\n" + &target
             }
             _ => head("HashTransformer"),
         }
