@@ -141,3 +141,142 @@ fn plugins_take_numbers_for_strings_and_know_no_env() {
         "apiVersion: v1\ndata:\n  x: 1\nkind: ConfigMap\nmetadata:\n  name: g\n"
     );
 }
+
+#[test]
+fn a_patch_that_takes_the_annotations_away_takes_the_hash_with_them() {
+    let files = [
+        (
+            "app/kustomization.yaml",
+            "configMapGenerator: [{name: a, literals: [x=z]}]\npatches: [{path: p.yaml}]\n",
+        ),
+        (
+            "app/p.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations: null\n",
+        ),
+    ];
+    assert_eq!(
+        built(&files).unwrap(),
+        "apiVersion: v1\ndata:\n  x: z\nkind: ConfigMap\nmetadata:\n  name: a\n"
+    );
+}
+
+#[test]
+fn a_quoted_merge_key_is_dropped() {
+    let files = [
+        ("app/kustomization.yaml", "resources: [a.yaml]\n"),
+        (
+            "app/a.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata: {'<<': b, c: d}\n",
+        ),
+    ];
+    assert_eq!(
+        built(&files).unwrap(),
+        "apiVersion: v1\ndata:\n  c: d\nkind: ConfigMap\nmetadata:\n  name: a\n"
+    );
+}
+
+#[test]
+fn a_list_of_a_kind_goes_by_way_of_json() {
+    let files = [
+        ("app/kustomization.yaml", "resources: [a.yaml]\n"),
+        (
+            "app/a.yaml",
+            "kind: ConfigMapList\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a}\n  data:\n    a: >-\n      b\n        c\n",
+        ),
+    ];
+    assert_eq!(
+        built(&files).unwrap(),
+        "apiVersion: v1\ndata:\n  a: |-\n    b\n      c\nkind: ConfigMap\nmetadata:\n  name: a\n"
+    );
+}
+
+#[test]
+fn a_list_alone_is_taken_apart_as_it_is() {
+    let files = [
+        ("app/kustomization.yaml", "resources: [a.yaml]\n"),
+        (
+            "app/a.yaml",
+            "kind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a}\n  data:\n    a: >-\n      b\n        c\n",
+        ),
+    ];
+    assert_eq!(
+        built(&files).unwrap(),
+        "apiVersion: v1\ndata:\n  a: |-\n    b\n\n      c\nkind: ConfigMap\nmetadata:\n  name: a\n"
+    );
+}
+
+#[test]
+fn what_follows_a_document_without_a_separator_is_not_read() {
+    let files = [
+        ("app/kustomization.yaml", "resources: [a.json]\n"),
+        (
+            "app/a.json",
+            "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"}}\n{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"b\"}}\n",
+        ),
+    ];
+    assert_eq!(built(&files).unwrap(), "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n");
+}
+
+#[test]
+fn a_replacement_that_changes_its_source_goes_on_with_the_change() {
+    let files = [
+        (
+            "app/kustomization.yaml",
+            "resources: [a.yaml]\nreplacements:\n- source: {kind: ConfigMap, fieldPath: data.a}\n  targets:\n  - select: {kind: ConfigMap}\n    fieldPaths: [data.a, data.b]\n    options: {delimiter: '-', index: 1}\n",
+        ),
+        (
+            "app/a.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata: {a: x-y, b: 1-2}\n",
+        ),
+    ];
+    assert_eq!(
+        built(&files).unwrap(),
+        "apiVersion: v1\ndata:\n  a: x-x-y\n  b: 1-x-x-y\nkind: ConfigMap\nmetadata:\n  name: a\n"
+    );
+}
+
+#[test]
+fn the_hash_takes_folded_texts_as_they_are_written() {
+    let files = [
+        (
+            "app/kustomization.yaml",
+            "configMapGenerator: [{name: a, literals: [x=z]}]\npatches: [{path: p.yaml}]\n",
+        ),
+        (
+            "app/p.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  a: >-\n    b\n      c\n",
+        ),
+    ];
+    assert_eq!(
+        built(&files).unwrap(),
+        "apiVersion: v1\ndata:\n  a: |-\n    b\n\n      c\n  x: z\nkind: ConfigMap\nmetadata:\n  name: a-d4m4cddtd2\n"
+    );
+}
+
+#[test]
+fn a_json_patch_has_no_folded_texts() {
+    let files = [
+        (
+            "app/kustomization.yaml",
+            "resources: [a.yaml]\npatches: [{target: {kind: ConfigMap}, path: p.yaml}]\n",
+        ),
+        ("app/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n"),
+        ("app/p.yaml", "- op: add\n  path: /data\n  value:\n    a: >-\n      b\n        c\n"),
+    ];
+    assert_eq!(
+        built(&files).unwrap(),
+        "apiVersion: v1\ndata:\n  a: |-\n    b\n      c\nkind: ConfigMap\nmetadata:\n  name: a\n"
+    );
+}
+
+#[test]
+fn a_null_image_has_the_name_as_which_it_is_written() {
+    let files = [
+        ("app/kustomization.yaml", "resources: [a.yaml]\nimages: [{name: '.*', newTag: v1}]\n"),
+        ("app/a.yaml", "kind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{image: null}]\n"),
+    ];
+    assert_eq!(
+        built(&files).unwrap(),
+        "kind: Pod\nmetadata:\n  name: a\nspec:\n  containers:\n  - image: null:v1\n"
+    );
+}
