@@ -444,6 +444,8 @@ fn apply_json(
     };
     json::apply(&mut object.node, operations).map_err(fail)?;
     through_json::pass(&mut object.node);
+    // It then writes its notes, and with them all annotations anew.
+    object.normalise_texts("annotations");
     object.shared.part();
     if object.kind().is_empty() || (object.name().is_empty() && !object.kind().ends_with("List")) {
         return Err(fail("it leaves an object without `kind` or `metadata.name`".to_owned()));
@@ -476,7 +478,7 @@ fn apply_to_chosen(
             if copy.namespace().is_empty() {
                 copy.set_namespace("");
             }
-            match object.node.get("apiVersion").filter(|version| !version.is_null()) {
+            match object.node.get("apiVersion").filter(|_| !object.api_version().is_empty()) {
                 Some(version) => copy.node.set("apiVersion", version.clone()),
                 None => {
                     copy.node.remove("apiVersion");
@@ -486,9 +488,14 @@ fn apply_to_chosen(
         let before = object.id();
         if !apply_strategic(object, &copy, options, schema)? {
             gone.push(*index);
-        } else if with_target && object.node.get("apiVersion").is_none_or(Node::is_null) {
-            // The patch was given the version of its object, of which there is none.
-            object.node.set("apiVersion", Node::scalar("null", Tag::Null));
+        } else if with_target && object.api_version().is_empty() {
+            // The patch was given the version of its object, of which there is
+            // none. In JSON nothing is written as an empty text.
+            let kind = object.node.get("kind").map(|kind| &kind.value);
+            let in_json =
+                matches!(kind, Some(Value::Scalar(kind)) if kind.style == Style::DoubleQuoted);
+            let nothing = if in_json { Node::string("") } else { Node::scalar("null", Tag::Null) };
+            object.node.set("apiVersion", nothing);
         }
         targets.changed(&before, object);
     }

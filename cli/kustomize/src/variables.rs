@@ -250,7 +250,14 @@ type Values<'v> = BTreeMap<&'v str, (Node, Mark)>;
 fn replace(node: &mut Node, values: &Values<'_>) -> Result<Vec<Mark>, String> {
     let mut used = Vec::new();
     let Value::Scalar(scalar) = &mut node.value else { return Ok(used) };
-    if scalar.tag != Tag::Str || !scalar.text.contains('$') {
+    if scalar.tag != Tag::Str {
+        return Ok(used);
+    }
+    // Every string is written anew (`updateNodeValue`, api/filters/refvar).
+    if scalar.style == Style::Folded {
+        scalar.style = Style::Literal;
+    }
+    if !scalar.text.contains('$') {
         return Ok(used);
     }
     let text = scalar.text.to_string();

