@@ -475,8 +475,11 @@ fn update_image(node: &mut Node, image: &Image, pattern: &ImageName) -> Result<(
         return Ok(());
     }
     let full = with_image(&scalar.text, image);
+    // A null stays one where nothing is to be written.
     let changed = full != scalar.text;
-    set_untyped(node, &full)?;
+    if changed {
+        set_untyped(node, &full)?;
+    }
     if changed {
         node.mark = setter(image);
     }
