@@ -15,7 +15,7 @@ mod output;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::FromArgMatches as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 fn main() -> ExitCode {
     // A policy is compiled by a child of this program, which gets only this word.
@@ -31,7 +31,9 @@ fn main() -> ExitCode {
             Err(failure) => terminal.fail(&failure),
         };
     }
-    let matches = match args::command().try_get_matches() {
+    // The pages of help are laid out only for who is shown one.
+    let parsed = args::Cli::command().try_get_matches();
+    let matches = match parsed.or_else(|_| args::command().try_get_matches()) {
         Ok(matches) => matches,
         Err(usage) => return output::usage(&usage),
     };
