@@ -128,6 +128,14 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
     duration.try_into().map_err(|_| format!("`{text}` is negative"))
 }
 
+/// The command line with the verb `word` alone: what it takes means the same
+/// among all of them. `None` where the word is no such verb.
+pub(crate) fn one_verb(word: Option<&std::ffi::OsString>) -> Option<clap::Command> {
+    let verb = Command::alone(word?.to_str()?)?;
+    let command = clap::Command::new(env!("CARGO_PKG_NAME")).subcommand_required(true);
+    Some(Common::augment_args(command).subcommand(verb))
+}
+
 /// The command line, named as it was called: `kubectl gitops` or `flux gitops`.
 pub(crate) fn command() -> clap::Command {
     let called = std::env::args_os().next().unwrap_or_default();
@@ -177,6 +185,30 @@ pub(crate) fn called_as(program: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_verb_alone_is_read_as_among_all() {
+        use clap::FromArgMatches as _;
+        let lines: &[&[&str]] = &[
+            &["diff", "prod", "--context", "a", "-q"],
+            &["render", "-k", "overlays/dev", "-C", "elsewhere"],
+            &["render", "--all", "--color", "never", "-v"],
+            &["list"],
+            &["promote", "prod", "--dry-run"],
+            &["gate", "--base", "main", "-o", "json"],
+        ];
+        for line in lines {
+            let words: Vec<&str> =
+                std::iter::once("kubectl-gitops").chain(line.iter().copied()).collect();
+            let verb = std::ffi::OsString::from(line[0]);
+            let read = |command: clap::Command| {
+                let matches = command.try_get_matches_from(&words).ok();
+                matches.map(|matches| format!("{:?}", Cli::from_arg_matches(&matches)))
+            };
+            let alone = one_verb(Some(&verb)).map(read);
+            assert_eq!(alone, Some(read(command())), "{line:?}");
+        }
+    }
 
     #[test]
     fn called_by_kubectl_or_flux() {

@@ -15,7 +15,7 @@ mod output;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::FromArgMatches as _;
 
 fn main() -> ExitCode {
     // A policy is compiled by a child of this program, which gets only this word.
@@ -31,9 +31,9 @@ fn main() -> ExitCode {
             Err(failure) => terminal.fail(&failure),
         };
     }
-    // The pages of help are laid out only for who is shown one.
-    let parsed = args::Cli::command().try_get_matches();
-    let matches = match parsed.or_else(|_| args::command().try_get_matches()) {
+    // All verbs, with their pages of help, are laid out only for who is shown them.
+    let parsed = args::one_verb(words.first()).and_then(|verb| verb.try_get_matches().ok());
+    let matches = match parsed.map_or_else(|| args::command().try_get_matches(), Ok) {
         Ok(matches) => matches,
         Err(usage) => return output::usage(&usage),
     };

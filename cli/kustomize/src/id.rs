@@ -35,7 +35,7 @@ impl Gvk {
         fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
             if text.is_empty() { default } else { text }
         }
-        format!("{}_{}_{}", or(&self.group, "~G"), or(&self.version, "~V"), or(&self.kind, "~K"))
+        [or(&self.group, "~G"), "_", or(&self.version, "~V"), "_", or(&self.kind, "~K")].concat()
     }
 
     pub(crate) fn is_cluster_scoped(&self) -> bool {

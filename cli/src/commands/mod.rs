@@ -10,7 +10,7 @@ mod release;
 mod render;
 mod version;
 
-use clap::Subcommand;
+use clap::{Args as _, Subcommand};
 
 use crate::args::Cli;
 use crate::context::Context;
@@ -29,6 +29,21 @@ pub(crate) enum Command {
     Policy(policy::PolicyArgs),
     Completion(completion::CompletionArgs),
     Version(version::VersionArgs),
+}
+
+impl Command {
+    /// One of the verbs that are run often, by its name.
+    pub(crate) fn alone(name: &str) -> Option<clap::Command> {
+        let new = clap::Command::new;
+        Some(match name {
+            "diff" => diff::DiffArgs::augment_args(new("diff")),
+            "render" => render::RenderArgs::augment_args(new("render")),
+            "list" => list::ListArgs::augment_args(new("list")),
+            "promote" => promote::PromoteArgs::augment_args(new("promote")),
+            "gate" => gate::GateArgs::augment_args(new("gate")),
+            _ => return None,
+        })
+    }
 }
 
 /// Runs what was typed.
