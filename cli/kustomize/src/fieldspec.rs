@@ -167,6 +167,16 @@ pub(crate) fn set_untyped(node: &mut Node, text: &str) -> Result<(), String> {
     set_scalar(node, text, tag)
 }
 
+/// The style of a null without text that has been set: other than one that is
+/// left out (`a:`), it outlasts patches.
+pub(crate) const SET_NULL: Style = Style::DoubleQuoted;
+
+/// Whether this is a null by omission.
+pub(crate) fn is_left_out(node: &Node) -> bool {
+    matches!(&node.value, Value::Scalar(scalar)
+        if scalar.tag == Tag::Null && scalar.text.is_empty() && scalar.style != SET_NULL)
+}
+
 /// The type of a plain scalar with this text.
 pub(crate) fn type_of(text: &str) -> Tag {
     let suspicious = match text.as_bytes().first() {

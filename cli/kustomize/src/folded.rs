@@ -6,7 +6,7 @@
 //! the line break. The objects that Flux and `kustomize build` apply have these
 //! line breaks, so they belong to the result.
 
-use gitops_yaml::{Node, Style, Tag, Value};
+use gitops_yaml::{Mark, Node, Style, Tag, Value};
 
 /// Gives every folded scalar of an object the text that kustomize gives it.
 /// Fails with the first key below the top that is no string: it stands in the
@@ -23,6 +23,107 @@ pub(crate) fn any_in(mapping: &Node) -> bool {
     let is_folded =
         |node: &Node| matches!(&node.value, Value::Scalar(scalar) if scalar.style == Style::Folded);
     mapping.entries().iter().any(|(_, value)| is_folded(value))
+}
+
+/// Gives a text the style of the scalar that it replaces, by which it becomes
+/// or ceases to be a folded one (`FieldSetter`, kyaml/yaml/fns.go).
+pub(crate) fn take_style(new: &mut Node, old: &Node) {
+    let (Value::Scalar(new), Value::Scalar(old)) = (&mut new.value, &old.value) else { return };
+    if new.tag == Tag::Str && (new.style == Style::Folded || old.style == Style::Folded) {
+        new.style = old.style;
+    }
+}
+
+/// Where an object is written in brackets, as JSON is: nothing is folded there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Brackets {
+    /// Where the marks show them.
+    AsRead,
+    /// Everywhere.
+    All,
+    /// Nowhere, whatever the marks show.
+    Nowhere,
+}
+
+/// Unfolds the texts of a patch that go into brackets, or into the place of
+/// what is in brackets: it leaves them to what it gets.
+pub(crate) fn unfold_patch(patch: &mut Node, object: &Node, brackets: Brackets) {
+    match brackets {
+        Brackets::All => unfold(patch),
+        Brackets::AsRead if is_in_brackets(object) => unfold(patch),
+        Brackets::AsRead => {
+            for (key, value) in patch.entries_mut().into_iter().flatten() {
+                if let Some(old) = key.text().and_then(|name| object.get(name)) {
+                    unfold_patch(value, old, brackets);
+                }
+            }
+        }
+        Brackets::Nowhere => {}
+    }
+}
+
+/// Unfolds what stands in brackets after a merge.
+pub(crate) fn unfold_merged(object: &mut Node, brackets: Brackets) {
+    if brackets != Brackets::AsRead {
+        return;
+    }
+    if is_in_brackets(object) {
+        return unfold(object);
+    }
+    match &mut object.value {
+        Value::Scalar(_) => {}
+        Value::Sequence(items) => items.iter_mut().for_each(|item| unfold_merged(item, brackets)),
+        Value::Mapping(entries) => {
+            entries.iter_mut().for_each(|(_, value)| unfold_merged(value, brackets));
+        }
+    }
+}
+
+/// Whether there are folded texts in it.
+pub(crate) fn any_within(node: &Node) -> bool {
+    match &node.value {
+        Value::Scalar(scalar) => scalar.style == Style::Folded,
+        Value::Sequence(items) => items.iter().any(any_within),
+        Value::Mapping(entries) => entries.iter().any(|(_, value)| any_within(value)),
+    }
+}
+
+fn unfold(node: &mut Node) {
+    match &mut node.value {
+        Value::Scalar(scalar) => {
+            if scalar.style == Style::Folded {
+                scalar.style = Style::DoubleQuoted;
+            }
+        }
+        Value::Sequence(items) => items.iter_mut().for_each(unfold),
+        Value::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| unfold(value)),
+    }
+}
+
+/// Whether it was read in brackets and has something of that left: without
+/// them all keys stand where their mapping begins, and items behind a dash and
+/// a blank.
+fn is_in_brackets(node: &Node) -> bool {
+    let whole = node.mark;
+    let within =
+        |mark: Mark| mark.file == whole.file && mark.start >= whole.start && mark.end <= whole.end;
+    if whole.line == 0 || whole.column == 0 {
+        return false;
+    }
+    match &node.value {
+        Value::Scalar(_) => false,
+        Value::Mapping(entries) => {
+            let mut keys = entries.iter().map(|(key, _)| key.mark).filter(|mark| within(*mark));
+            keys.any(|mark| mark.column != whole.column)
+        }
+        Value::Sequence(items) => {
+            let filled = |item: &&Node| !item.is_null() && within(item.mark);
+            let mut filled = items.iter().filter(filled).map(|item| item.mark);
+            filled.next().is_some_and(|first| {
+                first.start == whole.start + 1 || filled.any(|next| next.line == first.line)
+            })
+        }
+    }
 }
 
 /// The first key below the top of an object that is no string.

@@ -8,6 +8,7 @@ use gitops_tree::TreePath;
 use gitops_yaml::{Node, Value};
 
 use crate::error::{BuildError, Place, Several};
+use crate::folded::Brackets;
 use crate::resource::{Object, raw};
 use crate::schema::Schema;
 use crate::{folded, through_json};
@@ -24,13 +25,13 @@ pub(crate) fn from_documents(
     // A `List` alone in its text is taken apart as it is read; all others by
     // way of JSON (kyaml/kio/byteio_reader.go).
     let mut is_alone = documents.len() == 1;
-    let mut queue: VecDeque<(u32, Node)> = documents
+    let mut queue: VecDeque<(u32, Node, Brackets)> = documents
         .into_iter()
         .enumerate()
-        .map(|(index, node)| (u32::try_from(index + 1).unwrap_or(u32::MAX), node))
+        .map(|(index, node)| (u32::try_from(index + 1).unwrap_or(u32::MAX), node, Brackets::AsRead))
         .collect();
     let mut objects = Vec::with_capacity(queue.len());
-    while let Some((document, mut node)) = queue.pop_front() {
+    while let Some((document, mut node, brackets)) = queue.pop_front() {
         if is_nothing(&node) {
             continue;
         }
@@ -56,9 +57,12 @@ pub(crate) fn from_documents(
                 Some(Value::Sequence(items)) => {
                     let as_read = is_alone && matches!(&*kind, "List" | "ResourceList");
                     for mut item in items {
-                        let settled = if as_read { Ok(()) } else { settle_item(&mut item) };
+                        let settled = match as_read {
+                            true => Ok(Brackets::AsRead),
+                            false => settle_item(&mut item).map(|()| Brackets::All),
+                        };
                         match settled {
-                            Ok(()) => queue.push_back((document, item)),
+                            Ok(brackets) => queue.push_back((document, item, brackets)),
                             Err(message) => fail(&message),
                         }
                     }
@@ -75,6 +79,7 @@ pub(crate) fn from_documents(
             continue;
         }
         let mut object = Object::new(node, place, document);
+        object.brackets = brackets;
         object.learn_scope(schema);
         object.take_notes();
         objects.push(object);

@@ -14,6 +14,7 @@ use gitops_yaml::{Dialect, Mark, Node, Style, Tag, Value};
 use crate::Warning;
 use crate::error::{BuildError, Place, Several};
 use crate::files::{Files, parse};
+use crate::folded::Brackets;
 use crate::kustomization::Patch;
 use crate::resource::Object;
 use crate::schema::Schema;
@@ -444,6 +445,7 @@ fn apply_json(
     };
     json::apply(&mut object.node, operations).map_err(fail)?;
     through_json::pass(&mut object.node);
+    object.brackets = Brackets::Nowhere;
     // It then writes its notes, and with them all annotations anew.
     object.normalise_texts("annotations");
     object.shared.part();
@@ -484,6 +486,9 @@ fn apply_to_chosen(
                     copy.node.remove("apiVersion");
                 }
             }
+        }
+        if folded::any_within(&copy.node) {
+            folded::unfold_patch(&mut copy.node, &object.node, object.brackets);
         }
         let before = object.id();
         if !apply_strategic(object, &copy, options, schema)? {
@@ -532,6 +537,9 @@ fn apply_strategic(
     })?;
     if !remains || object.node.entries().is_empty() {
         return Ok(false);
+    }
+    if folded::any_within(&patch.node) {
+        folded::unfold_merged(&mut object.node, object.brackets);
     }
     object.shared.settle(&mut object.node);
     if strategic::removes(&patch.node, &["metadata", "annotations"]) {

@@ -7,6 +7,7 @@ use gitops_yaml::{Mark, Node, Scalar, Style, Value};
 
 use crate::error::Place;
 use crate::fieldspec::{self, Create, FieldSpec, Set};
+use crate::folded::Brackets;
 use crate::id::{CLUSTER, Gvk, Id, or_default, split_api_version};
 use crate::schema::Schema;
 use crate::scope;
@@ -78,6 +79,8 @@ pub(crate) struct Object {
     outside_namespaces: bool,
     /// Whether what a generator noted is gone.
     is_forgetful: bool,
+    /// Where it is written in brackets.
+    pub(crate) brackets: Brackets,
 }
 
 impl Object {
@@ -97,6 +100,7 @@ impl Object {
             touched: Vec::new(),
             outside_namespaces: false,
             is_forgetful: false,
+            brackets: Brackets::AsRead,
         }
     }
 

@@ -9,7 +9,7 @@ use regex::Regex;
 
 use crate::defaults::Config;
 use crate::error::{BuildError, Place};
-use crate::fieldspec::{self, Create, FieldSpec, set_scalar, set_string, set_untyped};
+use crate::fieldspec::{self, Create, FieldSpec, SET_NULL, set_scalar, set_string, set_untyped};
 use crate::id::Gvk;
 use crate::kustomization::{Image, Labels, Replica};
 use crate::parallel;
@@ -466,22 +466,28 @@ fn update_containers(node: &mut Node, update: &mut fieldspec::Set<'_>) -> Result
     }
 }
 
-/// A null has the text as which it is written.
+/// A null has the text as which it is written. One that is left out becomes a
+/// plain scalar without a type, which patches take for something.
 fn update_image(node: &mut Node, image: &Image, pattern: &ImageName) -> Result<(), String> {
-    let Value::Scalar(scalar) = &node.value else {
+    let Value::Scalar(scalar) = &mut node.value else {
         return Err("expected a scalar".to_owned());
     };
     if !pattern.matches(&scalar.text) {
         return Ok(());
     }
     let full = with_image(&scalar.text, image);
-    // A null stays one where nothing is to be written.
-    let changed = full != scalar.text;
-    if changed {
+    if full != scalar.text {
+        if scalar.tag == Tag::Null && scalar.style == SET_NULL {
+            scalar.style = Style::Plain;
+        }
         set_untyped(node, &full)?;
-    }
-    if changed {
         node.mark = setter(image);
+    } else if scalar.tag == Tag::Null && scalar.text.is_empty() {
+        match scalar.style {
+            // Quotes make it a text.
+            Style::SingleQuoted => scalar.tag = Tag::Str,
+            _ => scalar.style = SET_NULL,
+        }
     }
     Ok(())
 }

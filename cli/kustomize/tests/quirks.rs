@@ -280,3 +280,123 @@ fn a_null_image_has_the_name_as_which_it_is_written() {
         "kind: Pod\nmetadata:\n  name: a\nspec:\n  containers:\n  - image: null:v1\n"
     );
 }
+
+/// A ConfigMap, patched with `patch`.
+fn patched(map: &str, patch: &str) -> String {
+    let files = [
+        ("app/kustomization.yaml", "resources: [a.yaml]\npatches: [{path: p.yaml}]\n"),
+        ("app/a.yaml", map),
+        ("app/p.yaml", patch),
+    ];
+    built(&files).unwrap()
+}
+
+#[test]
+fn a_patch_leaves_the_style_of_a_scalar() {
+    let exact = "  a: |-\n    b\n      c\n";
+    let doubled = "  a: |-\n    b\n\n      c\n";
+    let folded = format!("{MAP}data:\n  a: >-\n    b\n      c\n");
+    let literal = format!("{MAP}data:\n  a: |-\n    b\n      c\n");
+    for old in ["a:\n", "a: null\n", "a: x\n", "a: 'x'\n", "a: |\n    x\n"] {
+        let text = patched(&format!("{MAP}data:\n  b: d\n  {old}"), &folded);
+        assert!(text.contains(exact), "{old}: {text}");
+    }
+    for old in ["b: d\n", "a: >\n    x\n"] {
+        let text = patched(&format!("{MAP}data:\n  {old}"), &folded);
+        assert!(text.contains(doubled), "{old}: {text}");
+    }
+    assert!(patched(&folded, &literal).contains(doubled));
+}
+
+#[test]
+fn nothing_folds_in_brackets() {
+    let exact = "  a: |-\n    b\n      c\n";
+    let doubled = "  a: |-\n    b\n\n      c\n";
+    let folded = format!("{MAP}data:\n  a: >-\n    b\n      c\n");
+    let json = |data: &str| {
+        format!(
+            "{{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {{\"name\": \"a\"}}{data}}}"
+        )
+    };
+    for old in [
+        format!("{MAP}data: {{x: y}}\n"),
+        format!("{MAP}data: {{\n  x: y}}\n"),
+        json(""),
+        json(", \"data\": {}"),
+        json(", \"data\": {\"x\": \"y\"}"),
+        "kind: ConfigMapList\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: a}\n"
+            .to_owned(),
+    ] {
+        let text = patched(&old, &folded);
+        assert!(text.contains(exact), "{old}: {text}");
+    }
+    for old in [
+        format!("{MAP}data: {{}}\n"),
+        format!("{MAP}data:\n"),
+        format!("{MAP}data: &x\n  x: y\n"),
+        format!("{MAP}binaryData: &x {{x: y}}\ndata:\n  <<: *x\n  z: z\n"),
+    ] {
+        let text = patched(&old, &folded);
+        assert!(text.contains(doubled), "{old}: {text}");
+    }
+}
+
+#[test]
+fn a_list_stays_in_brackets() {
+    let widget = |list: &str| {
+        format!("apiVersion: x/v1\nkind: W\nmetadata:\n  name: a\nspec:\n  l:{list}\n")
+    };
+    let folded = widget("\n  - x\n  - >-\n    b\n      c");
+    for (old, lines) in [
+        (" [a]", "  - |-\n    b\n      c\n"),
+        (" [ a, b ]", "  - |-\n    b\n      c\n"),
+        (" []", "  - |-\n    b\n\n      c\n"),
+        ("\n  - a\n  - b", "  - |-\n    b\n\n      c\n"),
+        ("\n  -\n    a: b", "  - |-\n    b\n\n      c\n"),
+    ] {
+        let text = patched(&widget(old), &folded);
+        assert!(text.contains(lines), "{old}: {text}");
+    }
+}
+
+#[test]
+fn an_image_left_out_and_set_to_nothing_outlasts_patches() {
+    let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n";
+    let image = |old: &str, base: &str, top: &str| {
+        let base = format!("resources: [a.yaml]\n{base}");
+        let top = format!("resources: [../base]\npatches: [{{path: p.yaml}}]\n{top}");
+        let old = format!("{job}spec:\n  template:\n    spec:\n      containers:\n{old}");
+        let files = [
+            ("base/kustomization.yaml", base.as_str()),
+            ("base/a.yaml", old.as_str()),
+            ("app/kustomization.yaml", top.as_str()),
+            ("app/p.yaml", job),
+        ];
+        let text = built(&files).unwrap();
+        text.split("image: ").nth(1).map(|rest| rest.lines().next().unwrap().to_owned())
+    };
+    let plain = "      - name: c\n        image:\n";
+    let flow = "      - {name: c, image: }\n";
+    let set = "images: [{newName: }]\n";
+    assert_eq!(image(plain, "", ""), None);
+    assert_eq!(image(plain, set, "").as_deref(), Some("null"));
+    assert_eq!(image(flow, set, "").as_deref(), Some("\"\""));
+    assert_eq!(image(plain, set, "images: [{newName: '1'}]\n").as_deref(), Some("1"));
+    assert_eq!(image(plain, set, "images: [{newTag: '1'}]\n").as_deref(), Some(":1"));
+}
+
+#[test]
+fn a_json_patch_takes_the_brackets_away() {
+    let files = [
+        (
+            "app/kustomization.yaml",
+            "resources: [a.yaml]\npatches:\n- target: {kind: ConfigMap}\n  patch: '[{\"op\": \"add\", \"path\": \"/data/z\", \"value\": \"z\"}]'\n- path: p.yaml\n",
+        ),
+        ("app/a.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata: {x: \"y\"}\n"),
+        (
+            "app/p.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  a: >-\n    b\n      c\n",
+        ),
+    ];
+    assert!(built(&files).unwrap().contains("  a: |-\n    b\n\n      c\n"));
+}

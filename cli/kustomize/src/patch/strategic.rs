@@ -9,6 +9,8 @@ mod items;
 
 use gitops_yaml::{Node, Value};
 
+use crate::fieldspec::is_left_out;
+use crate::folded;
 use crate::schema::{Field, Schema, Type};
 
 use items::{
@@ -260,9 +262,7 @@ fn walk_fields<'d>(
                 // Nulls written out stay where the patch does not speak of
                 // them; nulls by omission go.
                 let drop = dest.get(&name).is_some_and(|node| {
-                    node.is_null()
-                        && (matches!(source, Source::Itself)
-                            || crate::resource::raw(node).is_empty())
+                    is_left_out(node) || node.is_null() && matches!(source, Source::Itself)
                 });
                 if drop {
                     dest.remove(&name);
@@ -271,7 +271,10 @@ fn walk_fields<'d>(
             Outcome::New(node) if node.is_null() => {
                 dest.remove(&name);
             }
-            Outcome::New(node) => {
+            Outcome::New(mut node) => {
+                if let Some(old) = dest.get(&name) {
+                    folded::take_style(&mut node, old);
+                }
                 let key = in_patch
                     .then(|| patch.and_then(|patch| key_of(patch, &name)))
                     .flatten()
