@@ -167,14 +167,26 @@ pub(crate) fn set_untyped(node: &mut Node, text: &str) -> Result<(), String> {
     set_scalar(node, text, tag)
 }
 
-/// The style of a null without text that has been set: other than one that is
-/// left out (`a:`), it outlasts patches.
-pub(crate) const SET_NULL: Style = Style::DoubleQuoted;
+/// The style of a plain scalar that is no string and was set without a type.
+pub(crate) const UNTYPED: Style = Style::Literal;
+
+/// Makes a scalar that was set without a type a string, as kustomize does when
+/// it sets it again (`FieldSetter`, kyaml/yaml/fns.go). One without text stays.
+pub(crate) fn quote_untyped(node: &mut Node) {
+    if let Value::Scalar(scalar) = &mut node.value
+        && scalar.style == UNTYPED
+        && scalar.tag != Tag::Str
+        && !scalar.text.is_empty()
+    {
+        scalar.tag = Tag::Str;
+        scalar.style = Style::DoubleQuoted;
+    }
+}
 
 /// Whether this is a null by omission.
 pub(crate) fn is_left_out(node: &Node) -> bool {
     matches!(&node.value, Value::Scalar(scalar)
-        if scalar.tag == Tag::Null && scalar.text.is_empty() && scalar.style != SET_NULL)
+        if scalar.tag == Tag::Null && scalar.text.is_empty() && scalar.style != UNTYPED)
 }
 
 /// The type of a plain scalar with this text.

@@ -9,7 +9,7 @@ use regex::Regex;
 
 use crate::defaults::Config;
 use crate::error::{BuildError, Place};
-use crate::fieldspec::{self, Create, FieldSpec, SET_NULL, set_scalar, set_string, set_untyped};
+use crate::fieldspec::{self, Create, FieldSpec, UNTYPED, set_scalar, set_string, set_untyped};
 use crate::id::Gvk;
 use crate::kustomization::{Image, Labels, Replica};
 use crate::parallel;
@@ -466,8 +466,8 @@ fn update_containers(node: &mut Node, update: &mut fieldspec::Set<'_>) -> Result
     }
 }
 
-/// A null has the text as which it is written. One that is left out becomes a
-/// plain scalar without a type, which patches take for something.
+/// A null has the text as which it is written. What matches loses its type,
+/// even where it stays as it is; patches then take it for a string.
 fn update_image(node: &mut Node, image: &Image, pattern: &ImageName) -> Result<(), String> {
     let Value::Scalar(scalar) = &mut node.value else {
         return Err("expected a scalar".to_owned());
@@ -476,18 +476,24 @@ fn update_image(node: &mut Node, image: &Image, pattern: &ImageName) -> Result<(
         return Ok(());
     }
     let full = with_image(&scalar.text, image);
-    if full != scalar.text {
-        if scalar.tag == Tag::Null && scalar.style == SET_NULL {
-            scalar.style = Style::Plain;
-        }
+    let changed = full != scalar.text;
+    if scalar.tag != Tag::Str && scalar.style == UNTYPED {
+        scalar.style = Style::Plain;
+    }
+    let is_plain = scalar.style == Style::Plain;
+    if !changed && is_plain && scalar.tag != Tag::Str {
+        scalar.style = UNTYPED;
+    } else if changed || scalar.tag == Tag::Null {
         set_untyped(node, &full)?;
-        node.mark = setter(image);
-    } else if scalar.tag == Tag::Null && scalar.text.is_empty() {
-        match scalar.style {
-            // Quotes make it a text.
-            Style::SingleQuoted => scalar.tag = Tag::Str,
-            _ => scalar.style = SET_NULL,
+        if let Value::Scalar(scalar) = &mut node.value
+            && is_plain
+            && scalar.tag != Tag::Str
+        {
+            scalar.style = UNTYPED;
         }
+    }
+    if changed {
+        node.mark = setter(image);
     }
     Ok(())
 }

@@ -360,7 +360,7 @@ fn a_list_stays_in_brackets() {
 }
 
 #[test]
-fn an_image_left_out_and_set_to_nothing_outlasts_patches() {
+fn an_image_that_was_set_has_no_type_for_patches() {
     let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n";
     let image = |old: &str, base: &str, top: &str| {
         let base = format!("resources: [a.yaml]\n{base}");
@@ -383,6 +383,15 @@ fn an_image_left_out_and_set_to_nothing_outlasts_patches() {
     assert_eq!(image(flow, set, "").as_deref(), Some("\"\""));
     assert_eq!(image(plain, set, "images: [{newName: '1'}]\n").as_deref(), Some("1"));
     assert_eq!(image(plain, set, "images: [{newTag: '1'}]\n").as_deref(), Some(":1"));
+    let one = "images: [{newName: '1'}]\n";
+    assert_eq!(image(plain, one, "").as_deref(), Some("\"1\""));
+    assert_eq!(image(plain, "", one), None);
+    for old in ["null", "5", "true"] {
+        let entry = format!("      - name: c\n        image: {old}\n");
+        let quoted = format!("\"{old}\"");
+        assert_eq!(image(&entry, "", "").as_deref(), Some(old));
+        assert_eq!(image(&entry, "images: [{name: '.*'}]\n", "").as_deref(), Some(&*quoted));
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod items;
 
 use gitops_yaml::{Node, Value};
 
-use crate::fieldspec::is_left_out;
+use crate::fieldspec::{is_left_out, quote_untyped};
 use crate::folded;
 use crate::schema::{Field, Schema, Type};
 
@@ -266,6 +266,8 @@ fn walk_fields<'d>(
                 });
                 if drop {
                     dest.remove(&name);
+                } else if let Some(node) = dest.get_mut(&name) {
+                    quote_untyped(node);
                 }
             }
             Outcome::New(node) if node.is_null() => {
