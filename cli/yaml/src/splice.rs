@@ -132,7 +132,8 @@ pub fn set_string(bytes: &[u8], mark: &Mark, new: &str) -> Result<Vec<u8>, Splic
     }
     if old.starts_with(['|', '>']) {
         // A block scalar's span ends after its line breaks; they stay.
-        with.push_str(&old[old.trim_end().len()..]);
+        let text = old.trim_end_matches([' ', '\t', '\r', '\n']);
+        with.push_str(&old[text.len()..]);
     }
     let edited = apply(bytes, vec![Splice { range, with: with.into_bytes() }])?;
     verify(&edited, &expected, mark)?;

@@ -125,3 +125,10 @@ fn entries_are_added_at_the_end() {
         assert!(insert(text, pointer, "k", "v").is_err(), "{text}");
     }
 }
+
+#[test]
+fn blanks_of_other_scripts_belong_to_a_block() {
+    let text = "- |2-\n\n  \u{a0}\n- b\n";
+    let edited = set_string(text.as_bytes(), &at(text, "/0").mark, "").unwrap();
+    assert_eq!(String::from_utf8(edited).unwrap(), "- \"\"\n- b\n");
+}
