@@ -16,6 +16,24 @@ use crate::set::Set;
 use crate::transform::{self, Affix, Subjects};
 use crate::{helm, plugins, replacements};
 
+impl Accumulated {
+    /// Adds what a generator made, where what it meets is whole.
+    fn take_in(
+        &mut self,
+        mut new: Vec<Object>,
+        cause: Option<&Cause>,
+        names: &mut Names,
+    ) -> Result<(), BuildError> {
+        if let Some(cause) = cause {
+            new.iter_mut().for_each(|one| origin::generated_by(one, cause));
+        }
+        if self.broken {
+            return Ok(());
+        }
+        new.into_iter().try_for_each(|one| self.set.absorb(one, names))
+    }
+}
+
 impl Build<'_> {
     pub(super) fn generate_by_plugins(
         &mut self,
@@ -34,14 +52,8 @@ impl Build<'_> {
         for object in objects {
             let generated = self.attempt(Some(&Place::file(path.clone())), |build| {
                 let home = Home { root, path, schema: &build.schema };
-                let mut new = plugins::generate(&mut build.files, &home, &object)?;
-                if let Some(cause) = Cause::plugin(&object) {
-                    new.iter_mut().for_each(|one| origin::generated_by(one, &cause));
-                }
-                if !made.broken {
-                    new.into_iter().try_for_each(|one| made.set.absorb(one, &mut names))?;
-                }
-                Ok::<_, Several>(())
+                let new = plugins::generate(&mut build.files, &home, &object)?;
+                Ok::<_, Several>(made.take_in(new, Cause::plugin(&object).as_ref(), &mut names)?)
             });
             made.broken |= generated.is_none();
         }
@@ -182,15 +194,9 @@ impl Build<'_> {
             let place =
                 self.files.place(&Node::string("").at(generator.mark), &Place::file(path.clone()));
             let generated = self.attempt(Some(&place), |build| {
-                let mut object =
+                let new =
                     generate::generate(&mut build.files, root, path, kind, generator, global)?;
-                if let Some(cause) = cause {
-                    origin::generated_by(&mut object, &cause);
-                }
-                if !made.broken {
-                    made.set.absorb(object, &mut names)?;
-                }
-                Ok::<_, Several>(())
+                Ok::<_, Several>(made.take_in(vec![new], cause.as_ref(), &mut names)?)
             });
             made.broken |= generated.is_none();
         }
@@ -215,14 +221,8 @@ impl Build<'_> {
             let cause = self.cause(kustomization, "HelmChartInflationGenerator");
             let generated = self.attempt(Some(&Place::file(path.clone())), |build| {
                 let files = &mut build.files;
-                let mut new = helm::generate(files, root, path, &build.schema, entry, chart)?;
-                if let Some(cause) = &cause {
-                    new.iter_mut().for_each(|one| origin::generated_by(one, cause));
-                }
-                if !made.broken {
-                    new.into_iter().try_for_each(|one| made.set.absorb(one, &mut names))?;
-                }
-                Ok::<_, Several>(())
+                let new = helm::generate(files, root, path, &build.schema, entry, chart)?;
+                Ok::<_, Several>(made.take_in(new, cause.as_ref(), &mut names)?)
             });
             made.broken |= generated.is_none();
         }
