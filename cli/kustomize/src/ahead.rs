@@ -11,11 +11,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use gitops_tree::TreePath;
-use gitops_yaml::{Dialect, FileId, Node, Value};
+use gitops_yaml::{Dialect, FileId, Node};
 use memchr::{memchr_iter, memmem};
 
+use crate::documents;
 use crate::error::BuildError;
-use crate::files;
 use crate::parallel::{self, STACK};
 use crate::separators;
 
@@ -117,7 +117,7 @@ impl Drop for Ahead {
 /// The documents of all pieces. What is wrong with a piece is said as it is
 /// said of the whole.
 fn parsed(shared: &Shared, path: &TreePath, planned: &Planned) -> Parsed {
-    let whole = || files::parse(path, planned.id, &planned.bytes, Dialect::Manifest);
+    let whole = || documents::parse(path, planned.id, &planned.bytes, Dialect::Manifest);
     let mut all = Vec::new();
     for index in planned.pieces.clone() {
         match shared.take(index) {
@@ -165,30 +165,11 @@ impl Job {
         let Piece { bytes: range, lines } = self.piece;
         let shift = u32::try_from(range.start).unwrap_or(u32::MAX);
         let mut documents =
-            files::parse(&self.path, self.id, &self.bytes[range], Dialect::Manifest)?;
+            documents::parse(&self.path, self.id, &self.bytes[range], Dialect::Manifest)?;
         if lines > 0 {
-            documents.iter_mut().for_each(|document| move_down(document, lines, shift));
+            documents.iter_mut().for_each(|document| documents::move_down(document, lines, shift));
         }
         Ok(documents)
-    }
-}
-
-pub(crate) fn move_down(node: &mut Node, lines: u32, bytes: u32) {
-    // An empty document stands nowhere.
-    if node.mark.line > 0 {
-        node.mark.line += lines;
-        node.mark.start += bytes;
-        node.mark.end += bytes;
-    }
-    match &mut node.value {
-        Value::Scalar(_) => {}
-        Value::Sequence(items) => items.iter_mut().for_each(|item| move_down(item, lines, bytes)),
-        Value::Mapping(entries) => {
-            for (key, value) in entries {
-                move_down(key, lines, bytes);
-                move_down(value, lines, bytes);
-            }
-        }
     }
 }
 

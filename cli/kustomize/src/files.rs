@@ -6,14 +6,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gitops_tree::{EntryKind, PathError, Tree, TreeError, TreePath, check_size};
-use gitops_yaml::{Dialect, Document, FileId, Node};
+use gitops_yaml::{Dialect, FileId, Node};
 
-use crate::ahead::move_down;
 use crate::error::{BuildError, Place};
 use crate::limits;
 use crate::remote;
 use crate::supply::{Fulfil, Need, Remote, Supply};
-use crate::{LoadRestrictor, Warning, merge_keys, separators};
+use crate::{LoadRestrictor, Warning, documents};
 
 /// The names a kustomization file may have.
 pub(crate) const KUSTOMIZATION_NAMES: [&str; 3] =
@@ -451,7 +450,7 @@ impl<'t> Files<'t> {
         bytes: &[u8],
     ) -> Result<Vec<Node>, BuildError> {
         let file = self.id(path);
-        parse(path, file, bytes, Dialect::Manifest)
+        documents::parse(path, file, bytes, Dialect::Manifest)
     }
 
     /// The first document of a file that configures kustomize itself, which
@@ -462,7 +461,7 @@ impl<'t> Files<'t> {
         bytes: &[u8],
     ) -> Result<Option<Node>, BuildError> {
         let file = self.id(path);
-        let documents = read(path, file, bytes, Dialect::Kustomization)?;
+        let documents = documents::read(path, file, bytes, Dialect::Kustomization)?;
         let Some(first) = documents.into_iter().next() else { return Ok(None) };
         self.warnings.extend(first.repeated.iter().map(|repeated| Warning {
             path: path.clone(),
@@ -472,7 +471,7 @@ impl<'t> Files<'t> {
                 repeated.key, repeated.earlier
             ),
         }));
-        Ok(Some(content(first)))
+        Ok(Some(documents::content(first)))
     }
 
     /// A file that kustomize reads as JSON where it begins with a brace, and
@@ -539,77 +538,4 @@ impl<'t> Files<'t> {
 /// content, perhaps a secret.
 fn shown(text: &str) -> String {
     if text.trim().contains('\n') { "a text of several lines".to_owned() } else { text.to_owned() }
-}
-
-/// Parses YAML; complaints name `path`.
-pub(crate) fn parse(
-    path: &TreePath,
-    file: FileId,
-    bytes: &[u8],
-    dialect: Dialect,
-) -> Result<Vec<Node>, BuildError> {
-    if dialect != Dialect::Manifest {
-        return parse_whole(path, file, bytes, dialect);
-    }
-    let separator = |line: u32| BuildError::Yaml {
-        place: Place { path: path.clone(), line: Some(line), column: None },
-        message: "something stands behind `---`; begin a new line with it".to_owned(),
-    };
-    let Some(pieces) = separators::pieces(bytes).map_err(separator)? else {
-        return parse_whole(path, file, bytes, dialect);
-    };
-    let mut documents = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        let offset = u32::try_from(piece.bytes.start).unwrap_or(u32::MAX);
-        let mut read =
-            parse_whole(path, file, &bytes[piece.bytes], dialect).map_err(|error| match error {
-                BuildError::Yaml { mut place, message } => {
-                    place.line = place.line.map(|line| line.saturating_add(piece.lines));
-                    BuildError::Yaml { place, message }
-                }
-                other => other,
-            })?;
-        read.truncate(1);
-        read.iter_mut().for_each(|document| move_down(document, piece.lines, offset));
-        documents.append(&mut read);
-    }
-    Ok(documents)
-}
-
-fn parse_whole(
-    path: &TreePath,
-    file: FileId,
-    bytes: &[u8],
-    dialect: Dialect,
-) -> Result<Vec<Node>, BuildError> {
-    Ok(read(path, file, bytes, dialect)?.into_iter().map(content).collect())
-}
-
-fn read(
-    path: &TreePath,
-    file: FileId,
-    bytes: &[u8],
-    dialect: Dialect,
-) -> Result<Vec<Document>, BuildError> {
-    let read = gitops_yaml::read_as(file, bytes, dialect);
-    let read = read.or_else(|error| match separators::before_rest(bytes, &error) {
-        Some(first) => gitops_yaml::read_as(file, first, dialect).map_err(|_| error),
-        None => Err(error),
-    });
-    let mut documents = read.map_err(|error| BuildError::Yaml {
-        place: Place {
-            path: path.clone(),
-            line: (error.line > 0).then_some(error.line),
-            column: (error.column > 0).then_some(error.column),
-        },
-        message: error.reason,
-    })?;
-    if dialect == Dialect::Manifest && merge_keys::may_be_in(bytes) {
-        documents.iter_mut().filter_map(|one| one.root.as_mut()).for_each(merge_keys::drop_from);
-    }
-    Ok(documents)
-}
-
-fn content(document: Document) -> Node {
-    document.root.unwrap_or_else(|| Node::scalar("", gitops_yaml::Tag::Null))
 }

@@ -8,11 +8,11 @@ use gitops_yaml::{Dialect, Mark, Node, Value};
 
 use crate::decode::{Decode, join};
 use crate::error::{BuildError, Place, Several};
-use crate::files::{self, Files};
-use crate::objects;
+use crate::files::Files;
 use crate::resource::{Object, child_mapping};
 use crate::schema::Schema;
 use crate::supply::{Chart, Need};
+use crate::{documents, objects};
 
 /// Says that Helm made an object; taken out at the end.
 const MADE_BY_HELM: &str = "internal.config.kubernetes.io/helm-generated";
@@ -262,7 +262,8 @@ pub(crate) fn read(
         other => other,
     };
     let mut documents =
-        files::parse(&place.path, mark.file, text.as_bytes(), Dialect::Manifest).map_err(said)?;
+        documents::parse(&place.path, mark.file, text.as_bytes(), Dialect::Manifest)
+            .map_err(said)?;
     for document in &mut documents {
         remark(document, mark);
     }

@@ -17,6 +17,7 @@ mod configuration;
 mod crds;
 mod decode;
 mod defaults;
+mod documents;
 mod error;
 mod field_path;
 mod fieldspec;

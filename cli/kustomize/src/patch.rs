@@ -12,8 +12,9 @@ use gitops_tree::TreePath;
 use gitops_yaml::{Dialect, Mark, Node, Style, Tag, Value};
 
 use crate::Warning;
+use crate::documents::parse;
 use crate::error::{BuildError, Place, Several};
-use crate::files::{Files, parse};
+use crate::files::Files;
 use crate::folded::Brackets;
 use crate::kustomization::Patch;
 use crate::resource::Object;
@@ -413,17 +414,9 @@ fn shift(line: u32, mark: Mark, style: Style) -> u32 {
 }
 
 fn remark(node: &mut Node, mark: Mark, style: Style) {
-    node.mark = Mark { line: shift(node.mark.line, mark, style), column: 0, ..mark };
-    match &mut node.value {
-        Value::Scalar(_) => {}
-        Value::Sequence(items) => items.iter_mut().for_each(|item| remark(item, mark, style)),
-        Value::Mapping(entries) => {
-            for (key, value) in entries {
-                remark(key, mark, style);
-                remark(value, mark, style);
-            }
-        }
-    }
+    node.change_marks(&mut |own| {
+        *own = Mark { line: shift(own.line, mark, style), column: 0, ..mark };
+    });
 }
 
 fn apply_json(

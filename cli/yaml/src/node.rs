@@ -250,6 +250,21 @@ impl Node {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
+    /// Runs `change` on the mark of this node and of all that it holds.
+    pub fn change_marks(&mut self, change: &mut dyn FnMut(&mut Mark)) {
+        change(&mut self.mark);
+        match &mut self.value {
+            Value::Scalar(_) => {}
+            Value::Sequence(items) => items.iter_mut().for_each(|item| item.change_marks(change)),
+            Value::Mapping(entries) => {
+                for (key, value) in entries {
+                    key.change_marks(change);
+                    value.change_marks(change);
+                }
+            }
+        }
+    }
+
     /// Puts `value` under `key`, in place of what stood there or at the end.
     /// Does nothing where this is not a mapping.
     pub fn set(&mut self, key: &str, value: Node) {

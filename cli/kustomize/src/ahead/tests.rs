@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::*;
 use crate::parallel::tests::THREADS;
+use gitops_yaml::Value;
 
 fn path(name: &str) -> TreePath {
     TreePath::new(name).unwrap()
@@ -52,7 +53,7 @@ fn all_shown(parsed: &Parsed) -> Vec<String> {
 fn pieces_hold_what_the_whole_does() {
     let text = large_file();
     assert!(pieces(text.as_bytes()).len() > 3);
-    let whole = files::parse(&path("a.yaml"), FileId(3), text.as_bytes(), Dialect::Manifest);
+    let whole = documents::parse(&path("a.yaml"), FileId(3), text.as_bytes(), Dialect::Manifest);
     for threads in [1, 2, 4] {
         THREADS.set(Some(threads));
         let mut ahead = Ahead::default();
@@ -73,8 +74,9 @@ fn an_error_in_a_piece_is_that_of_the_whole() {
     let text = large_file();
     // A control character is complained of before anything else is read.
     for broken in [format!("{text}---\na: [\n"), format!("a: [\n{text}---\na: \u{1}\n")] {
-        let whole = files::parse(&path("a.yaml"), FileId(0), broken.as_bytes(), Dialect::Manifest)
-            .unwrap_err();
+        let whole =
+            documents::parse(&path("a.yaml"), FileId(0), broken.as_bytes(), Dialect::Manifest)
+                .unwrap_err();
         for threads in [1, 3] {
             THREADS.set(Some(threads));
             let mut ahead = Ahead::default();
