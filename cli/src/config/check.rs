@@ -2,18 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use gitops_core::judge::Moved;
-use gitops_core::plan::{
-    AppRule, FieldPattern, ImageRule, Pattern, Rules, Template, Texts, Values, branch_problem,
-};
+use gitops_core::plan::{Pattern, Template, Texts, Values, branch_problem};
 use gitops_tree::TreePath;
 use gitops_yaml::Node;
 
-use super::file::{self, File, ImageField};
+use super::file::{self, File};
 use super::keys::{near, place, suggest};
 use super::problem::{ConfigError, Place, Problem, ProblemKind};
 use super::{Config, Environment, FILE, Gate, Merge};
 
+mod apps;
 mod environments;
 
 const API_VERSION: &str = "kubectl-gitops.dev/v1alpha1";
@@ -167,91 +165,6 @@ impl Checker<'_> {
             }
         }
         gates
-    }
-
-    fn rules(&mut self, file: &File) -> Rules {
-        let mut rules = Vec::new();
-        for (index, app) in file.apps.iter().enumerate() {
-            let at = [Key("apps"), Item(index)];
-            let matches = match Pattern::new(&app.matches) {
-                Ok(pattern) => pattern,
-                Err(reason) => {
-                    let message =
-                        format!("`{}` is not a glob: {reason}", app.matches.escape_debug());
-                    self.problem(&[at[0], at[1], Key("match")], message, None);
-                    continue;
-                }
-            };
-            let images = self.images(app, &matches, at, file);
-            let mut never = Vec::new();
-            for (item, text) in app.never.iter().enumerate() {
-                match FieldPattern::new(text) {
-                    Ok(pattern) => never.push(pattern),
-                    Err(reason) => {
-                        let message = format!("`{}`: {reason}", text.escape_debug());
-                        self.problem(&[at[0], at[1], Key("never"), Item(item)], message, None);
-                    }
-                }
-            }
-            let only = app.only.as_ref().map(|only| only.environments.clone());
-            for (item, name) in only.iter().flatten().enumerate() {
-                if !file.environments.iter().any(|other| other.name == *name) {
-                    let message = format!("no environment `{}`", name.escape_debug());
-                    let hint = suggest(name, file.environments.iter().map(|e| e.name.as_str()));
-                    let at = [at[0], at[1], Key("only"), Key("environments"), Item(item)];
-                    self.problem(&at, message, Some(hint));
-                }
-            }
-            rules.push(AppRule { matches, images, never, environments: only });
-        }
-        if file.apps.is_empty() {
-            // Without `apps:`, every image's tag moves.
-            let name = Template::parse_with("{app}", &["app"]).expect("`{app}` is a template");
-            rules.push(AppRule {
-                matches: Pattern::new("*").expect("`*` is a glob"),
-                images: vec![ImageRule { name, fields: vec![Moved::ImageTag] }],
-                never: Vec::new(),
-                environments: None,
-            });
-        }
-        Rules(rules)
-    }
-
-    fn images(
-        &mut self,
-        app: &file::App,
-        matches: &Pattern,
-        at: [Below<'_>; 2],
-        file: &File,
-    ) -> Vec<ImageRule> {
-        let default = [file::Promote {
-            image: file::Image { name: "{app}".to_owned(), fields: vec![ImageField::NewTag] },
-        }];
-        let mut images = Vec::new();
-        for (item, promote) in app.promote.as_deref().unwrap_or(&default).iter().enumerate() {
-            let image = &promote.image;
-            let below = |key| [at[0], at[1], Key("promote"), Item(item), Key("image"), Key(key)];
-            let Some(name) = self.template(&image.name, &["app"], &below("name")) else { continue };
-            let tells = file.environments.iter().all(|e| e.path.contains("{app}"));
-            if !name.uses("app") && matches.literal().is_none() && !tells {
-                let message = format!(
-                    "image `{}` belongs to no one app: neither it nor `match` names one",
-                    image.name.escape_debug()
-                );
-                let hint = "put `{app}` into the name, or match one app by its name".to_owned();
-                self.problem(&below("name"), message, Some(hint));
-            }
-            if image.fields.is_empty() {
-                self.problem(&below("fields"), "no field moves", None);
-            }
-            let fields = image.fields.iter().map(|field| match field {
-                ImageField::NewTag => Moved::ImageTag,
-                ImageField::Digest => Moved::ImageDigest,
-                ImageField::NewName => Moved::ImageName,
-            });
-            images.push(ImageRule { name, fields: fields.collect() });
-        }
-        images
     }
 
     fn texts(
