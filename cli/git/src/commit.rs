@@ -51,11 +51,38 @@ impl Repository {
         message: &str,
         author: &Signature,
     ) -> Result<CommitId, GitError> {
+        self.commit_on(&[*parent], edits, message, author)
+    }
+
+    /// The same as [`Repository::commit`], with `merged` as a second parent: the
+    /// merge of a branch whose whole effect on `parent` are the edits.
+    pub fn commit_merge(
+        &self,
+        parent: &CommitId,
+        merged: &CommitId,
+        edits: &[FileEdit],
+        message: &str,
+        author: &Signature,
+    ) -> Result<CommitId, GitError> {
+        self.commit_on(&[*parent, *merged], edits, message, author)
+    }
+
+    /// A commit of the first parent's tree with the edits made.
+    fn commit_on(
+        &self,
+        parents: &[CommitId],
+        edits: &[FileEdit],
+        message: &str,
+        author: &Signature,
+    ) -> Result<CommitId, GitError> {
         let mut root = Level::default();
         for edit in edits {
             root.add(edit)?;
         }
-        let parent_commit = self.find_commit(parent)?;
+        let commits: Vec<git2::Commit<'_>> =
+            parents.iter().map(|id| self.find_commit(id)).collect::<Result<_, _>>()?;
+        let (parent, parent_commit) =
+            parents.first().zip(commits.first()).expect("a commit is made on a parent");
         let before = parent_commit.tree().map_err(|error| unreadable("", &error))?;
         let after = match self.edited(&TreePath::root(), Some(&before), &root)? {
             Some(tree) => tree,
@@ -70,12 +97,13 @@ impl Repository {
             message.push('\n');
         }
         if self.signs()? {
-            return self.commit_signed(parent, after, &message, author);
+            return self.commit_signed(parents, after, &message, author);
         }
         let who = author.write()?;
         let failed = |error: git2::Error| GitError::repository("write a commit", &error);
         let tree = self.inner.find_tree(after).map_err(failed)?;
-        let commit = self.inner.commit(None, &who, &who, &message, &tree, &[&parent_commit]);
+        let commits: Vec<&git2::Commit<'_>> = commits.iter().collect();
+        let commit = self.inner.commit(None, &who, &who, &message, &tree, &commits);
         Ok(CommitId(commit.map_err(failed)?))
     }
 
@@ -150,7 +178,7 @@ impl Repository {
 
     fn commit_signed(
         &self,
-        parent: &CommitId,
+        parents: &[CommitId],
         tree: Oid,
         message: &str,
         author: &Signature,
@@ -167,8 +195,11 @@ impl Repository {
             ("GIT_COMMITTER_EMAIL", &author.who.email),
             ("GIT_COMMITTER_DATE", &when),
         ];
-        let (parent, tree) = (parent.to_string(), tree.to_string());
-        let args = ["commit-tree", "-S", "-p", &parent, "-F", "-", &tree];
+        let (parents, tree): (Vec<String>, _) =
+            (parents.iter().map(ToString::to_string).collect(), tree.to_string());
+        let mut args = vec!["commit-tree", "-S"];
+        args.extend(parents.iter().flat_map(|parent| ["-p", parent.as_str()]));
+        args.extend(["-F", "-", tree.as_str()]);
         let answer = self.git_with_input(&args, &variables, message.as_bytes())?;
         let commit = CommitId::parse(answer.stdout.trim()).ok().filter(|_| answer.ok);
         commit.ok_or_else(|| GitError::Repository {

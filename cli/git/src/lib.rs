@@ -9,7 +9,7 @@
 //! | [`Commit`], [`Changed`] | what happened: first-parent history, changed paths |
 //! | [`trailers`] | what a commit message claims |
 //! | [`FileEdit`] | a commit made without a checkout |
-//! | [`Remote`], [`Update`], [`PushOutcome`] | fetch, push with a lease, read back |
+//! | [`Remote`], [`Update`], [`PushOutcome`], [`Deletion`] | fetch, push with a lease, read back |
 //!
 //! Objects and references are read and written by libgit2. Everything that
 //! talks to a remote is the `git` program (2.30 or newer), so that ssh
@@ -29,6 +29,7 @@
 //! the user runs, as it does for their own pushes.
 
 mod commit;
+mod delete;
 mod disk;
 mod error;
 mod history;
@@ -43,6 +44,7 @@ mod revision;
 pub mod trailers;
 
 pub use commit::FileEdit;
+pub use delete::Deletion;
 pub use disk::{Directory, WorkTree};
 pub use error::GitError;
 pub use history::{Changed, Commit, FirstParent, Version};

@@ -83,12 +83,12 @@ pub enum Why {
 }
 
 /// The reason given for a branch of which the server said nothing.
-const NO_REPORT: &str = "remote failed to report status";
+pub(crate) const NO_REPORT: &str = "remote failed to report status";
 
 /// How the `git` program reports one branch.
-struct Report {
-    flag: char,
-    reason: String,
+pub(crate) struct Report {
+    pub(crate) flag: char,
+    pub(crate) reason: String,
 }
 
 impl Repository {
@@ -201,24 +201,25 @@ fn arguments(remote: &Remote, updates: &[Update]) -> Vec<String> {
 /// `pre-push` hook may write to the same stream before them.
 fn reports(stdout: &str, updates: &[Update]) -> BTreeMap<String, Report> {
     let mut reports = BTreeMap::new();
-    for line in stdout.lines() {
-        let mut parts = line.splitn(3, '\t');
-        let (Some(flag), Some(pair), Some(summary)) = (parts.next(), parts.next(), parts.next())
-        else {
-            continue;
-        };
-        let mut letters = flag.chars();
-        let (Some(flag @ (' ' | '+' | '*' | '=' | '!')), None) = (letters.next(), letters.next())
-        else {
-            continue;
-        };
+    for (pair, report) in stdout.lines().filter_map(report) {
         let ours = |u: &&Update| pair == format!("{}:refs/heads/{}", u.commit, u.branch);
         let Some(update) = updates.iter().find(ours) else { continue };
-        let reason = summary.split_once(" (").and_then(|(_, rest)| rest.strip_suffix(')'));
-        let reason = clean(reason.unwrap_or(summary));
-        reports.insert(update.branch.clone(), Report { flag, reason });
+        reports.insert(update.branch.clone(), report);
     }
     reports
+}
+
+/// One such line: what was moved where, and what came of it.
+pub(crate) fn report(line: &str) -> Option<(&str, Report)> {
+    let mut parts = line.splitn(3, '\t');
+    let (flag, pair, summary) = (parts.next()?, parts.next()?, parts.next()?);
+    let mut letters = flag.chars();
+    let (Some(flag @ (' ' | '+' | '*' | '=' | '-' | '!')), None) = (letters.next(), letters.next())
+    else {
+        return None;
+    };
+    let reason = summary.split_once(" (").and_then(|(_, rest)| rest.strip_suffix(')'));
+    Some((pair, Report { flag, reason: clean(reason.unwrap_or(summary)) }))
 }
 
 fn pushed(

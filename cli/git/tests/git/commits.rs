@@ -185,6 +185,21 @@ fn the_author_is_who_git_says() {
 }
 
 #[test]
+fn a_merge_has_two_parents_and_the_edits_of_one() {
+    let sandbox = files();
+    let repository = sandbox.open("repo");
+    let base = repository.resolve("HEAD").unwrap();
+    let edits = [write("a.yaml", "a: 2\n")];
+    let head = repository.commit(&base, &edits, "change", &author()).unwrap();
+    let theirs = [write("b.yaml", "b: 1\n")];
+    let moved = repository.commit(&base, &theirs, "theirs", &author()).unwrap();
+    let merge = repository.commit_merge(&moved, &head, &edits, "Merge", &author()).unwrap();
+    assert_eq!(repository.read_commit(&merge).unwrap().parents, [moved, head]);
+    let changed = repository.changed(Some(&moved), &merge).unwrap();
+    assert_eq!(changed.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), ["a.yaml"]);
+}
+
+#[test]
 fn a_commit_is_signed_when_the_user_signs() {
     let sandbox = files();
     let key = sandbox.path("home/key");
@@ -217,6 +232,10 @@ fn a_commit_is_signed_when_the_user_signs() {
     let written = repository.read_commit(&commit).unwrap();
     assert_eq!(written.message, "Signed\n\nA: b\n");
     assert_eq!(written.author, author());
+    let other = [write("a.yaml", "a: 3\n")];
+    let merge = repository.commit_merge(&parent, &commit, &other, "M", &author()).unwrap();
+    assert_eq!(sandbox.git("repo", &["log", "-1", "--format=%G?", &merge.to_string()]), "G");
+    assert_eq!(repository.read_commit(&merge).unwrap().parents, [parent, commit]);
 
     fs::remove_file(&key).unwrap();
     fs::remove_file(key.with_extension("pub")).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use gitops_git::{CommitId, GitError, Lease, PushOutcome, Repository, Update, Why};
+use gitops_git::{CommitId, Deletion, GitError, Lease, PushOutcome, Repository, Update, Why};
 
 use crate::commits::{author, write};
 use crate::remotes::{someone_pushes, with_server};
@@ -304,4 +304,50 @@ fn a_linked_work_tree_and_a_bare_clone_push_too() {
         assert_eq!(push(&repository, ours, branch, Lease::Absent), Ok(true), "{dir}");
     }
     assert_eq!(sandbox.git("linked", &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_branch_is_taken_away_only_where_it_is_expected() {
+    let (sandbox, first) = with_server();
+    let repository = sandbox.open("repo");
+    let delete = |at: &CommitId| repository.delete_branch("origin", "release/web", at).unwrap();
+    assert_eq!(delete(&first), Deletion::Gone { deleted: false });
+    let theirs = someone_pushes(&sandbox, "release/web", "theirs");
+    let Deletion::Refused(refusal) = delete(&first) else { panic!("it was deleted") };
+    assert_eq!((refusal.why, refusal.now), (Why::LeaseLost, Some(theirs)));
+    assert_eq!(delete(&theirs), Deletion::Gone { deleted: true });
+    assert_eq!(delete(&theirs), Deletion::Gone { deleted: false });
+    assert_eq!(repository.remote_branch("origin", "release/web").unwrap(), None);
+    assert_eq!(repository.remote_branch("origin", "main").unwrap(), Some(first));
+}
+
+#[test]
+fn a_branch_that_moves_under_its_deletion_stays() {
+    let (sandbox, first) = with_server();
+    let repository = sandbox.open("repo");
+    let ours = edited(&repository, first, "ours");
+    assert_eq!(push(&repository, ours, "x", Lease::Absent), Ok(true));
+    let theirs = someone_pushes(&sandbox, "elsewhere", "theirs");
+    let race = format!(
+        "#!/bin/sh\nexec git --git-dir={} update-ref refs/heads/x {theirs}\n",
+        sandbox.path("server.git").display()
+    );
+    sandbox.script("repo/.git/hooks/pre-push", &race);
+    let outcome = repository.delete_branch("origin", "x", &ours).unwrap();
+    let Deletion::Refused(refusal) = outcome else { panic!("it was deleted") };
+    assert_eq!((refusal.why, refusal.now), (Why::LeaseLost, Some(theirs)));
+}
+
+#[test]
+fn a_server_that_keeps_its_branches_is_heard() {
+    let (sandbox, first) = with_server();
+    let repository = sandbox.open("repo");
+    let ours = edited(&repository, first, "ours");
+    assert_eq!(push(&repository, ours, "x", Lease::Absent), Ok(true));
+    sandbox.git("server.git", &["config", "receive.denyDeletes", "true"]);
+    let outcome = repository.delete_branch("origin", "x", &ours).unwrap();
+    let Deletion::Refused(refusal) = outcome else { panic!("it was deleted") };
+    let Why::Rejected { reason, .. } = refusal.why else { panic!("{:?}", refusal.why) };
+    assert_eq!(reason, "deletion prohibited");
+    assert_eq!(repository.remote_branch("origin", "x").unwrap(), Some(ours));
 }
