@@ -7,18 +7,16 @@ use gitops_tree::TreePath;
 use gitops_yaml::Node;
 
 use super::file::{self, File};
-use super::keys::{near, place, suggest};
+use super::keys::{near, place};
 use super::problem::{ConfigError, Place, Problem, ProblemKind};
-use super::{Config, Environment, FILE, Gate, Merge};
+use super::{Config, Environment, FILE, Merge};
 
 mod apps;
 mod environments;
+mod gates;
 
 const API_VERSION: &str = "kubectl-gitops.dev/v1alpha1";
 const KIND: &str = "GitOps";
-
-/// Gates that look at a request, which a direct push does not have.
-const REQUEST_GATES: [&str; 2] = ["approvals", "status"];
 
 const DEFAULT_BRANCH: &str = "release/{app}/{env}";
 const DEFAULT_COMMIT: &str = "Release {app} in {env} ({version}).";
@@ -143,28 +141,6 @@ impl Checker<'_> {
                 None
             }
         }
-    }
-
-    fn gates(&mut self, written: &file::Environment, index: usize) -> Vec<Gate> {
-        let mut gates = Vec::new();
-        for (item, gate) in written.gates.iter().enumerate() {
-            let at = [Key("environments"), Item(index), Key("gates"), Item(item)];
-            if gate.len() != 1 {
-                self.problem(&at, "a gate is a mapping with one key", None);
-            }
-            for kind in gate.keys() {
-                if written.merge == Merge::Direct && REQUEST_GATES.contains(&kind.as_str()) {
-                    let message = format!(
-                        "gate `{kind}` looks at a request, but `merge: direct` of `{}` opens none",
-                        written.name
-                    );
-                    let hint = "write `merge: manual` or `merge: auto`".to_owned();
-                    self.problem(&at, message, Some(hint));
-                }
-                gates.push(Gate { kind: kind.clone(), place: self.place(&at) });
-            }
-        }
-        gates
     }
 
     fn texts(
