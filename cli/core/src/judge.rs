@@ -57,16 +57,40 @@ pub struct Request {
 }
 
 /// What a promotion moves, in its own terms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Moved {
+    /// `newName` of a kustomize image.
+    ImageName,
     /// `newTag` of a kustomize image.
     ImageTag,
     /// `digest` of a kustomize image.
     ImageDigest,
-    /// `newName` of a kustomize image.
-    ImageName,
-    /// A value in a YAML file.
+    /// The version of a chart.
+    ChartVersion,
+    /// A tag, branch, commit or range of a repository.
+    GitRef,
+    /// A value in a YAML, JSON or text file.
     Value,
+    /// Files of a folder.
+    Folder,
+    /// Something else.
+    Other,
+}
+
+impl Moved {
+    /// The word in JSON, as `wit/policy.wit` spells it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Moved::ImageName => "image-name",
+            Moved::ImageTag => "image-tag",
+            Moved::ImageDigest => "image-digest",
+            Moved::ChartVersion => "chart-version",
+            Moved::GitRef => "git-ref",
+            Moved::Value => "value",
+            Moved::Folder => "folder",
+            Moved::Other => "other",
+        }
+    }
 }
 
 /// One value that moves.

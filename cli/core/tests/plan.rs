@@ -26,10 +26,10 @@ fn environment(name: &str, folder: &str, after: &[&str]) -> EnvironmentRef {
 fn rule(matches: &str, image: &str, fields: &[Moved]) -> AppRule {
     AppRule {
         matches: Pattern::new(matches).unwrap(),
-        images: vec![ImageRule {
+        movers: vec![Mover::Image(ImageRule {
             name: Template::parse_with(image, &["app"]).unwrap(),
             fields: fields.to_vec(),
-        }],
+        })],
         never: Vec::new(),
         environments: None,
     }
@@ -97,14 +97,15 @@ impl World {
 fn perform(tree: &mut Memory, planned: &Planned) {
     for (_, contents) in &planned.plans {
         for (path, bytes) in contents.files() {
-            tree.insert(path.clone(), bytes.after.clone());
+            tree.insert(path.clone(), bytes.after.clone().unwrap());
         }
     }
 }
 
 fn after(planned: &Planned, file: &str) -> String {
     let (_, contents) = &planned.plans[0];
-    String::from_utf8(contents.get(&path(file)).unwrap().after.to_vec()).unwrap()
+    String::from_utf8(contents.get(&path(file)).unwrap().after.as_deref().unwrap().to_vec())
+        .unwrap()
 }
 
 fn error(result: Result<Planned, PlanError>) -> PlanError {
@@ -255,9 +256,7 @@ fn versions_that_read_as_other_types_are_quoted() {
         let mut tree = Memory::new();
         tree.insert(path(DEV), text.as_bytes());
         let apps = discover_apps(&tree, &dev(), &rules()).unwrap();
-        let field = apps[0].images[0].field(Moved::ImageTag).unwrap();
-        assert!(field.is_text, "{text}");
-        assert_eq!(field.value, version);
+        assert_eq!(apps[0].slots[0].value, Some(Held::text(version)), "{text}");
         assert!(text.contains(['"', '\'']), "{text}");
     }
 }
@@ -566,7 +565,7 @@ fn what_moved_between_two_states() {
         .collect();
     assert_eq!(
         moved,
-        ["gone Some(\"v1\") None 4", "new None Some(\"v1\") 5", "web Some(\"v1\") Some(\"v2\") 7"]
+        ["gone Some(\"v1\") None 5", "new None Some(\"v1\") 5", "web Some(\"v1\") Some(\"v2\") 7"]
     );
 }
 
@@ -654,7 +653,7 @@ mod edits {
                 prop_assert!(plan.nothing_to_do() && tagged);
                 return Ok(());
             };
-            let after = String::from_utf8(bytes.after.to_vec()).unwrap();
+            let after = String::from_utf8(bytes.after.as_deref().unwrap().to_vec()).unwrap();
             let old: Vec<&str> = before.split('\n').collect();
             let new: Vec<&str> = after.split('\n').collect();
             // A flow entry gets its tag in its own line, a block entry a new one.

@@ -49,7 +49,10 @@ fn carries(image: &str, moved: &Move) -> bool {
             Moved::ImageTag => after == tag,
             Moved::ImageDigest => after == digest,
             Moved::ImageName => after == Some(repository),
-            Moved::Value => after == tag || after == digest || after == Some(image),
+            Moved::Value | Moved::Other => after == tag || after == digest || after == Some(image),
+            // A chart, a base or a folder may bring any image with it; which
+            // line of it did cannot be told from here.
+            Moved::ChartVersion | Moved::GitRef | Moved::Folder => false,
         }
 }
 

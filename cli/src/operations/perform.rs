@@ -51,7 +51,7 @@ impl Author<'_> {
             .files()
             .map(|(path, bytes)| FileEdit {
                 path: path.clone(),
-                content: Some(bytes.after.to_vec()),
+                content: bytes.after.as_deref().map(<[u8]>::to_vec),
             })
             .collect();
         let who = self

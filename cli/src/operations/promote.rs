@@ -216,14 +216,15 @@ fn differ(rules: &Rules, app: &str, there: &str, ours: Option<App>, theirs: Opti
     if rule.environments.as_ref().is_some_and(|allowed| !allowed.iter().any(|name| name == there)) {
         return false;
     }
-    let moves =
-        plan::moves(&theirs.into_iter().collect::<Vec<_>>(), &ours.into_iter().collect::<Vec<_>>());
-    moves.iter().any(|moved| {
-        rule.images.iter().any(|image| {
-            image.name.with_app(app).as_deref() == Some(&moved.name)
-                && image.fields.contains(&moved.what)
-        })
-    })
+    // Slots that stay with their environment may differ.
+    let moving = |app: Option<App>| -> Vec<App> {
+        let mut apps: Vec<App> = app.into_iter().collect();
+        for app in &mut apps {
+            app.slots.retain(|slot| rule.moves(slot));
+        }
+        apps
+    };
+    !plan::moves(&moving(theirs), &moving(ours)).is_empty()
 }
 
 fn preview(
@@ -236,7 +237,10 @@ fn preview(
 ) -> Result<Preview, Failure> {
     let mut after = Overlay::new(&there.tree);
     for (path, bytes) in contents.files() {
-        after.write(path.clone(), bytes.after.clone());
+        match &bytes.after {
+            Some(bytes) => after.write(path.clone(), bytes.clone()),
+            None => after.remove(path.clone()),
+        }
     }
     let files = plan.edits.iter().map(|edit| FileChange {
         path: edit.path.as_str().to_owned(),

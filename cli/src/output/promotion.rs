@@ -252,6 +252,7 @@ impl<'a> From<&'a Edit> for EditDoc<'a> {
 #[derive(Serialize)]
 struct MoveDoc<'a> {
     app: &'a str,
+    what: &'static str,
     field: &'static str,
     name: &'a str,
     before: Option<&'a str>,
@@ -264,6 +265,7 @@ impl<'a> From<&'a Move> for MoveDoc<'a> {
     fn from(moved: &'a Move) -> Self {
         MoveDoc {
             app: &moved.app,
+            what: moved.what.word(),
             field: key_of(moved.what),
             name: &moved.name,
             before: moved.before.as_deref(),

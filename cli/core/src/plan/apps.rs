@@ -3,82 +3,20 @@
 use std::collections::BTreeMap;
 
 use gitops_tree::{EntryKind, Tree, TreeError, TreePath};
-use gitops_yaml::{FileId, Mark, Node, Scalar, Tag, Value};
+use gitops_yaml::{FileId, Mark, Node};
 
-use crate::judge::{EnvironmentRef, Move, Moved};
+use crate::judge::EnvironmentRef;
 use crate::object::Source;
 
 use super::error::PlanError;
-use super::hunk::printable;
-use super::rules::{Rules, key_of};
+use super::images::images;
+use super::rules::{Mover, Rules};
+use super::slot::App;
 use super::template::Template;
 
 /// The names that kustomize looks for in a folder.
 pub const KUSTOMIZATION_FILES: [&str; 3] =
     ["kustomization.yaml", "kustomization.yml", "Kustomization"];
-
-/// An app in an environment.
-#[derive(Clone, Debug, PartialEq)]
-pub struct App {
-    /// Its name.
-    pub name: String,
-    /// The folder it stands in, perhaps with others.
-    pub folder: TreePath,
-    /// The images that move with it, in the order of the file.
-    pub images: Vec<Image>,
-}
-
-/// An entry of `images:`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Image {
-    /// Its `name`.
-    pub name: String,
-    /// The kustomization.
-    pub file: TreePath,
-    /// Where the entry stands.
-    pub source: Source,
-    /// `newTag`, `digest` and `newName`, as far as they are there.
-    pub fields: Vec<Field>,
-}
-
-/// A value that could move.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Field {
-    /// Which one.
-    pub what: Moved,
-    /// Its value.
-    pub value: String,
-    /// Whether it reads as a string, as kustomize demands.
-    pub is_text: bool,
-    /// Where it stands.
-    pub source: Source,
-}
-
-impl Image {
-    /// One of its fields.
-    pub fn field(&self, what: Moved) -> Option<&Field> {
-        self.fields.iter().find(|field| field.what == what)
-    }
-}
-
-impl App {
-    /// The version in words, fit for a terminal: the tags of its images, else
-    /// their digests.
-    pub fn version(&self) -> Option<String> {
-        let mut versions: Vec<String> = self.images.iter().filter_map(version_of).collect();
-        versions.dedup();
-        (!versions.is_empty()).then(|| versions.join(", "))
-    }
-}
-
-/// The version of one image in words, fit for a terminal: its tag, else its
-/// digest.
-pub(super) fn version_of(image: &Image) -> Option<String> {
-    image
-        .field(Moved::ImageTag)
-        .or_else(|| image.field(Moved::ImageDigest))
-        .map(|field| printable(&field.value))
-}
 
 /// The apps of an environment, sorted by name. Where the environment's path
 /// holds `{app}`, they are the folders that fit it; elsewhere they are the
@@ -97,14 +35,20 @@ pub fn discover_apps(
     if environment.path.contains("{app}") {
         for (name, folder) in app_folders(tree, environment)? {
             let Some(rule) = rules.of(&name) else { continue };
-            let wanted: Vec<String> =
-                rule.images.iter().filter_map(|image| image.name.with_app(&name)).collect();
-            let mut app = App { name: name.clone(), folder: folder.clone(), images: Vec::new() };
-            if let Some(file) = kustomization_file(tree, &folder)? {
-                app.images = images(tree, &file)?;
-                app.images.retain(|image| wanted.contains(&image.name));
-                apps.insert(name, app);
+            let Some(file) = kustomization_file(tree, &folder)? else { continue };
+            let mut app = App { name: name.clone(), folder, slots: Vec::new() };
+            for image in images(tree, &file)? {
+                let mut movers = rule.movers.iter().enumerate();
+                let mover = movers.find_map(|(mover, rule)| match rule {
+                    Mover::Image(rule) => {
+                        (rule.name.with_app(&name)? == image.name).then_some((mover, rule))
+                    }
+                });
+                if let Some((mover, rule)) = mover {
+                    app.slots.extend(image.slots(mover, rule));
+                }
             }
+            apps.insert(name, app);
         }
     } else {
         let folder = folder_of(environment)?;
@@ -114,11 +58,11 @@ pub fn discover_apps(
                 folder: folder.clone(),
             })?;
         for image in images(tree, &file)? {
-            let Some(name) = rules.app_of_image(&image.name) else { continue };
+            let Some((name, mover, rule)) = rules.app_of_image(&image.name) else { continue };
             apps.entry(name.clone())
-                .or_insert_with(|| App { name, folder: folder.clone(), images: Vec::new() })
-                .images
-                .push(image);
+                .or_insert_with(|| App { name, folder: folder.clone(), slots: Vec::new() })
+                .slots
+                .extend(image.slots(mover, rule));
         }
     }
     // The names go into branches, messages and onto terminals.
@@ -128,46 +72,6 @@ pub fn discover_apps(
         return Err(PlanError::BadApp { app: bad.escape_debug().to_string() });
     }
     Ok(apps.into_values().collect())
-}
-
-/// The promoted values in which two states of an environment differ, by app
-/// and image. Apps and images of one side only count as well.
-pub fn moves(before: &[App], after: &[App]) -> Vec<Move> {
-    type Key<'a> = (&'a str, &'a str);
-    let by_key = |apps: &'_ [App]| -> BTreeMap<(String, String), Image> {
-        let images = apps.iter().flat_map(|app| {
-            app.images.iter().map(|image| ((app.name.clone(), image.name.clone()), image.clone()))
-        });
-        images.collect()
-    };
-    let (before, after) = (by_key(before), by_key(after));
-    let mut keys: Vec<Key<'_>> =
-        before.keys().chain(after.keys()).map(|(app, image)| (&**app, &**image)).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let mut moves = Vec::new();
-    for (app, name) in keys {
-        let key = (app.to_owned(), name.to_owned());
-        let (old, new) = (before.get(&key), after.get(&key));
-        for what in [Moved::ImageName, Moved::ImageTag, Moved::ImageDigest] {
-            let field = |image: Option<&Image>| image.and_then(|image| image.field(what)).cloned();
-            let (from, to) = (field(old), field(new));
-            let value = |field: &Option<Field>| field.as_ref().map(|field| field.value.clone());
-            if value(&from) == value(&to) {
-                continue;
-            }
-            let place = new.or(old).map(|image| image.source.clone());
-            moves.push(Move {
-                app: app.to_owned(),
-                what,
-                name: name.to_owned(),
-                before: value(&from),
-                after: value(&to),
-                source: to.map(|field| field.source).or(place),
-            });
-        }
-    }
-    moves
 }
 
 /// The folder that must hold every file of a promotion: the environment's
@@ -239,62 +143,6 @@ pub fn kustomization_file(
         [file] => Ok(Some(folder.join(file).expect("a name in a listing stays inside the tree"))),
         _ => Err(PlanError::SeveralKustomizations { folder: folder.clone(), files }),
     }
-}
-
-/// The entries of `images:` in a kustomization.
-///
-/// # Errors
-///
-/// When the file cannot be read, is not one YAML document, or names an image
-/// twice.
-pub(super) fn images(tree: &dyn Tree, file: &TreePath) -> Result<Vec<Image>, PlanError> {
-    let bytes = tree.read(file)?;
-    images_in(file, &root(file, &bytes)?)
-}
-
-pub(super) fn images_in(file: &TreePath, root: &Node) -> Result<Vec<Image>, PlanError> {
-    let mut images: Vec<Image> = Vec::new();
-    let Some(list) = root.get("images") else { return Ok(images) };
-    if !matches!(list.value, Value::Sequence(_)) && !list.is_null() {
-        return Err(PlanError::Shape {
-            at: source(file, list.mark),
-            reason: "`images` is not a list".to_owned(),
-        });
-    }
-    for entry in list.items() {
-        let at = source(file, entry.mark);
-        let Some(name) = entry.get("name").and_then(Node::text) else {
-            return Err(PlanError::Shape { at, reason: "an image without a `name`".to_owned() });
-        };
-        if let Some(first) = images.iter().find(|image| image.name == name) {
-            return Err(PlanError::TwoEntries {
-                image: name.to_owned(),
-                first: first.source.clone(),
-                second: at,
-            });
-        }
-        let mut fields = Vec::new();
-        for what in [Moved::ImageName, Moved::ImageTag, Moved::ImageDigest] {
-            fields.extend(field(file, entry, what)?);
-        }
-        images.push(Image { name: name.to_owned(), file: file.clone(), source: at, fields });
-    }
-    Ok(images)
-}
-
-fn field(file: &TreePath, entry: &Node, what: Moved) -> Result<Option<Field>, PlanError> {
-    let Some(node) = entry.get(key_of(what)) else { return Ok(None) };
-    let at = source(file, node.mark);
-    let Value::Scalar(Scalar { text, tag, .. }) = &node.value else {
-        return Err(PlanError::Shape { at, reason: format!("`{}` is not a string", key_of(what)) });
-    };
-    // kustomize reads an empty value as an absent one.
-    if *tag == Tag::Null || text.is_empty() {
-        return Ok(None);
-    }
-    // kustomize reads a plain date as it is written.
-    let is_text = matches!(tag, Tag::Str | Tag::Timestamp);
-    Ok(Some(Field { what, value: text.to_string(), is_text, source: at }))
 }
 
 /// The only document of a kustomization.

@@ -45,17 +45,18 @@ const SEALED: &str = "(sealed)";
 pub(super) fn hunks(path: &TreePath, bytes: &FileBytes) -> String {
     let mut text = String::new();
     let old = if bytes.before.is_some() { format!("a/{path}") } else { "/dev/null".to_owned() };
+    let new = if bytes.after.is_some() { format!("b/{path}") } else { "/dev/null".to_owned() };
     // Writing into a `String` cannot fail.
-    let _ = writeln!(text, "--- {}\n+++ b/{}", printable(&old), printable(path.as_str()));
+    let _ = writeln!(text, "--- {}\n+++ {}", printable(&old), printable(&new));
     let empty: &[u8] = &[];
     let before = bytes.before.as_deref().unwrap_or(empty);
-    let (Ok(old), Ok(new)) = (std::str::from_utf8(before), std::str::from_utf8(&bytes.after))
-    else {
+    let after = bytes.after.as_deref().unwrap_or(empty);
+    let (Ok(old), Ok(new)) = (std::str::from_utf8(before), std::str::from_utf8(after)) else {
         text.push_str("(not text)\n");
         return text;
     };
     let open_before = open_lines(path, before);
-    let open_after = open_lines(path, &bytes.after);
+    let open_after = open_lines(path, after);
     let diff = TextDiff::from_lines(old, new);
     for group in diff.grouped_ops(3) {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
@@ -122,8 +123,10 @@ mod tests {
     use super::*;
 
     fn hunks_of(before: &str, after: &str) -> String {
-        let bytes =
-            FileBytes { before: Some(before.as_bytes().into()), after: after.as_bytes().into() };
+        let bytes = FileBytes {
+            before: Some(before.as_bytes().into()),
+            after: Some(after.as_bytes().into()),
+        };
         hunks(&TreePath::new("k/kustomization.yaml").unwrap(), &bytes)
     }
 

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use gitops_tree::{Reading, Recorded, Tree};
 
 use crate::judge::{EnvironmentRef, Move, Moved, Operation};
+use crate::object::Source;
 
-use super::apps::{App, Image, discover_apps, images_in, root, version_of};
+use super::apps::{discover_apps, root};
 use super::edit::set_image_field;
 use super::error::PlanError;
-use super::rules::{AppRule, Rules, key_of};
+use super::images::{Entry, images_in, slot_id};
+use super::rules::Rules;
+use super::slot::Slot;
 use super::template::{Values, branch_problem};
+use super::wanted::{Want, Wants, find, promoted, released, rule_of};
 use super::{BlobId, Contents, Edit, FileBytes, Plan, ReadEntry, ReadFrom, Texts, outside_target};
 
 /// One environment at one revision.
@@ -58,19 +62,6 @@ pub struct Planned {
     pub skipped: Vec<Skipped>,
 }
 
-/// What an image of the target shall hold.
-struct Wanted {
-    image: Image,
-    values: Vec<(Moved, Option<String>)>,
-}
-
-/// What one app shall run in the target.
-struct AppMoves {
-    app: String,
-    version: String,
-    wanted: Vec<Wanted>,
-}
-
 /// Puts `version` of `app` into the target: `TAG`, `sha256:…` or
 /// `TAG@sha256:…`.
 ///
@@ -78,37 +69,12 @@ struct AppMoves {
 ///
 /// When the app is not there, may not enter, or its files cannot be edited.
 pub fn release(step: &Step<'_>, app: &str, version: &str) -> Result<Planned, PlanError> {
-    let (tag, digest) = split_version(version)?;
     let tree = Recorded::new(step.target.tree);
     let target = step.target.environment;
     let apps = discover_apps(&tree, target, step.rules)?;
     let app = find(&apps, app, target)?;
-    let rule = rule_of(step.rules, app, target)?;
-    let mut wanted = Vec::new();
-    if app.images.is_empty() {
-        return Err(absent(app, rule, target, None));
-    }
-    for image in &app.images {
-        let fields = fields_of(rule, app, image);
-        for (what, value) in [(Moved::ImageTag, tag), (Moved::ImageDigest, digest)] {
-            if value.is_some() && !fields.contains(&what) {
-                return Err(PlanError::FieldStays {
-                    version: version.to_owned(),
-                    image: image.name.clone(),
-                    what,
-                });
-            }
-        }
-        // A tag without its digest, or the other way round, would leave half
-        // of the old version behind.
-        let values = [(Moved::ImageTag, tag), (Moved::ImageDigest, digest)]
-            .into_iter()
-            .filter(|(what, _)| fields.contains(what))
-            .map(|(what, value)| (what, value.map(str::to_owned)))
-            .collect();
-        wanted.push(Wanted { image: image.clone(), values });
-    }
-    let moves = BTreeMap::from([(app.name.clone(), (version.to_owned(), wanted))]);
+    let wants = released(app, rule_of(step.rules, app, target)?, target, version)?;
+    let moves = BTreeMap::from([(app.name.clone(), wants)]);
     let reads = entries(ReadFrom::Target, step.target.tree, tree.into_readings())?;
     let plans = plans(step, Operation::Release, None, moves, &reads)?;
     Ok(Planned { plans, skipped: Vec::new() })
@@ -143,10 +109,10 @@ pub fn promote(
     };
     for name in names {
         let found = find(&held, &name, from.environment)
-            .and_then(|app| wanted_of(step, from.environment, app, &place, version));
+            .and_then(|app| promoted(step, from.environment, app, &place, version));
         match found {
-            Ok(wanted) => {
-                moves.insert(name, wanted);
+            Ok(wants) => {
+                moves.insert(name, wants);
             }
             Err(
                 reason @ (PlanError::AbsentInTarget { .. }
@@ -162,112 +128,38 @@ pub fn promote(
     Ok(Planned { plans, skipped })
 }
 
-/// What the images of one app shall hold in the target, and the version.
-fn wanted_of(
-    step: &Step<'_>,
-    source: &EnvironmentRef,
-    app: &App,
-    place: &[App],
-    version: Option<&str>,
-) -> Result<(String, Vec<Wanted>), PlanError> {
-    let target = step.target.environment;
-    let rule = rule_of(step.rules, app, target)?;
-    if app.images.is_empty() {
-        return Err(absent(app, rule, source, None));
-    }
-    let here = place.iter().find(|other| other.name == app.name);
-    let mut wanted = Vec::new();
-    for image in &app.images {
-        let fields = fields_of(rule, app, image);
-        if fields.is_empty() {
-            continue;
-        }
-        if fields.iter().all(|what| image.field(*what).is_none()) {
-            return Err(PlanError::NoVersion {
-                app: app.name.clone(),
-                environment: source.name.clone(),
-                at: image.source.clone(),
-                wanted: fields,
-            });
-        }
-        let mut values = Vec::new();
-        for what in fields {
-            let value = match image.field(what) {
-                None => None,
-                Some(field) if !field.is_text => {
-                    return Err(PlanError::NotText {
-                        at: field.source.clone(),
-                        key: key_of(what),
-                        value: field.value.clone(),
-                    });
-                }
-                Some(field) => {
-                    check_value(what, &field.value)?;
-                    Some(field.value.clone())
-                }
-            };
-            values.push((what, value));
-        }
-        if let Some(version) = version {
-            let (tag, digest) = split_version(version)?;
-            let differs = |what, asked: Option<&str>| {
-                asked.is_some() && image.field(what).map(|field| field.value.as_str()) != asked
-            };
-            if differs(Moved::ImageTag, tag) || differs(Moved::ImageDigest, digest) {
-                return Err(PlanError::OtherVersion {
-                    app: app.name.clone(),
-                    environment: source.name.clone(),
-                    found: version_of(image).unwrap_or_else(|| "no version".to_owned()),
-                    wanted: version.to_owned(),
-                    at: Box::new(image.source.clone()),
-                });
-            }
-        }
-        let Some(here) = here.and_then(|app| app.images.iter().find(|i| i.name == image.name))
-        else {
-            return Err(absent(app, rule, target, Some(image)));
-        };
-        wanted.push(Wanted { image: here.clone(), values });
-    }
-    if wanted.is_empty() {
-        return Err(PlanError::NothingMoves { app: app.name.clone() });
-    }
-    Ok((app.version().unwrap_or_default(), wanted))
-}
-
 /// Groups the apps by branch, edits the files and writes the texts.
 fn plans(
     step: &Step<'_>,
     operation: Operation,
     from: Option<Side<'_>>,
-    moves: BTreeMap<String, (String, Vec<Wanted>)>,
+    moves: BTreeMap<String, Wants>,
     reads: &BTreeSet<ReadEntry>,
 ) -> Result<Vec<(Plan, Contents)>, PlanError> {
     let env = step.target.environment.name.as_str();
     let source_name = from.map_or("", |from| from.environment.name.as_str());
-    let mut groups: BTreeMap<Option<String>, Vec<AppMoves>> = BTreeMap::new();
-    for (app, (version, wanted)) in moves {
-        let values = Values { app: &app, env, version: &version, from: source_name };
+    let mut groups: BTreeMap<Option<String>, Vec<(String, Wants)>> = BTreeMap::new();
+    for (app, wants) in moves {
+        let values = Values { app: &app, env, version: &wants.version, from: source_name };
         let branch = (!step.direct).then(|| step.texts.branch.render(values));
         if let Some(branch) = &branch
             && let Some(reason) = branch_problem(branch)
         {
             return Err(PlanError::BadBranch { branch: branch.clone(), reason });
         }
-        groups.entry(branch).or_default().push(AppMoves { app, version, wanted });
+        groups.entry(branch).or_default().push((app, wants));
     }
     let mut plans = Vec::new();
     for (branch, group) in groups {
-        let apps: Vec<String> = group.iter().map(|moves| moves.app.clone()).collect();
-        let mut versions: Vec<String> = group.iter().map(|moves| moves.version.clone()).collect();
+        let apps: Vec<String> = group.iter().map(|(app, _)| app.clone()).collect();
+        let mut versions: Vec<String> =
+            group.iter().map(|(_, wants)| wants.version.clone()).collect();
         versions.dedup();
         let version = versions.join(", ");
         let mut contents = Contents::default();
         let mut moved = Vec::new();
-        for moves in &group {
-            for wanted in &moves.wanted {
-                moved.extend(put(step.target.tree, &mut contents, &moves.app, wanted)?);
-            }
+        for (app, wants) in &group {
+            moved.extend(put(step, &mut contents, app, &wants.slots)?);
         }
         let edits: Vec<Edit> = contents
             .files
@@ -275,7 +167,7 @@ fn plans(
             .map(|(path, bytes)| Edit {
                 path: path.clone(),
                 before: bytes.before.as_deref().map(BlobId::of),
-                after: Some(BlobId::of(&bytes.after)),
+                after: bytes.after.as_deref().map(BlobId::of),
             })
             .collect();
         outside_target(step.target.environment, &apps, edits.iter().map(|edit| &edit.path))?;
@@ -307,182 +199,81 @@ fn plans(
     Ok(plans)
 }
 
-/// Writes what one image shall hold into the bytes of its file. Answers what
-/// moved.
+/// Writes what the slots of one app shall hold into the bytes of their files.
+/// Answers what moved.
 fn put(
-    tree: &dyn Tree,
+    step: &Step<'_>,
     contents: &mut Contents,
     app: &str,
-    wanted: &Wanted,
+    wants: &[Want],
 ) -> Result<Vec<Move>, PlanError> {
-    let file = &wanted.image.file;
-    let original = match contents.get(file) {
-        Some(bytes) => bytes.after.clone(),
-        None => tree.read(file)?,
-    };
-    let mut bytes: Arc<[u8]> = original.clone();
     let mut moved = Vec::new();
-    for (what, value) in &wanted.values {
-        let before = wanted.image.field(*what);
-        let same = match (before, value) {
-            (None, None) => true,
-            (Some(field), Some(value)) => field.is_text && field.value == *value,
-            _ => false,
-        };
-        if same {
+    for want in wants {
+        let slot = &want.slot;
+        if slot.value == want.value {
             continue;
         }
-        bytes = set_image_field(file, &bytes, &wanted.image.name, *what, value.as_deref())?.into();
-        moved.push(Move {
-            app: app.to_owned(),
-            what: *what,
-            name: wanted.image.name.clone(),
-            before: before.map(|field| field.value.clone()),
-            after: value.clone(),
-            source: None,
-        });
+        let file = &slot.file;
+        let original = match contents.get(file) {
+            Some(bytes) => bytes.after.clone().unwrap_or_default(),
+            None => step.target.tree.read(file)?,
+        };
+        let value = want.value.as_ref().map(|held| held.text.as_str());
+        let bytes: Arc<[u8]> =
+            set_image_field(file, &original, &slot.name, slot.what, value)?.into();
+        contents
+            .files
+            .entry(file.clone())
+            .and_modify(|file| file.after = Some(bytes.clone()))
+            .or_insert(FileBytes { before: Some(original), after: Some(bytes) });
+        moved.push((slot, value));
     }
-    if moved.is_empty() {
-        return Ok(moved);
-    }
-    if let Some(pin) = wanted.image.field(Moved::ImageDigest)
-        && !wanted.values.iter().any(|(what, _)| *what == Moved::ImageDigest)
-    {
-        return Err(PlanError::Pinned { image: wanted.image.name.clone(), at: pin.source.clone() });
-    }
-    let after = images_in(file, &root(file, &bytes)?)?;
-    let entry = after.iter().find(|image| image.name == wanted.image.name);
-    for moved in &mut moved {
-        moved.source = entry.map(|image| {
-            image.field(moved.what).map_or_else(|| image.source.clone(), |f| f.source.clone())
-        });
-    }
-    contents
-        .files
-        .entry(file.clone())
-        .and_modify(|file| file.after = bytes.clone())
-        .or_insert(FileBytes { before: Some(original), after: bytes });
-    Ok(moved)
-}
-
-fn find<'a>(
-    apps: &'a [App],
-    name: &str,
-    environment: &EnvironmentRef,
-) -> Result<&'a App, PlanError> {
-    apps.iter().find(|app| app.name == name).ok_or_else(|| {
-        let mut known: Vec<String> = apps.iter().map(|app| app.name.clone()).collect();
-        known.sort_by_key(|other| strsim::damerau_levenshtein(other, name));
-        PlanError::UnknownApp { app: name.to_owned(), environment: environment.name.clone(), known }
-    })
-}
-
-fn rule_of<'a>(
-    rules: &'a Rules,
-    app: &App,
-    target: &EnvironmentRef,
-) -> Result<&'a AppRule, PlanError> {
-    let rule = rules.of(&app.name).expect("discovered apps have a rule");
-    match &rule.environments {
-        Some(allowed) if !allowed.contains(&target.name) => Err(PlanError::NotAllowed {
-            app: app.name.clone(),
-            environment: target.name.clone(),
-            allowed: allowed.clone(),
-        }),
-        _ => Ok(rule),
-    }
-}
-
-/// The fields of `image` that move: those of its rule without those that
-/// never do.
-fn fields_of(rule: &AppRule, app: &App, image: &Image) -> Vec<Moved> {
-    let Some(image_rule) = rule
-        .images
-        .iter()
-        .find(|image_rule| image_rule.name.with_app(&app.name).as_deref() == Some(&image.name))
-    else {
-        return Vec::new();
-    };
-    image_rule
-        .fields
-        .iter()
-        .copied()
-        .filter(|what| {
-            let path = ["images", image.name.as_str(), key_of(*what)];
-            !rule.never.iter().any(|pattern| pattern.matches(&path))
+    refuse_pins(contents, wants, &moved)?;
+    moved
+        .into_iter()
+        .map(|(slot, value)| {
+            Ok(Move {
+                app: app.to_owned(),
+                what: slot.what,
+                name: slot.name.clone(),
+                before: slot.text().map(str::to_owned),
+                after: value.map(str::to_owned),
+                source: Some(place(contents, slot)?),
+            })
         })
         .collect()
 }
 
-fn absent(
-    app: &App,
-    rule: &AppRule,
-    environment: &EnvironmentRef,
-    image: Option<&Image>,
-) -> PlanError {
-    let image = match image {
-        Some(image) => image.name.clone(),
-        None => rule
-            .images
-            .iter()
-            .find_map(|image| image.name.with_app(&app.name))
-            .unwrap_or_else(|| app.name.clone()),
-    };
-    let folder = super::apps::folder_of_app(environment, &app.name).unwrap_or_default();
-    PlanError::AbsentInTarget {
-        app: app.name.clone(),
-        image,
-        environment: environment.name.clone(),
-        path: folder.join("kustomization.yaml").unwrap_or(folder),
+/// Refuses a tag that would change nothing, since a digest stays that decides.
+fn refuse_pins(
+    contents: &Contents,
+    wants: &[Want],
+    moved: &[(&Slot, Option<&str>)],
+) -> Result<(), PlanError> {
+    for (slot, _) in moved {
+        let digest = slot_id(slot.id.mover, &slot.name, Moved::ImageDigest);
+        if wants.iter().any(|want| want.slot.id == digest) {
+            continue;
+        }
+        if let Some(entry) = entry_after(contents, slot)?
+            && let Some((_, at)) = entry.field(Moved::ImageDigest)
+        {
+            return Err(PlanError::Pinned { image: slot.name.clone(), at: at.clone() });
+        }
     }
+    Ok(())
 }
 
-/// Takes `TAG`, `sha256:…` or `TAG@sha256:…` apart.
-fn split_version(version: &str) -> Result<(Option<&str>, Option<&str>), PlanError> {
-    let (tag, digest) = match version.split_once('@') {
-        Some((tag, digest)) => (Some(tag), Some(digest)),
-        None if version.starts_with("sha256:") => (None, Some(version)),
-        None => (Some(version), None),
-    };
-    if let Some(tag) = tag {
-        check_value(Moved::ImageTag, tag)?;
-    }
-    if let Some(digest) = digest {
-        check_value(Moved::ImageDigest, digest)?;
-    }
-    Ok((tag, digest))
+/// Where the value of a slot stands in the file as edited.
+fn place(contents: &Contents, slot: &Slot) -> Result<Source, PlanError> {
+    let entry = entry_after(contents, slot)?;
+    Ok(entry.map_or_else(|| slot.source.clone(), |entry| entry.place(slot.what)))
 }
 
-/// Tags and digests as registries define them (OCI distribution 1.1), so that
-/// nothing else reaches files, branch names and commit messages.
-fn check_value(what: Moved, value: &str) -> Result<(), PlanError> {
-    let reason = match what {
-        Moved::ImageTag => {
-            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let good = value.len() <= 128
-                && value.starts_with(word)
-                && value.chars().all(|c| word(c) || c == '.' || c == '-');
-            (!good).then_some(
-                "a tag is up to 128 letters, digits, `_`, `.` and `-`, and starts with neither `.` nor `-`",
-            )
-        }
-        Moved::ImageDigest => {
-            let good = value.strip_prefix("sha256:").is_some_and(|hex| {
-                hex.len() == 64 && hex.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
-            });
-            (!good).then_some("a digest is `sha256:` and 64 hexadecimal digits")
-        }
-        Moved::ImageName | Moved::Value => value
-            .chars()
-            .any(|c| c.is_control() || c.is_whitespace())
-            .then_some("it holds a blank or a control character"),
-    };
-    match reason {
-        None => Ok(()),
-        Some(reason) => {
-            Err(PlanError::BadVersion { version: value.escape_debug().to_string(), reason })
-        }
-    }
+fn entry_after(contents: &Contents, slot: &Slot) -> Result<Option<Entry>, PlanError> {
+    let bytes = contents.get(&slot.file).and_then(|file| file.after.clone()).unwrap_or_default();
+    let entries = images_in(&slot.file, &root(&slot.file, &bytes)?)?;
+    Ok(entries.into_iter().find(|entry| entry.name == slot.name))
 }
 
 fn entries(

@@ -2,7 +2,9 @@
 //! to know that, and the texts that go with it.
 //!
 //! - [`Rules`], [`Template`], [`Texts`]: what `gitops.yaml` says, resolved
-//! - [`discover_apps`]: which apps an environment holds and what they run
+//! - [`discover_apps`]: which apps an environment holds, and the [`Slot`]s of
+//!   each: the places that hold what moves
+//! - [`moves`]: the slots in which two states differ
 //! - [`release`], [`promote`]: a [`Step`] becomes [`Planned`]
 //! - [`show`]: a [`Plan`] in text, as `--dry-run` prints it
 //!
@@ -14,10 +16,13 @@ mod blob;
 mod edit;
 mod error;
 mod hunk;
+mod images;
 mod make;
 mod rules;
 mod show;
+mod slot;
 mod template;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -26,13 +31,14 @@ use std::sync::Arc;
 use gitops_tree::{EntryKind, Reading, Tree, TreeError, TreePath};
 use sha2::{Digest, Sha256};
 
-pub use apps::{App, Field, Image, KUSTOMIZATION_FILES, discover_apps, kustomization_file, moves};
+pub use apps::{KUSTOMIZATION_FILES, discover_apps, kustomization_file};
 pub use blob::BlobId;
 pub use error::PlanError;
 pub use hunk::printable;
 pub use make::{Planned, Side, Skipped, Step, promote, release};
-pub use rules::{AppRule, FieldPattern, ImageRule, Pattern, Rules, key_of};
+pub use rules::{AppRule, FieldPattern, ImageRule, Mover, Pattern, Rules, key_of};
 pub use show::show;
+pub use slot::{App, Held, Slot, SlotId, moves};
 pub use template::{Template, TemplateError, VARIABLES, Values, branch_problem};
 
 use crate::judge::{EnvironmentRef, Judgement, Move, Operation};
@@ -320,8 +326,8 @@ pub struct Contents {
 pub struct FileBytes {
     /// Before; `None` for a new file.
     pub before: Option<Arc<[u8]>>,
-    /// After.
-    pub after: Arc<[u8]>,
+    /// After; `None` where the file is taken away.
+    pub after: Option<Arc<[u8]>>,
 }
 
 impl Contents {

@@ -4,6 +4,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::judge::Moved;
 
+use super::slot::Slot;
 use super::template::Template;
 
 /// A glob over one name: `*`, `?`, `[…]`, `{a,b}`.
@@ -93,17 +94,42 @@ pub struct ImageRule {
     pub fields: Vec<Moved>,
 }
 
+/// One entry of `promote:`: where the values stand that move.
+#[derive(Clone, Debug)]
+pub enum Mover {
+    /// Fields of an entry of a kustomization's `images:`.
+    Image(ImageRule),
+}
+
 /// What moves for the apps that match.
 #[derive(Clone, Debug)]
 pub struct AppRule {
     /// Which apps.
     pub matches: Pattern,
-    /// The images that move.
-    pub images: Vec<ImageRule>,
+    /// The values that move.
+    pub movers: Vec<Mover>,
     /// Fields that stay with their environment, whatever else is said.
     pub never: Vec<FieldPattern>,
     /// The environments these apps may enter; `None` for all.
     pub environments: Option<Vec<String>>,
+}
+
+impl AppRule {
+    /// Whether the value of a slot moves: it is among the fields of its mover,
+    /// and `never` does not cover it.
+    pub fn moves(&self, slot: &Slot) -> bool {
+        let wanted = match self.movers.get(slot.id.mover) {
+            Some(Mover::Image(image)) => image.fields.contains(&slot.what),
+            None => false,
+        };
+        wanted && !self.fences(slot)
+    }
+
+    /// Whether `never` covers a slot.
+    pub fn fences(&self, slot: &Slot) -> bool {
+        let path: Vec<&str> = slot.path.iter().map(String::as_str).collect();
+        self.never.iter().any(|pattern| pattern.matches(&path))
+    }
 }
 
 /// All rules; the first one that matches an app decides for it.
@@ -116,10 +142,12 @@ impl Rules {
         self.0.iter().find(|rule| rule.matches.matches(app))
     }
 
-    /// The app that an image named `image` belongs to.
-    pub(super) fn app_of_image(&self, image: &str) -> Option<String> {
+    /// The app that an image named `image` belongs to, and the entry of
+    /// `promote:` that speaks of it.
+    pub(super) fn app_of_image(&self, image: &str) -> Option<(String, usize, &ImageRule)> {
         self.0.iter().enumerate().find_map(|(index, rule)| {
-            rule.images.iter().find_map(|image_rule| {
+            rule.movers.iter().enumerate().find_map(|(mover, entry)| {
+                let Mover::Image(image_rule) = entry;
                 let app = if image_rule.name.uses("app") {
                     image_rule.name.app_of(image)?
                 } else if image_rule.name.with_app("")? == image {
@@ -128,19 +156,24 @@ impl Rules {
                     return None;
                 };
                 let first = self.0.iter().position(|rule| rule.matches.matches(&app));
-                (first == Some(index)).then_some(app)
+                (first == Some(index)).then_some((app, mover, image_rule))
             })
         })
     }
 }
 
-/// The key of a promoted field in an `images:` entry.
+/// The word for a promoted value on a terminal; for a field of an image its
+/// key.
 pub fn key_of(what: Moved) -> &'static str {
     match what {
         Moved::ImageTag => "newTag",
         Moved::ImageDigest => "digest",
         Moved::ImageName => "newName",
+        Moved::ChartVersion => "chart",
+        Moved::GitRef => "ref",
         Moved::Value => "value",
+        Moved::Folder => "folder",
+        Moved::Other => "other",
     }
 }
 
@@ -171,19 +204,20 @@ mod tests {
     fn the_first_matching_rule_owns_an_image() {
         let rule = |matches: &str, name: &str| AppRule {
             matches: Pattern::new(matches).unwrap(),
-            images: vec![ImageRule {
+            movers: vec![Mover::Image(ImageRule {
                 name: Template::parse_with(name, &["app"]).unwrap(),
                 fields: vec![Moved::ImageTag],
-            }],
+            })],
             never: Vec::new(),
             environments: None,
         };
         let rules =
             Rules(vec![rule("web", "nginx"), rule("api-*", "acme/{app}"), rule("*", "{app}")]);
-        assert_eq!(rules.app_of_image("nginx").as_deref(), Some("web"));
-        assert_eq!(rules.app_of_image("acme/api-a").as_deref(), Some("api-a"));
+        let app_of = |image| rules.app_of_image(image).map(|(app, ..)| app);
+        assert_eq!(app_of("nginx").as_deref(), Some("web"));
+        assert_eq!(app_of("acme/api-a").as_deref(), Some("api-a"));
         // `api-b` belongs to the second rule, which wants another image name.
-        assert_eq!(rules.app_of_image("api-b"), None);
-        assert_eq!(rules.app_of_image("other").as_deref(), Some("other"));
+        assert_eq!(app_of("api-b"), None);
+        assert_eq!(app_of("other").as_deref(), Some("other"));
     }
 }

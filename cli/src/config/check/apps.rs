@@ -1,7 +1,7 @@
 //! `apps:`: what moves, app by app.
 
 use gitops_core::judge::Moved;
-use gitops_core::plan::{AppRule, FieldPattern, ImageRule, Pattern, Rules, Template};
+use gitops_core::plan::{AppRule, FieldPattern, ImageRule, Mover, Pattern, Rules, Template};
 
 use super::super::file::{self, File, ImageField};
 use super::super::keys::suggest;
@@ -22,7 +22,7 @@ impl Checker<'_> {
                     continue;
                 }
             };
-            let images = self.images(app, &matches, at, file);
+            let movers = self.movers(app, &matches, at, file);
             let mut never = Vec::new();
             for (item, text) in app.never.iter().enumerate() {
                 match FieldPattern::new(text) {
@@ -42,14 +42,14 @@ impl Checker<'_> {
                     self.problem(&at, message, Some(hint));
                 }
             }
-            rules.push(AppRule { matches, images, never, environments: only });
+            rules.push(AppRule { matches, movers, never, environments: only });
         }
         if file.apps.is_empty() {
             // Without `apps:`, every image's tag moves.
             let name = Template::parse_with("{app}", &["app"]).expect("`{app}` is a template");
             rules.push(AppRule {
                 matches: Pattern::new("*").expect("`*` is a glob"),
-                images: vec![ImageRule { name, fields: vec![Moved::ImageTag] }],
+                movers: vec![Mover::Image(ImageRule { name, fields: vec![Moved::ImageTag] })],
                 never: Vec::new(),
                 environments: None,
             });
@@ -57,17 +57,17 @@ impl Checker<'_> {
         Rules(rules)
     }
 
-    fn images(
+    fn movers(
         &mut self,
         app: &file::App,
         matches: &Pattern,
         at: [Below<'_>; 2],
         file: &File,
-    ) -> Vec<ImageRule> {
+    ) -> Vec<Mover> {
         let default = [file::Promote {
             image: file::Image { name: "{app}".to_owned(), fields: vec![ImageField::NewTag] },
         }];
-        let mut images = Vec::new();
+        let mut movers = Vec::new();
         for (item, promote) in app.promote.as_deref().unwrap_or(&default).iter().enumerate() {
             let image = &promote.image;
             let below = |key| [at[0], at[1], Key("promote"), Item(item), Key("image"), Key(key)];
@@ -89,8 +89,8 @@ impl Checker<'_> {
                 ImageField::Digest => Moved::ImageDigest,
                 ImageField::NewName => Moved::ImageName,
             });
-            images.push(ImageRule { name, fields: fields.collect() });
+            movers.push(Mover::Image(ImageRule { name, fields: fields.collect() }));
         }
-        images
+        movers
     }
 }
