@@ -6,6 +6,7 @@ XDG_CACHE_HOME ?= $(HOME)/.cache
 PEERS := $(XDG_CACHE_HOME)/kubectl-gitops/peers
 KUSTOMIZE := $(PEERS)/kustomize-5.8.1/kustomize
 GO_YAML := $(PEERS)/go-yaml/go-yaml
+VERSIONS := $(PEERS)/versions-3.4.0/versions
 SUITE := $(PEERS)/kustomize-suite-0.21.1/cases.jsonl
 
 .PHONY: build target policies assets demo test test-peers conformance fuzz lint fmt peers bench
@@ -39,8 +40,8 @@ test: policies ## unit tests, cases, and tests against a real API server
 	$(CARGO) test
 	$(CARGO) test -p no-floating-tag -p gitops-policy-sdk -p gitops-policy-build -p gitops-bench -p gitops-fuzz
 
-test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) ## long property runs, and differential ones against the peers
-	GITOPS_YAML_PEER=$(GO_YAML) GITOPS_KUSTOMIZE_PEER=$(KUSTOMIZE) PROPTEST_CASES=5000 $(CARGO) test \
+test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) $(VERSIONS) ## long property runs, and differential ones against the peers
+	GITOPS_YAML_PEER=$(GO_YAML) GITOPS_KUSTOMIZE_PEER=$(KUSTOMIZE) GITOPS_VERSIONS_PEER=$(VERSIONS) PROPTEST_CASES=5000 $(CARGO) test \
 	  -p gitops-yaml -p gitops-tree -p gitops-core -p gitops-kustomize -p gitops-desired
 	CARGO="$(CARGO)" tests/fuzz/run.sh
 
@@ -72,6 +73,10 @@ $(SUITE): $(wildcard cli/kustomize/tests/suite/*.go cli/kustomize/tests/suite/wo
 $(GO_YAML): cli/yaml/tests/go/main.go cli/yaml/tests/go/go.mod
 	mkdir -p $(@D)
 	cd cli/yaml/tests/go && go build -trimpath -o $@ .
+
+$(VERSIONS): cli/core/tests/go/main.go cli/core/tests/go/go.mod
+	mkdir -p $(@D)
+	cd cli/core/tests/go && go build -trimpath -o $@ .
 
 bench: peers ## ratios against the peers, in one run
 	$(CARGO) build --release -p kubectl-gitops

@@ -6,6 +6,7 @@
 //!   each: the places that hold what moves
 //! - [`moves`]: the slots in which two states differ
 //! - [`release`], [`promote`]: a [`Step`] becomes [`Planned`]
+//! - [`version`]: constraints on versions, and the one that is chosen
 //! - [`show`]: a [`Plan`] in text, as `--dry-run` prints it
 //!
 //! A [`Plan`] holds paths, names of contents and digests; the new bytes stand
@@ -22,6 +23,7 @@ mod rules;
 mod show;
 mod slot;
 mod template;
+pub mod version;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
