@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use git2::{Oid, Tree};
-use gitops_tree::{EntryKind, TreePath};
+use gitops_tree::{EntryKind, Mode, TreePath};
 
 use crate::revision::kind_of;
 use crate::{CommitId, GitError, Repository, Signature};
@@ -15,6 +15,10 @@ pub struct FileEdit {
     pub path: TreePath,
     /// The bytes it will hold, exactly; `None` takes the file away.
     pub content: Option<Vec<u8>>,
+    /// How it holds them; `None` keeps the mode, and is regular for a new file.
+    /// What is put in place of a link, or taken away where one stands, has to
+    /// say so.
+    pub mode: Option<Mode>,
 }
 
 /// Says how much it holds, never what: it may be a Secret.
@@ -33,14 +37,17 @@ struct Level<'a> {
 }
 
 const REGULAR: i32 = 0o100_644;
+const EXECUTABLE: i32 = 0o100_755;
+const LINK: i32 = 0o120_000;
 const FOLDER: i32 = 0o040_000;
 
 impl Repository {
     /// A commit that is `parent` with the edits made, by `author`, who is its
     /// committer too. The message is taken as it is, with a newline at its end.
     ///
-    /// A file keeps its mode; a new one is not executable. A folder whose last
-    /// file goes, goes. Refused are: an edit of a link, a folder or a submodule,
+    /// A file keeps its mode unless the edit names one; a new one is not
+    /// executable. A folder whose last file goes, goes. Refused are: an edit of a
+    /// link that names no mode, of a folder or a submodule,
     /// the removal of what is not there, two edits of one path or of a path and
     /// one below it, and edits that change nothing. The commit stands on no branch. It is signed when
     /// `commit.gpgsign` says so, by the `git` program with the user's key.
@@ -119,18 +126,30 @@ impl Repository {
         let mut builder = self.inner.treebuilder(before).map_err(failed)?;
         for (name, edit) in &level.files {
             let old = before.and_then(|tree| tree.get_name(name)).map(|entry| entry.filemode());
-            match (&edit.content, old.map(kind_of)) {
-                (Some(bytes), None | Some(EntryKind::File)) => {
+            let reason = match old.map(kind_of) {
+                None | Some(EntryKind::File) => None,
+                Some(EntryKind::Link) if edit.mode.is_some() => None,
+                Some(EntryKind::Link) => Some("it is a symbolic link"),
+                Some(EntryKind::Directory) => Some("it is a directory"),
+                Some(EntryKind::Other) => Some("it is a submodule"),
+            };
+            if let Some(reason) = reason {
+                return Err(refused(edit, reason));
+            }
+            let mode = match edit.mode {
+                None => old.unwrap_or(REGULAR),
+                Some(Mode::Regular) => REGULAR,
+                Some(Mode::Executable) => EXECUTABLE,
+                Some(Mode::Link) => LINK,
+            };
+            match &edit.content {
+                Some(bytes) => {
                     let blob = self.inner.blob(bytes).map_err(failed)?;
-                    builder
-                        .insert(name, blob, old.unwrap_or(REGULAR))
-                        .map_err(|error| refused(edit, error.message()))?;
+                    let put = builder.insert(name, blob, mode);
+                    put.map_err(|error| refused(edit, error.message()))?;
                 }
-                (None, Some(EntryKind::File)) => builder.remove(name).map_err(failed)?,
-                (None, None) => return Err(refused(edit, "it does not exist")),
-                (_, Some(EntryKind::Link)) => return Err(refused(edit, "it is a symbolic link")),
-                (_, Some(EntryKind::Directory)) => return Err(refused(edit, "it is a directory")),
-                (_, Some(EntryKind::Other)) => return Err(refused(edit, "it is a submodule")),
+                None if old.is_some() => builder.remove(name).map_err(failed)?,
+                None => return Err(refused(edit, "it does not exist")),
             }
         }
         for (name, below) in &level.folders {

@@ -23,6 +23,7 @@ pub struct RevisionTree {
 struct Found {
     id: Oid,
     kind: EntryKind,
+    executable: bool,
 }
 
 impl RevisionTree {
@@ -45,7 +46,7 @@ impl RevisionTree {
     }
 
     fn look(&self, path: &TreePath) -> Result<Option<Found>, TreeError> {
-        let mut found = Found { id: self.root, kind: EntryKind::Directory };
+        let mut found = Found { id: self.root, kind: EntryKind::Directory, executable: false };
         for name in path.names() {
             if found.kind != EntryKind::Directory {
                 return Ok(None);
@@ -53,7 +54,8 @@ impl RevisionTree {
             let tree =
                 self.repository.find_tree(found.id).map_err(|error| missing(path, &error))?;
             let Some(entry) = tree.get_name(name) else { return Ok(None) };
-            found = Found { id: entry.id(), kind: kind_of(entry.filemode()) };
+            let mode = entry.filemode();
+            found = Found { id: entry.id(), kind: kind_of(mode), executable: mode & 0o111 != 0 };
         }
         Ok(Some(found))
     }
@@ -122,6 +124,11 @@ impl Tree for RevisionTree {
 
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
         Ok(self.look(path)?.map(|found| found.kind))
+    }
+
+    fn executable(&self, file: &TreePath) -> Result<bool, TreeError> {
+        self.expect(file, EntryKind::File)?;
+        Ok(self.look(file)?.is_some_and(|found| found.executable))
     }
 
     /// Contents are told apart by their names; none is read.

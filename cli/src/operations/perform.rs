@@ -52,6 +52,7 @@ impl Author<'_> {
             .map(|(path, bytes)| FileEdit {
                 path: path.clone(),
                 content: bytes.after.as_deref().map(<[u8]>::to_vec),
+                mode: None,
             })
             .collect();
         let who = self

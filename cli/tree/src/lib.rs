@@ -59,6 +59,17 @@ pub enum EntryKind {
     Other,
 }
 
+/// How a name in a tree of Git holds its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// A plain file.
+    Regular,
+    /// A file that may be run.
+    Executable,
+    /// A symbolic link; the bytes are its target.
+    Link,
+}
+
 /// A name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
@@ -108,6 +119,18 @@ pub trait Tree {
     fn link(&self, link: &TreePath) -> Result<String, TreeError>;
     /// What stands at a path; `None` when nothing does.
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError>;
+    /// Whether a regular file may be run. Trees that know nothing about it say
+    /// no.
+    ///
+    /// # Errors
+    ///
+    /// When no regular file stands there.
+    fn executable(&self, file: &TreePath) -> Result<bool, TreeError> {
+        match self.kind(file)? {
+            Some(EntryKind::File) => Ok(false),
+            _ => self.read(file).map(|_| false),
+        }
+    }
     /// The answer to a reading, to be held against that of another tree. A
     /// tree that knows the names of its contents need not read them.
     ///
@@ -131,6 +154,9 @@ impl<T: Tree + ?Sized> Tree for &T {
     }
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
         (**self).kind(path)
+    }
+    fn executable(&self, file: &TreePath) -> Result<bool, TreeError> {
+        (**self).executable(file)
     }
     fn answer(&self, reading: &Reading) -> Result<Answer, TreeError> {
         (**self).answer(reading)

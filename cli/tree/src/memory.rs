@@ -9,6 +9,7 @@ use crate::{Entry, EntryKind, Tree, TreeError, TreePath};
 #[derive(Clone, Debug)]
 enum Item {
     File(Arc<[u8]>),
+    Executable(Arc<[u8]>),
     Link(String),
 }
 
@@ -27,6 +28,11 @@ impl Memory {
     /// Puts a file at `path`, in place of what stood there.
     pub fn insert(&mut self, path: TreePath, bytes: impl Into<Arc<[u8]>>) {
         self.items.insert(path, Item::File(bytes.into()));
+    }
+
+    /// Puts a file that may be run at `path`.
+    pub fn insert_executable(&mut self, path: TreePath, bytes: impl Into<Arc<[u8]>>) {
+        self.items.insert(path, Item::Executable(bytes.into()));
     }
 
     /// Puts a symbolic link at `path`.
@@ -49,7 +55,7 @@ impl Tree for Memory {
             let Some(name) = rest.next() else { continue };
             let kind = match (rest.next(), item) {
                 (Some(_), _) => EntryKind::Directory,
-                (None, Item::File(_)) => EntryKind::File,
+                (None, Item::File(_) | Item::Executable(_)) => EntryKind::File,
                 (None, Item::Link(_)) => EntryKind::Link,
             };
             entries.insert(name.to_owned(), kind);
@@ -65,7 +71,7 @@ impl Tree for Memory {
 
     fn read(&self, file: &TreePath) -> Result<Arc<[u8]>, TreeError> {
         match self.items.get(file) {
-            Some(Item::File(bytes)) => Ok(bytes.clone()),
+            Some(Item::File(bytes) | Item::Executable(bytes)) => Ok(bytes.clone()),
             Some(item) => Err(wrong_kind(file, item, "file")),
             None => Err(self.absent_or_directory(file, "file")),
         }
@@ -81,11 +87,16 @@ impl Tree for Memory {
 
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
         Ok(match self.items.get(path) {
-            Some(Item::File(_)) => Some(EntryKind::File),
+            Some(Item::File(_) | Item::Executable(_)) => Some(EntryKind::File),
             Some(Item::Link(_)) => Some(EntryKind::Link),
             None if self.is_directory(path) => Some(EntryKind::Directory),
             None => None,
         })
+    }
+
+    fn executable(&self, file: &TreePath) -> Result<bool, TreeError> {
+        self.read(file)?;
+        Ok(matches!(self.items.get(file), Some(Item::Executable(_))))
     }
 }
 
@@ -112,7 +123,7 @@ impl Memory {
 
 fn wrong_kind(path: &TreePath, item: &Item, wanted: &'static str) -> TreeError {
     let found = match item {
-        Item::File(_) => "file",
+        Item::File(_) | Item::Executable(_) => "file",
         Item::Link(_) => "link",
     };
     TreeError::WrongKind { path: path.clone(), found, wanted }

@@ -5,11 +5,19 @@ use std::sync::Arc;
 
 use crate::{Answer, Entry, EntryKind, Reading, Tree, TreeError, TreePath, answer};
 
-/// A tree as it would be after some edits. Each edit puts a regular file at a
+/// A tree as it would be after some edits. Each edit puts a file or a link at a
 /// path or takes the path away.
 pub struct Overlay<'a> {
     base: &'a dyn Tree,
-    edits: BTreeMap<TreePath, Option<Arc<[u8]>>>,
+    edits: BTreeMap<TreePath, Option<Put>>,
+}
+
+/// What an edit puts at a path.
+enum Put {
+    /// A file; with `None` it may be run if the one before it could.
+    File(Arc<[u8]>, Option<bool>),
+    /// A link to there.
+    Link(String),
 }
 
 impl<'a> Overlay<'a> {
@@ -20,7 +28,17 @@ impl<'a> Overlay<'a> {
 
     /// Puts a file at `path`.
     pub fn write(&mut self, path: TreePath, bytes: impl Into<Arc<[u8]>>) {
-        self.edits.insert(path, Some(bytes.into()));
+        self.edits.insert(path, Some(Put::File(bytes.into(), None)));
+    }
+
+    /// Puts a file at `path`, and says whether it may be run.
+    pub fn write_file(&mut self, path: TreePath, bytes: impl Into<Arc<[u8]>>, executable: bool) {
+        self.edits.insert(path, Some(Put::File(bytes.into(), Some(executable))));
+    }
+
+    /// Puts a symbolic link at `path`.
+    pub fn write_link(&mut self, path: TreePath, target: impl Into<String>) {
+        self.edits.insert(path, Some(Put::Link(target.into())));
     }
 
     /// Takes `path` away.
@@ -56,6 +74,15 @@ impl<'a> Overlay<'a> {
     }
 }
 
+impl Put {
+    fn kind(&self) -> EntryKind {
+        match self {
+            Put::File(..) => EntryKind::File,
+            Put::Link(_) => EntryKind::Link,
+        }
+    }
+}
+
 fn child(dir: &TreePath, name: &str) -> TreePath {
     dir.join(name).expect("a name in a listing stays inside the tree")
 }
@@ -85,8 +112,8 @@ impl Tree for Overlay<'_> {
                 } else {
                     entries.remove(name);
                 }
-            } else if edit.is_some() {
-                entries.insert(name.to_owned(), EntryKind::File);
+            } else if let Some(put) = edit {
+                entries.insert(name.to_owned(), put.kind());
             } else {
                 entries.remove(name);
             }
@@ -99,7 +126,10 @@ impl Tree for Overlay<'_> {
 
     fn read(&self, file: &TreePath) -> Result<Arc<[u8]>, TreeError> {
         match self.edits.get(file) {
-            Some(Some(bytes)) => Ok(bytes.clone()),
+            Some(Some(Put::File(bytes, _))) => Ok(bytes.clone()),
+            Some(Some(Put::Link(_))) => {
+                Err(TreeError::WrongKind { path: file.clone(), found: "link", wanted: "file" })
+            }
             Some(None) => Err(TreeError::Absent { path: file.clone() }),
             None => self.base.read(file),
         }
@@ -107,7 +137,8 @@ impl Tree for Overlay<'_> {
 
     fn link(&self, link: &TreePath) -> Result<String, TreeError> {
         match self.edits.get(link) {
-            Some(Some(_)) => {
+            Some(Some(Put::Link(target))) => Ok(target.clone()),
+            Some(Some(Put::File(..))) => {
                 Err(TreeError::WrongKind { path: link.clone(), found: "file", wanted: "link" })
             }
             Some(None) => Err(TreeError::Absent { path: link.clone() }),
@@ -117,7 +148,7 @@ impl Tree for Overlay<'_> {
 
     fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
         if let Some(edit) = self.edits.get(path) {
-            return Ok(edit.as_ref().map(|_| EntryKind::File));
+            return Ok(edit.as_ref().map(Put::kind));
         }
         match self.base.kind(path)? {
             Some(EntryKind::Directory) if !path.is_root() => {
@@ -125,6 +156,18 @@ impl Tree for Overlay<'_> {
             }
             None if self.writes_below(path) => Ok(Some(EntryKind::Directory)),
             kind => Ok(kind),
+        }
+    }
+
+    fn executable(&self, file: &TreePath) -> Result<bool, TreeError> {
+        match self.edits.get(file) {
+            Some(Some(Put::File(_, Some(executable)))) => Ok(*executable),
+            Some(Some(Put::File(_, None))) => match self.base.kind(file)? {
+                Some(EntryKind::File) => self.base.executable(file),
+                _ => Ok(false),
+            },
+            Some(_) => self.read(file).map(|_| false),
+            None => self.base.executable(file),
         }
     }
 

@@ -70,6 +70,11 @@ impl Tree for Recorded<'_> {
         self.base.kind(path)
     }
 
+    fn executable(&self, file: &TreePath) -> Result<bool, TreeError> {
+        self.note(Reading::Path(file.clone()));
+        self.base.executable(file)
+    }
+
     fn answer(&self, reading: &Reading) -> Result<Answer, TreeError> {
         self.note(reading.clone());
         self.base.answer(reading)

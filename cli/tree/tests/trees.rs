@@ -184,3 +184,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_overlay_knows_links_and_what_may_be_run() {
+    let path = |text| TreePath::new(text).unwrap();
+    let mut memory = Memory::new();
+    memory.insert_executable(path("run"), *b"old");
+    memory.insert(path("plain"), *b"old");
+    let mut overlay = Overlay::new(&memory);
+    overlay.write(path("run"), *b"new");
+    overlay.write_file(path("plain"), *b"new", true);
+    overlay.write_link(path("bin/link"), "../run");
+    assert!(overlay.executable(&path("run")).unwrap());
+    assert!(overlay.executable(&path("plain")).unwrap());
+    assert_eq!(overlay.kind(&path("bin/link")), Ok(Some(EntryKind::Link)));
+    assert_eq!(overlay.link(&path("bin/link")).unwrap(), "../run");
+    assert!(overlay.read(&path("bin/link")).is_err());
+    assert!(overlay.executable(&path("bin/link")).is_err());
+    assert_eq!(overlay.list(&path("bin")).unwrap()[0].kind, EntryKind::Link);
+    overlay.write_file(path("run"), *b"new", false);
+    assert!(!overlay.executable(&path("run")).unwrap());
+}

@@ -5,17 +5,17 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::{fs, iter};
 
 use gitops_git::{BlobId, CommitId, FileEdit, GitError, Identity, Repository, Signature, Time};
-use gitops_tree::{EntryKind, Tree, TreePath};
+use gitops_tree::{EntryKind, Mode, Tree, TreePath};
 use proptest::prelude::*;
 
 use crate::sandbox::{Sandbox, path};
 
 pub(crate) fn write(at: &str, content: &str) -> FileEdit {
-    FileEdit { path: path(at), content: Some(content.as_bytes().to_vec()) }
+    FileEdit { path: path(at), content: Some(content.as_bytes().to_vec()), mode: None }
 }
 
 pub(crate) fn remove(at: &str) -> FileEdit {
-    FileEdit { path: path(at), content: None }
+    FileEdit { path: path(at), content: None, mode: None }
 }
 
 pub(crate) fn author() -> Signature {
@@ -277,6 +277,37 @@ fn some_files() -> impl Strategy<Value = BTreeMap<String, Vec<u8>>> {
 /// A commit holds what a map would hold after the same edits, and what has
 /// changed are the edits that changed something.
 #[test]
+fn an_edit_may_name_its_mode() {
+    let sandbox = files();
+    let repository = sandbox.open("repo");
+    let parent = repository.resolve("HEAD").unwrap();
+    let edits = [
+        FileEdit { mode: Some(Mode::Regular), ..write("bin/run", "plain\n") },
+        FileEdit { mode: Some(Mode::Executable), ..write("bin/new", "#!/bin/sh\n") },
+        FileEdit { mode: Some(Mode::Link), ..write("bin/link", "new") },
+        FileEdit { mode: Some(Mode::Regular), ..write("link", "no link any more") },
+    ];
+    let commit = repository.commit(&parent, &edits, "modes", &author()).unwrap();
+    let listed = sandbox.git("repo", &["ls-tree", "-r", &commit.to_string()]);
+    let modes: Vec<(&str, &str)> =
+        listed.lines().map(|line| (&line[..6], line.split_once('\t').unwrap().1)).collect();
+    for expected in
+        [("100644", "bin/run"), ("100755", "bin/new"), ("120000", "bin/link"), ("100644", "link")]
+    {
+        assert!(modes.contains(&expected), "{expected:?} in {modes:?}");
+    }
+    let tree = repository.tree(&commit).unwrap();
+    assert!(tree.executable(&path("bin/new")).unwrap());
+    assert!(!tree.executable(&path("bin/run")).unwrap());
+    assert!(tree.executable(&path("bin/link")).is_err());
+
+    let gone = FileEdit { mode: Some(Mode::Link), ..remove("bin/link") };
+    let after = repository.commit(&commit, &[gone], "gone", &author()).unwrap();
+    assert_eq!(repository.tree(&after).unwrap().kind(&path("bin/link")).unwrap(), None);
+    assert!(repository.commit(&commit, &[remove("bin/link")], "gone", &author()).is_err());
+}
+
+#[test]
 fn commits_hold_what_was_edited() {
     let sandbox = Sandbox::with_repository();
     sandbox.write("repo/kept", "k");
@@ -285,7 +316,7 @@ fn commits_hold_what_was_edited() {
     let kept = ("kept".to_owned(), b"k".to_vec());
     proptest!(ProptestConfig::with_cases(64), |(start in some_files(), more in some_files(), gone: u16)| {
         let edit = |(at, bytes): (&String, &Vec<u8>)| {
-            FileEdit { path: path(at), content: Some(bytes.clone()) }
+            FileEdit { path: path(at), content: Some(bytes.clone()), mode: None }
         };
         let edits: Vec<FileEdit> = start.iter().map(edit).collect();
         let first = match edits.is_empty() {
