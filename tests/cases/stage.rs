@@ -144,9 +144,12 @@ impl Stage {
                 64 => "<sha256>",
                 40 => "<commit>",
                 12 if normal.ends_with("(sealed ") => "…",
-                10 if [" at ", "pushed ", "--- ", "+++ ", "..", "commit ", "top of "]
-                    .iter()
-                    .any(|before| normal.ends_with(before))
+                10 if [
+                    " at ", "pushed ", "merged ", "into ", "--- ", "+++ ", "..", "commit ",
+                    "top of ",
+                ]
+                .iter()
+                .any(|before| normal.ends_with(before))
                     || (character == '.' && normal.ends_with('\n')) =>
                 {
                     "<short>"

@@ -4,7 +4,8 @@ use gitops_core::plan::{Pattern, printable};
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::operations::perform::Author;
+use crate::operations::merge;
+use crate::operations::perform::{Author, Receipt};
 use crate::operations::preview::{Judge, exit};
 use crate::operations::promote::{self, Outcome, Wish};
 use crate::operations::trust::Trust;
@@ -74,9 +75,9 @@ pub(super) fn carry_out(
     let now = jiff::Timestamp::now();
     let judge = Judge::new(&trust, terminal, moment(now), dry_run, false);
     let proposal = promote::propose(&trust, &judge, wish, terminal)?;
-    match promote::refuse_auto(proposal.target) {
+    match merge::method(&trust, proposal.target) {
         Err(failure) if dry_run => terminal.warn(failure.error),
-        refused => refused?,
+        refused => drop(refused?),
     }
     for skipped in &proposal.skipped {
         terminal.warn(format!("`{}` is left out: {}", skipped.app, skipped.reason));
@@ -113,6 +114,7 @@ pub(super) fn carry_out(
         }
         match &outcome {
             Outcome::Held => answer = answer.and(decided),
+            Outcome::Done(Receipt { merged: Some(_), .. }) => {}
             Outcome::Done(receipt) => match (&receipt.request, &step.plan.branch) {
                 (Some(url), _) => terminal.hint(format!("open the request: {url}")),
                 (None, Some(branch)) => terminal.hint(format!(
@@ -122,7 +124,7 @@ pub(super) fn carry_out(
                 )),
                 (None, None) => {}
             },
-            Outcome::NothingToDo => {}
+            Outcome::NothingToDo(_) => {}
         }
         done.push((step, outcome));
     }

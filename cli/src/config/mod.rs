@@ -62,6 +62,8 @@ pub(crate) struct Environment {
     pub(crate) controller: Option<Controller>,
     /// What happens to a change whose gate is open.
     pub(crate) merge: Merge,
+    /// How this program merges a request.
+    pub(crate) method: Method,
     /// The environments right before it.
     pub(crate) after: After,
     /// Gates that the file names.
@@ -95,12 +97,12 @@ pub(crate) enum Merge {
     Direct,
 }
 
-/// How a request is merged. Held for the version that merges: `merge: auto` is
-/// refused until then.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+/// How a request is merged.
+#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Method {
     /// One commit.
+    #[default]
     Squash,
     /// A merge commit.
     Merge,

@@ -4,6 +4,7 @@
 pub(crate) mod desired;
 pub(crate) mod gate;
 pub(crate) mod live;
+pub(crate) mod merge;
 pub(crate) mod offline;
 pub(crate) mod perform;
 pub(crate) mod policies;

@@ -10,12 +10,12 @@ use gitops_git::{
 
 use super::desired::git_failure;
 use super::trust::{Trust, hinted};
-use crate::config::Environment;
+use crate::config::{Environment, Method};
 use crate::failure::Failure;
 use crate::output::Terminal;
 
 /// How often a race with another push is run again.
-const ATTEMPTS: usize = 3;
+pub(super) const ATTEMPTS: usize = 3;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,16 @@ pub(crate) struct Receipt {
     /// Where a person opens the request; `None` without one, or where the
     /// forge is not known.
     pub(crate) request: Option<String>,
+    /// How it was merged, where that was this program's to do.
+    pub(crate) merged: Option<Merged>,
+}
+
+/// What a merge left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Merged {
+    pub(crate) method: Method,
+    /// The request's branch, where there was one that is gone now.
+    pub(crate) deleted: Option<String>,
 }
 
 /// Who commits, and when: seconds since 1970.
@@ -40,12 +50,14 @@ pub(crate) struct Author<'a> {
 
 impl Author<'_> {
     /// Puts the plan on the remote. `source` is the environment it was made
-    /// from, whose branch is looked at again when the target's has moved.
+    /// from, whose branch is looked at again when the target's has moved. With
+    /// `merge`, the change goes into the target's branch at once, in that way.
     pub(crate) fn perform(
         &self,
         plan: &Plan,
         contents: &Contents,
         source: Option<&Environment>,
+        merge: Option<Method>,
     ) -> Result<Receipt, Failure> {
         let edits: Vec<FileEdit> = contents
             .files()
@@ -62,34 +74,41 @@ impl Author<'_> {
             .map_err(|error| hinted("could not make a commit", &error))?;
         let when = Time { seconds: self.seconds, offset_minutes: 0 };
         let job = Job { author: self, plan, edits, who: who.at(when), source };
-        match &plan.branch {
-            None => job.direct(),
-            Some(branch) => job.request(branch),
+        match (&plan.branch, merge) {
+            (None, _) => job.direct(),
+            (Some(branch), None) => job.request(branch),
+            (Some(branch), Some(method)) => job.merge(branch, method),
         }
     }
 }
 
-struct Job<'a> {
-    author: &'a Author<'a>,
-    plan: &'a Plan,
-    edits: Vec<FileEdit>,
-    who: Signature,
+/// One plan on its way to the remote.
+pub(super) struct Job<'a> {
+    pub(super) author: &'a Author<'a>,
+    pub(super) plan: &'a Plan,
+    pub(super) edits: Vec<FileEdit>,
+    pub(super) who: Signature,
     source: Option<&'a Environment>,
 }
 
 impl Job<'_> {
-    fn trust(&self) -> &Trust {
+    pub(super) fn trust(&self) -> &Trust {
         self.author.trust
     }
 
-    fn commit(&self, parent: &CommitId) -> Result<CommitId, Failure> {
+    pub(super) fn commit(&self, parent: &CommitId) -> Result<CommitId, Failure> {
         self.trust()
             .repository
             .commit(parent, &self.edits, &self.plan.message(), &self.who)
             .map_err(|error| hinted("could not make a commit", &error))
     }
 
-    fn push(&self, commit: CommitId, branch: &str, expect: Lease) -> Result<PushOutcome, Failure> {
+    pub(super) fn push(
+        &self,
+        commit: CommitId,
+        branch: &str,
+        expect: Lease,
+    ) -> Result<PushOutcome, Failure> {
         let update = Update { commit, branch: branch.to_owned(), expect };
         let remote = &self.trust().remote.name;
         self.trust()
@@ -112,6 +131,7 @@ impl Job<'_> {
                         commit,
                         pushed: true,
                         request: None,
+                        merged: None,
                     });
                 }
                 PushOutcome::Refused(refusals) => refusals,
@@ -137,6 +157,7 @@ impl Job<'_> {
             commit,
             pushed,
             request: request.clone(),
+            merged: None,
         };
         for _ in 0..ATTEMPTS {
             let expect = match self.trust().tip(branch)? {
@@ -164,7 +185,12 @@ impl Job<'_> {
 
     /// Whether the branch holds this very change already. One that holds
     /// commits of others is not ours to replace.
-    fn stands(&self, base: &CommitId, tip: &CommitId, branch: &str) -> Result<bool, Failure> {
+    pub(super) fn stands(
+        &self,
+        base: &CommitId,
+        tip: &CommitId,
+        branch: &str,
+    ) -> Result<bool, Failure> {
         let repository = &self.trust().repository;
         let attempt = || format!("could not read the branch `{branch}`");
         let failed = |error: &gitops_git::GitError| git_failure(attempt(), error);
@@ -188,7 +214,7 @@ impl Job<'_> {
 
     /// Looks up again everything that was read. Answers the target branch's
     /// newest commit.
-    fn still_true(&self) -> Result<CommitId, Failure> {
+    pub(super) fn still_true(&self) -> Result<CommitId, Failure> {
         let trust = self.trust();
         let target = trust.revision(&self.plan.base)?;
         let trusted = trust.revision(&trust.branch)?;
@@ -217,7 +243,7 @@ impl Job<'_> {
     }
 
     /// Goes on after a lost race; anything else the server refused is told.
-    fn or_rejected(
+    pub(super) fn or_rejected(
         &self,
         branch: &str,
         refusals: &[Refusal],
@@ -265,12 +291,12 @@ fn edit(changed: &Changed) -> Option<Edit> {
     })
 }
 
-fn parse(commit: &str) -> Result<CommitId, Failure> {
+pub(super) fn parse(commit: &str) -> Result<CommitId, Failure> {
     CommitId::parse(commit)
         .map_err(|error| Failure::world("could not use the plan").because(&error))
 }
 
-fn raced(branch: &str) -> Failure {
+pub(super) fn raced(branch: &str) -> Failure {
     Failure::world(format!("`{branch}` moves faster than it can be pushed to")).hint("run it again")
 }
 

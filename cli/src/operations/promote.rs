@@ -8,6 +8,7 @@ use gitops_core::plan::{
 use gitops_tree::Overlay;
 
 use super::desired::{config_failure, unknown_environment};
+use super::merge;
 use super::perform::{Author, Receipt};
 use super::preview::{Change, Judge, Preview};
 use super::trust::{Revision, Trust};
@@ -270,23 +271,11 @@ fn preview(
     judge.preview(&change, &request, others)
 }
 
-/// Refuses what this version cannot perform, before anything is judged.
-pub(crate) fn refuse_auto(target: &Environment) -> Result<(), Failure> {
-    if target.merge != Merge::Auto {
-        return Ok(());
-    }
-    Err(Failure::usage(format!(
-        "environment `{}` has `merge: auto`, which this version does not perform",
-        target.name
-    ))
-    .hint("set `merge: manual` (a branch for a request) or `merge: direct` on the trust branch")
-    .hint("`--dry-run` plans and judges without performing"))
-}
-
 /// What came of one step.
 pub(crate) enum Outcome {
-    /// The target holds it already.
-    NothingToDo,
+    /// The target holds it already. The branch of an earlier request that was
+    /// left behind, and is gone now.
+    NothingToDo(Option<String>),
     /// The gate is not open.
     Held,
     /// It stands on the remote.
@@ -300,12 +289,20 @@ pub(crate) fn perform(
     step: &Judged,
 ) -> Result<Outcome, Failure> {
     use gitops_core::judge::Decision;
-    let Some(preview) = &step.preview else { return Ok(Outcome::NothingToDo) };
+    let method = merge::method(author.trust, proposal.target)?;
+    let Some(preview) = &step.preview else {
+        let deleted = match method {
+            Some(_) => author.tidy(&step.plan)?,
+            None => None,
+        };
+        return Ok(Outcome::NothingToDo(deleted));
+    };
+    let method = method.filter(|_| preview.decision == Decision::Open);
     match preview.decision {
         Decision::Open => {}
         // A request may wait for its gate; a branch may not.
         Decision::Pending if step.plan.branch.is_some() => {}
         Decision::Pending | Decision::Closed | Decision::Faulty => return Ok(Outcome::Held),
     }
-    author.perform(&step.plan, &step.contents, proposal.source).map(Outcome::Done)
+    author.perform(&step.plan, &step.contents, proposal.source, method).map(Outcome::Done)
 }

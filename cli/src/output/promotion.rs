@@ -56,14 +56,27 @@ pub(crate) fn judged(
 /// What was done, in a line.
 pub(crate) fn outcome(plan: &Plan, outcome: &Outcome, terminal: Terminal) -> String {
     match outcome {
-        Outcome::NothingToDo => String::new(),
+        Outcome::NothingToDo(None) => String::new(),
+        Outcome::NothingToDo(Some(gone)) => {
+            format!("deleted {}, which is merged\n", terminal.paint(Paint::Bold, gone))
+        }
         Outcome::Held => {
             format!("nothing was pushed: {} stays as it is\n", plan.target.name)
         }
         Outcome::Done(receipt) => {
             let commit = receipt.commit.short();
             let branch = terminal.paint(Paint::Bold, &receipt.branch);
-            if receipt.pushed {
+            if let Some(merged) = &receipt.merged {
+                let gone = merged.deleted.as_ref().map(|gone| {
+                    format!("deleted {}, which is merged\n", terminal.paint(Paint::Bold, gone))
+                });
+                let what = if receipt.pushed {
+                    format!("merged {commit} into {branch} ({})\n", merged.method.word())
+                } else {
+                    format!("nothing to do: {branch} holds this change already, at {commit}\n")
+                };
+                what + &gone.unwrap_or_default()
+            } else if receipt.pushed {
                 format!("pushed {commit} to {branch}\n")
             } else {
                 format!("nothing to do: {branch} holds this change already, at {commit}\n")
@@ -125,21 +138,36 @@ pub(crate) fn receipts(steps: &[(&Judged, Outcome)], skipped: &[Skipped]) -> Str
         commit: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         request: Option<&'a str>,
+        /// How it was merged, where this program did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        method: Option<&'static str>,
+        /// The request's branch that is gone now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        deleted: Option<&'a str>,
         plan: PlanDoc<'a>,
     }
     let receipts = steps.iter().map(|(step, outcome)| {
         let plan = PlanDoc::from(*step);
         let (word, receipt) = match outcome {
-            Outcome::NothingToDo => ("nothing-to-do", None),
+            Outcome::NothingToDo(_) => ("nothing-to-do", None),
             Outcome::Held => ("held", None),
+            Outcome::Done(receipt) if receipt.pushed && receipt.merged.is_some() => {
+                ("merged", Some(receipt))
+            }
             Outcome::Done(receipt) if receipt.pushed => ("pushed", Some(receipt)),
             Outcome::Done(receipt) => ("stands", Some(receipt)),
         };
+        let merged = receipt.and_then(|receipt| receipt.merged.as_ref());
         ReceiptDoc {
             outcome: word,
             branch: receipt.map(|receipt| receipt.branch.as_str()),
             commit: receipt.map(|receipt| receipt.commit.to_string()),
             request: receipt.and_then(|receipt| receipt.request.as_deref()),
+            method: merged.map(|merged| merged.method.word()),
+            deleted: match outcome {
+                Outcome::NothingToDo(gone) => gone.as_deref(),
+                _ => merged.and_then(|merged| merged.deleted.as_deref()),
+            },
             plan,
         }
     });

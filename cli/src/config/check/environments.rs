@@ -74,6 +74,7 @@ impl Checker<'_> {
                 clusters: written.clusters.clone(),
                 controller: written.controller,
                 merge: written.merge,
+                method: written.method.unwrap_or_default(),
                 after,
                 gates,
                 place: self.place(&at),

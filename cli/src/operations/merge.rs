@@ -1,0 +1,212 @@
+//! `merge: auto` with Git alone: a request whose gates are open goes into the
+//! target's branch by a push with a lease, and its own branch goes away.
+//!
+//! What is merged is what was judged: the plan's edits on the commit they were
+//! planned on, or on a newer one where nothing that was read has moved.
+
+use gitops_core::plan::Plan;
+use gitops_forge::Kind;
+use gitops_git::{CommitId, Deletion, GitError, Lease, PushOutcome, Why, trailers};
+
+use super::desired::git_failure;
+use super::perform::{ATTEMPTS, Author, Job, Merged, Receipt, parse, raced};
+use super::trust::{Trust, hinted};
+use crate::config::{Environment, Merge, Method};
+use crate::failure::Failure;
+
+impl Method {
+    /// The word of gitops.yaml.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Method::Squash => "squash",
+            Method::Merge => "merge",
+            Method::Rebase => "rebase",
+        }
+    }
+}
+
+/// How changes of an environment are merged by this program; `None` where
+/// that is somebody else's to do. A forge keeps its own record of a request,
+/// which a push from outside would leave open.
+pub(crate) fn method(trust: &Trust, target: &Environment) -> Result<Option<Method>, Failure> {
+    if target.merge != Merge::Auto {
+        return Ok(None);
+    }
+    match gitops_forge::identify(&trust.remote.url).map(|forge| forge.kind) {
+        None | Some(Kind::Unknown) => Ok(Some(target.method)),
+        Some(kind) => Err(Failure::usage(format!(
+            "environment `{}` has `merge: auto`, and `{}` is a repository on {kind}, whose requests this version does not merge",
+            target.name, trust.remote.name
+        ))
+        .hint("set `merge: manual` (a branch for a request) or `merge: direct` on the trust branch")
+        .hint("`--dry-run` plans and judges without performing")),
+    }
+}
+
+impl Job<'_> {
+    /// The plan's change on the target's branch; the request's branch, which
+    /// an earlier run may have left there while a gate was pending, goes.
+    pub(super) fn merge(&self, branch: &str, method: Method) -> Result<Receipt, Failure> {
+        let target = self.plan.base.as_str();
+        let mut base = parse(&self.plan.base_revision)?;
+        let request = match self.trust().tip(branch)? {
+            None => None,
+            Some(tip) => Some((tip, self.stands(&base, &tip, branch)?)),
+        };
+        // Only a head that holds the very change that was judged is merged as it is.
+        let head = request.and_then(|(tip, stands)| stands.then_some(tip));
+        for _ in 0..ATTEMPTS {
+            let commit = self.merged(&base, head.as_ref(), branch, method)?;
+            let receipt = |commit, pushed| -> Result<Receipt, Failure> {
+                let deleted = match request {
+                    Some((tip, _)) => self.author.delete(branch, &tip)?,
+                    None => false,
+                };
+                let deleted = deleted.then(|| branch.to_owned());
+                let merged = Some(Merged { method, deleted });
+                Ok(Receipt { branch: target.to_owned(), commit, pushed, request: None, merged })
+            };
+            let refusals = match self.push(commit, target, Lease::At(base))? {
+                PushOutcome::Pushed(_) => return receipt(commit, true),
+                PushOutcome::Refused(refusals) => refusals,
+            };
+            self.or_rejected(target, &refusals, "direct")?;
+            self.trust().forget();
+            if let Some(there) = self.done_by_another()? {
+                return receipt(there, false);
+            }
+            base = self.still_true()?;
+            self.author.terminal.note(format!(
+                "`{target}` has moved, and nothing that was read with it: merging into {}",
+                base.short()
+            ));
+        }
+        Err(raced(target))
+    }
+
+    /// The commit that the target's branch shall be at.
+    fn merged(
+        &self,
+        base: &CommitId,
+        head: Option<&CommitId>,
+        branch: &str,
+        method: Method,
+    ) -> Result<CommitId, Failure> {
+        let repository = &self.trust().repository;
+        let failed = |error: GitError| hinted("could not make a commit", &error);
+        match (method, head) {
+            (Method::Squash, _) | (Method::Rebase, None) => self.commit(base),
+            (Method::Rebase, Some(head)) => {
+                let commit = repository.read_commit(head).map_err(failed)?;
+                if commit.parents == [*base] { Ok(*head) } else { self.commit(base) }
+            }
+            (Method::Merge, head) => {
+                let head = match head {
+                    Some(head) => *head,
+                    None => self.commit(base)?,
+                };
+                let message = message(self.plan, branch);
+                repository
+                    .commit_merge(base, &head, &self.edits, &message, &self.who)
+                    .map_err(failed)
+            }
+        }
+    }
+
+    /// The target's newest commit, where every file is as the plan wants it:
+    /// the same change came in by another run.
+    fn done_by_another(&self) -> Result<Option<CommitId>, Failure> {
+        let now = self.trust().revision(&self.plan.base)?;
+        for edit in &self.edits {
+            let found = now
+                .tree
+                .blob_id(&edit.path)
+                .map_err(|error| Failure::world("could not read the repository").because(&error))?;
+            let wanted = edit.content.as_deref().map(gitops_core::plan::BlobId::of);
+            if found.map(|id| id.to_string()) != wanted.map(|id| id.to_string()) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(now.commit))
+    }
+}
+
+impl Author<'_> {
+    /// Takes the branch of a request away that an earlier run merged without
+    /// coming to the end: it is ours, and the target holds all that it changes.
+    /// Answers the branch where it is gone now.
+    pub(crate) fn tidy(&self, plan: &Plan) -> Result<Option<String>, Failure> {
+        let Some(branch) = &plan.branch else { return Ok(None) };
+        let Some(tip) = self.trust.tip(branch)? else { return Ok(None) };
+        let base = parse(&plan.base_revision)?;
+        let attempt = || format!("could not read the branch `{branch}`");
+        let repository = &self.trust.repository;
+        let holds = merged_already(repository, &base, &tip);
+        if !holds.map_err(|error| git_failure(attempt(), &error))? {
+            return Ok(None);
+        }
+        Ok(self.delete(branch, &tip)?.then(|| branch.clone()))
+    }
+
+    /// Takes the request's branch away while it is at `tip`. One that has moved
+    /// is somebody's; one that the server keeps is told, since the merge stands.
+    fn delete(&self, branch: &str, tip: &CommitId) -> Result<bool, Failure> {
+        let remote = &self.trust.remote.name;
+        let deletion =
+            self.trust.repository.delete_branch(remote, branch, tip).map_err(|error| {
+                hinted(&format!("could not delete `{branch}` of `{remote}`"), &error)
+            });
+        match deletion? {
+            Deletion::Gone { .. } => Ok(true),
+            Deletion::Refused(refusal) => {
+                let reason = match refusal.why {
+                    Why::Rejected { reason, .. } => reason,
+                    Why::LeaseLost | Why::NotFastForward | Why::Together => {
+                        "somebody has moved it".to_owned()
+                    }
+                };
+                self.terminal.warn(format!("the merged branch `{branch}` stays: {reason}"));
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// Whether a branch holds commits of this program only, and nothing that the
+/// target does not hold.
+fn merged_already(
+    repository: &gitops_git::Repository,
+    base: &CommitId,
+    tip: &CommitId,
+) -> Result<bool, GitError> {
+    let ours = |commit: &gitops_git::Commit| {
+        !trailers::values(&commit.trailers(), "Plan-Digest").is_empty()
+    };
+    let Some(meet) = repository.merge_base(base, tip)? else { return Ok(false) };
+    if !ours(&repository.read_commit(tip)?) {
+        return Ok(false);
+    }
+    for commit in repository.first_parent(tip, &[]) {
+        let commit = commit?;
+        if commit.id == meet {
+            break;
+        }
+        if !ours(&commit) {
+            return Ok(false);
+        }
+    }
+    let target = repository.changed(Some(tip), base)?;
+    let changed = repository.changed(Some(&meet), tip)?;
+    Ok(!changed.iter().any(|changed| target.iter().any(|other| other.path == changed.path)))
+}
+
+/// The message of a merge commit: Git's own subject, the request's title, and
+/// the record.
+fn message(plan: &Plan, branch: &str) -> String {
+    let mut message =
+        format!("Merge branch '{branch}' into {}\n\n{}\n\n", plan.base, plan.title.trim());
+    for (name, value) in plan.trailers() {
+        message.push_str(&format!("{name}: {value}\n"));
+    }
+    message
+}
