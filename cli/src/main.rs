@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod context;
 mod failure;
+mod interrupt;
 mod operations;
 mod output;
 

@@ -188,44 +188,6 @@ impl Repository {
         let failed = |error: git2::Error| GitError::repository("write an empty tree", &error);
         self.inner.treebuilder(None).map_err(failed)?.write().map_err(failed)
     }
-
-    /// Whether the user wants every commit signed.
-    fn signs(&self) -> Result<bool, GitError> {
-        let answer = self.git(&["config", "--type=bool", "--get", "commit.gpgsign"])?;
-        Ok(answer.ok && answer.stdout.trim() == "true")
-    }
-
-    fn commit_signed(
-        &self,
-        parents: &[CommitId],
-        tree: Oid,
-        message: &str,
-        author: &Signature,
-    ) -> Result<CommitId, GitError> {
-        let minutes = author.when.offset_minutes;
-        let sign = if minutes < 0 { '-' } else { '+' };
-        let (hours, minutes) = (minutes.abs() / 60, minutes.abs() % 60);
-        let when = format!("@{} {sign}{hours:02}{minutes:02}", author.when.seconds);
-        let variables = [
-            ("GIT_AUTHOR_NAME", author.who.name.as_str()),
-            ("GIT_AUTHOR_EMAIL", &author.who.email),
-            ("GIT_AUTHOR_DATE", &when),
-            ("GIT_COMMITTER_NAME", &author.who.name),
-            ("GIT_COMMITTER_EMAIL", &author.who.email),
-            ("GIT_COMMITTER_DATE", &when),
-        ];
-        let (parents, tree): (Vec<String>, _) =
-            (parents.iter().map(ToString::to_string).collect(), tree.to_string());
-        let mut args = vec!["commit-tree", "-S"];
-        args.extend(parents.iter().flat_map(|parent| ["-p", parent.as_str()]));
-        args.extend(["-F", "-", tree.as_str()]);
-        let answer = self.git_with_input(&args, &variables, message.as_bytes())?;
-        let commit = CommitId::parse(answer.stdout.trim()).ok().filter(|_| answer.ok);
-        commit.ok_or_else(|| GitError::Repository {
-            doing: "sign a commit".into(),
-            reason: answer.reason(),
-        })
-    }
 }
 
 impl<'a> Level<'a> {

@@ -1,7 +1,8 @@
 //! A branch of a remote taken away under a lease, and looked for again.
 
+use crate::network::Doing;
 use crate::push::{NO_REPORT, Refusal, Why, report};
-use crate::remote::{failure, valid};
+use crate::remote::valid;
 use crate::{CommitId, GitError, Repository};
 
 /// What became of a branch that was to go.
@@ -43,7 +44,7 @@ impl Repository {
         }
         let lease = format!("--force-with-lease=refs/heads/{branch}:{expected}");
         let pair = format!(":refs/heads/{branch}");
-        let answer = self.git(&[
+        let args = [
             "push",
             "--porcelain",
             "--no-progress",
@@ -53,12 +54,13 @@ impl Repository {
             "--",
             &remote.name,
             &pair,
-        ])?;
+        ];
+        let answer = self.talk(&remote, Doing::Push, &args)?;
         let now = match at() {
             Ok(None) => return Ok(Deletion::Gone { deleted: true }),
             Ok(Some(now)) => now,
             Err(error) if answer.ok => return Err(error),
-            Err(_) => return Err(failure(&remote, "push to", answer.reason())),
+            Err(_) => return Err(self.failed(&remote, Doing::Push, &answer)),
         };
         if now != *expected {
             return refused(Why::LeaseLost, Some(now));
@@ -69,7 +71,7 @@ impl Repository {
                 let messages = answer.words_of_remote();
                 refused(Why::Rejected { reason: report.reason, messages }, Some(now))
             }
-            _ => Err(failure(&remote, "push to", answer.reason())),
+            _ => Err(self.failed(&remote, Doing::Push, &answer)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong, in words.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gitops_tree::TreePath;
 
@@ -106,6 +106,14 @@ pub enum GitError {
         /// What Git says.
         reason: String,
     },
+    /// The commit should be signed and could not be; it was not made.
+    #[error("cannot sign a commit: {reason}")]
+    NotSigned {
+        /// What `gpg.format` says: `openpgp`, `ssh` or `x509`.
+        format: String,
+        /// What the `git` program said.
+        reason: String,
+    },
     /// Several remotes, none called `origin`, or none at all.
     #[error("{}", no_remote(known))]
     NoRemote {
@@ -140,6 +148,19 @@ pub enum GitError {
         /// Why, in words.
         reason: String,
     },
+    /// The remote took too long, and the `git` program was stopped. Nothing is
+    /// known about what it holds.
+    #[error("cannot {doing} remote `{remote}` ({url}): `git` {limit} and was stopped")]
+    NoAnswer {
+        /// What was attempted, for example `fetch from`.
+        doing: &'static str,
+        /// The name of the remote.
+        remote: String,
+        /// Its address without credentials.
+        url: String,
+        /// The limit, in words: `said nothing for 120 s`.
+        limit: String,
+    },
     /// The remote did not answer, refused access, or the transfer failed.
     /// Nothing is known about what it holds.
     #[error("cannot {doing} remote `{remote}` ({url}): {reason}")]
@@ -163,58 +184,6 @@ impl GitError {
     pub(crate) fn repository(doing: impl Into<String>, error: &git2::Error) -> GitError {
         GitError::Repository { doing: doing.into(), reason: error.message().to_owned() }
     }
-
-    /// What a person can do about it, where there is something.
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            GitError::NotARepository { .. } => {
-                "name the repository with `-C DIR`, or create one with `git init`".into()
-            }
-            GitError::OtherOwner { dir } => {
-                format!("git config --global --add safe.directory {}", trusted(dir))
-            }
-            GitError::EmptyRepository { .. } => {
-                "commit something first, or read the work tree".into()
-            }
-            GitError::UnknownRevision { shallow: true, .. } => {
-                "fetch the history with `git fetch --unshallow`".into()
-            }
-            GitError::UnknownRevision { .. } => {
-                "`git fetch` may bring it; `git branch -a` lists what is known".into()
-            }
-            GitError::AmbiguousRevision { .. } => {
-                "write the whole name, such as `refs/remotes/origin/main`, or the commit's".into()
-            }
-            GitError::NoIdentity { .. } => {
-                "git config --global user.name NAME, and user.email ADDRESS".into()
-            }
-            GitError::NoRemote { known } => match known.first() {
-                Some(first) => format!("call one of them so: `git remote rename {first} origin`"),
-                None => "add one with `git remote add origin URL`".into(),
-            },
-            GitError::NoDefaultBranch { branches, .. } if branches.is_empty() => {
-                "push the first branch: `git push origin main`".into()
-            }
-            GitError::NoDefaultBranch { .. } => "set `trust.branch` in gitops.yaml".into(),
-            GitError::Remote { remote, reason, .. } if needs_login(reason) => format!(
-                "`git ls-remote {remote}` must work without a question: \
-                 set up a credential helper or an ssh key"
-            ),
-            GitError::Remote { remote, .. } => format!("`git ls-remote {remote}` asks it again"),
-            _ => return None,
-        })
-    }
-}
-
-/// Whether the words of git, curl or ssh are about who the user is.
-fn needs_login(reason: &str) -> bool {
-    ["terminal prompts disabled", "Authentication failed", "Permission denied", "Host key"]
-        .iter()
-        .any(|words| reason.contains(words))
-}
-
-fn trusted(dir: &Path) -> String {
-    dir.to_string_lossy().trim_end_matches('/').to_owned()
 }
 
 fn no_remote(known: &[String]) -> String {
@@ -234,29 +203,5 @@ fn listed_branches(branches: &[String]) -> String {
         ": it has no branch".into()
     } else {
         format!(" from its branches: {}", branches.join(", "))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_login_that_fails_is_told_from_a_remote_that_is_gone() {
-        for (reason, login) in [
-            ("could not read Username for 'https://h': terminal prompts disabled", true),
-            ("Authentication failed for 'https://h/x/'", true),
-            ("git@h: Permission denied (publickey).", true),
-            ("Host key verification failed.", true),
-            ("unable to access 'https://h/x/': Could not resolve host: h", false),
-            ("'../server.git' does not appear to be a git repository", false),
-        ] {
-            let (remote, url) = ("origin".to_owned(), "https://h/x".to_owned());
-            let reason = reason.to_owned();
-            let error = GitError::Remote { doing: "read", remote, url, reason };
-            let hint = error.hint().unwrap();
-            assert_eq!(hint.contains("credential helper"), login, "{error}");
-        }
     }
 }

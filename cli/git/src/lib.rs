@@ -13,9 +13,17 @@
 //!
 //! Objects and references are read and written by libgit2. Everything that
 //! talks to a remote is the `git` program (2.30 or newer), so that ssh
-//! configuration, credential helpers and proxies work as they do by hand. It is
-//! never asked to prompt, and no address with a credential is an argument of it:
-//! remotes are passed by name.
+//! configuration, credential helpers, netrc, proxies and certificates work as
+//! they do by hand. It never asks: `GIT_ASKPASS` and `core.askPass` are scripts
+//! that answer, and stay; terminal and `SSH_ASKPASS` are out of its reach, and
+//! ssh runs in batch mode. No address with a credential is an argument of it:
+//! remotes are passed by name. A [`Token`] is the last source: after netrc, the
+//! user's helpers and `GIT_ASKPASS`, and never for one of those to store.
+//!
+//! **No run is for ever.** A list of branches may take 60 s, a push 600 s, and a
+//! fetch may be silent for 120 s ([`Repository::with_patience`] sets another
+//! length). Then `git` and all it started are told to end, and killed 2 s later.
+//! [`stop_running`] does so at once, for a program that is told to end itself.
 //!
 //! **Bytes.** No filter runs in either direction: a [`RevisionTree`] gives the
 //! bytes as committed, a [`WorkTree`] the bytes on the disk, and a commit holds
@@ -28,21 +36,27 @@
 //! local branches and the configuration stay untouched. A `pre-push` hook of
 //! the user runs, as it does for their own pushes.
 
+mod child;
 mod commit;
 mod delete;
 mod disk;
 mod error;
+mod hint;
 mod history;
 mod id;
 mod identity;
+mod network;
 mod program;
 mod push;
 mod redact;
 mod remote;
 mod repository;
 mod revision;
+mod sign;
+mod token;
 pub mod trailers;
 
+pub use child::stop_running;
 pub use commit::FileEdit;
 pub use delete::Deletion;
 pub use disk::{Directory, WorkTree};
@@ -55,3 +69,4 @@ pub use redact::without_credentials;
 pub use remote::{Fetched, Remote};
 pub use repository::Repository;
 pub use revision::RevisionTree;
+pub use token::Token;

@@ -1,8 +1,9 @@
 //! The `git` program, for what needs a remote, the user's identity or their key.
 
-use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use crate::child::{self, Limit, Output};
 use crate::redact::without_credentials;
 use crate::{GitError, Repository};
 
@@ -11,10 +12,25 @@ pub(crate) struct Answer {
     pub(crate) ok: bool,
     pub(crate) stdout: String,
     stderr: String,
+    /// The limit that it was stopped at.
+    pub(crate) stopped: Option<Limit>,
 }
 
-/// Set by hooks and by people; each would point the program at something else.
-const ELSEWHERE: [&str; 15] = [
+/// One run of the program.
+pub(crate) struct Run<'a> {
+    pub(crate) args: &'a [&'a str],
+    /// Variables of this run alone.
+    pub(crate) variables: &'a [(&'a str, &'a str)],
+    /// Bytes to read.
+    pub(crate) input: &'a [u8],
+    pub(crate) limit: Limit,
+    /// Whether it may ask the person at the terminal, as a locked key does.
+    pub(crate) terminal: bool,
+}
+
+/// Set by hooks and by people; each would point the program at something else,
+/// or have it print what it should not.
+const ELSEWHERE: [&str; 19] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CEILING_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -28,9 +44,23 @@ const ELSEWHERE: [&str; 15] = [
     "GIT_QUARANTINE_PATH",
     "GIT_SHALLOW_FILE",
     "GIT_TRACE",
+    "GIT_TRACE2",
     "GIT_TRACE_CURL",
+    "GIT_TRACE_PACKET",
+    "GIT_TRACE_REDACT",
+    "GIT_TRACE_SETUP",
     "GIT_WORK_TREE",
 ];
+
+/// What does not talk to a remote ends long before.
+pub(crate) const LOCAL: Limit = Limit::Whole(Duration::from_secs(60));
+
+impl<'a> Run<'a> {
+    /// A run on this machine, that reads nothing.
+    pub(crate) fn new(args: &'a [&'a str]) -> Run<'a> {
+        Run { args, variables: &[], input: &[], limit: LOCAL, terminal: false }
+    }
+}
 
 impl Repository {
     /// This repository with one more variable in the environment of the `git`
@@ -40,19 +70,21 @@ impl Repository {
         self
     }
 
+    /// This repository with another limit for each run of the `git` program,
+    /// in place of those in [the crate's words](crate).
+    pub fn with_patience(mut self, limit: Duration) -> Repository {
+        self.patience = Some(limit);
+        self
+    }
+
     /// Runs `git` in this repository. It cannot ask questions, and it answers
     /// in English, so that its words can be told apart.
     pub(crate) fn git(&self, args: &[&str]) -> Result<Answer, GitError> {
-        self.git_with_input(args, &[], &[])
+        self.git_run(&Run::new(args))
     }
 
-    /// The same with bytes to read and variables of this run alone.
-    pub(crate) fn git_with_input(
-        &self,
-        args: &[&str],
-        variables: &[(&str, &str)],
-        input: &[u8],
-    ) -> Result<Answer, GitError> {
+    /// The same, with all that can be chosen.
+    pub(crate) fn git_run(&self, run: &Run<'_>) -> Result<Answer, GitError> {
         let failed = |error: std::io::Error| GitError::NoProgram { reason: error.to_string() };
         let mut command = Command::new("git");
         match self.root() {
@@ -63,30 +95,37 @@ impl Repository {
         for name in ELSEWHERE {
             command.env_remove(name);
         }
-        let mut child = command
+        if !run.terminal {
+            // The window of a desktop. `GIT_ASKPASS`, which is set for Git, stays.
+            command.env_remove("SSH_ASKPASS");
+        }
+        command
             .args(["-c", "color.ui=false"])
-            .args(args)
+            .args(run.args)
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("LC_ALL", "C")
             .env_remove("LANGUAGE")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .envs(variables.iter().copied())
-            .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A program that ends early says why on stderr.
-            let _ = stdin.write_all(input);
+            .envs(run.variables.iter().copied())
+            .stdin(if run.input.is_empty() { Stdio::null() } else { Stdio::piped() });
+        let limit = self.patience.map_or(run.limit, |limit| run.limit.of(limit));
+        let said = child::run(&mut command, run.input, limit, run.terminal).map_err(failed)?;
+        Ok(self.answer(said))
+    }
+
+    fn answer(&self, said: Output) -> Answer {
+        let text = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            // A server may repeat what it was sent.
+            self.tokens.iter().fold(text, |text, token| token.hidden(text))
+        };
+        Answer {
+            ok: said.ok,
+            stdout: text(&said.stdout),
+            stderr: text(&said.stderr),
+            stopped: said.stopped,
         }
-        let output = child.wait_with_output().map_err(failed)?;
-        Ok(Answer {
-            ok: output.status.success(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
     }
 }
 
@@ -94,11 +133,11 @@ impl Repository {
 const LINES: usize = 20;
 
 impl Answer {
-    /// Why it failed: its words on one line, without credentials, hints and
-    /// control characters.
+    /// Why it failed: its words on one line, without credentials, hints,
+    /// progress and control characters.
     pub(crate) fn reason(&self) -> String {
         let mut all = Vec::new();
-        for line in self.stderr.lines().map(clean) {
+        for line in self.stderr.lines().filter(|line| !is_progress(line)).map(clean) {
             if line.is_empty() || line.starts_with("hint:") || line.starts_with("To ") {
                 continue;
             }
@@ -113,11 +152,28 @@ impl Answer {
         }
     }
 
+    /// Whether it failed without a word, as `git config --get` does for what is
+    /// not set.
+    pub(crate) fn was_silent(&self) -> bool {
+        self.stderr.is_empty() && self.stopped.is_none()
+    }
+
     /// What the server said, line by line, without control characters.
     pub(crate) fn words_of_remote(&self) -> Vec<String> {
         let lines = self.stderr.lines().filter_map(|line| line.strip_prefix("remote:")).map(clean);
         lines.filter(|line| !line.is_empty()).take(LINES).collect()
     }
+}
+
+/// Whether a line counts something that goes on, as `--progress` has it:
+/// `remote: Counting objects:  50% (1/2)`, each overwriting the one before.
+fn is_progress(line: &str) -> bool {
+    let line = line.rsplit('\r').find(|part| !part.trim().is_empty()).unwrap_or(line);
+    let line = line.strip_prefix("remote: ").unwrap_or(line);
+    let Some((title, count)) = line.split_once(": ") else { return false };
+    let words = title.chars().all(|letter| letter.is_ascii_alphabetic() || letter == ' ');
+    let first = count.split([',', ' ', '%']).find(|word| !word.is_empty());
+    words && first.is_some_and(|first| first.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A line that is safe to print: without credentials, colours, control characters
@@ -161,14 +217,29 @@ mod tests {
         }
     }
 
+    fn answer(stderr: &str) -> Answer {
+        Answer { ok: false, stdout: String::new(), stderr: stderr.to_owned(), stopped: None }
+    }
+
     #[test]
     fn a_reason_is_one_line() {
-        let answer =
-            |stderr: &str| Answer { ok: false, stdout: String::new(), stderr: stderr.to_owned() };
         let text = "To ../x\nfatal: no route\nhint: try again\n\nerror: gone\nremote: sorry\n";
         assert_eq!(answer(text).reason(), "no route; gone; remote: sorry");
         assert_eq!(answer(text).words_of_remote(), ["sorry"]);
         assert_eq!(answer("").reason(), "the `git` program failed without a word");
         assert_eq!(answer(&"x\n".repeat(99)).reason().matches('x').count(), LINES);
+    }
+
+    #[test]
+    fn progress_is_no_reason() {
+        let text = "remote: Enumerating objects: 5, done.        \n\
+                    remote: Counting objects:  20% (1/5)\rremote: Counting objects: 100% (5/5), done.\n\
+                    Receiving objects:  40% (2/5)\rfatal: early EOF\n\
+                    Unpacking objects:  40% (2/5), 1.2 KiB | 3.00 MiB/s\rUnpacking objects: 100% (5/5)\n\
+                    Could not resolve host: 404.example\nerror: 403: no\n";
+        assert_eq!(
+            answer(text).reason(),
+            "Receiving objects:  40% (2/5)fatal: early EOF; Could not resolve host: 404.example; 403: no"
+        );
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::network::Doing;
 use crate::program::clean;
-use crate::remote::{Remote, failure, valid};
+use crate::remote::{Remote, valid};
 use crate::{CommitId, GitError, Repository};
 
 /// What the remote's branch must be for an update to happen. There is no way
@@ -108,7 +109,8 @@ impl Repository {
             return Ok(PushOutcome::Pushed(Vec::new()));
         }
         let args = arguments(&remote, updates);
-        let answer = self.git(&args.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let answer = self.talk(&remote, Doing::Push, &args)?;
         let reports = reports(&answer.stdout, updates);
         let now = self.branches_of(&remote, &branches);
         let at = |now: &BTreeMap<String, Option<CommitId>>, update: &Update| {
@@ -122,12 +124,12 @@ impl Repository {
             Ok(now) if answer.ok || there(&now) => return Ok(pushed(updates, &reports, &now)),
             Ok(now) => now,
             Err(error) if answer.ok => return Err(error),
-            Err(_) => return Err(failure(&remote, "push to", answer.reason())),
+            Err(_) => return Err(self.failed(&remote, Doing::Push, &answer)),
         };
         // The connection broke, or the user's own hook said no.
         let told = reports.len() == updates.len();
         if !told || reports.values().any(|report| report.reason == NO_REPORT) {
-            return Err(failure(&remote, "push to", answer.reason()));
+            return Err(self.failed(&remote, Doing::Push, &answer));
         }
         let mut refusals = Vec::new();
         for update in updates {
@@ -138,7 +140,7 @@ impl Repository {
             refusals.push(Refusal { branch: update.branch.clone(), why, now });
         }
         if refusals.is_empty() {
-            return Err(failure(&remote, "push to", answer.reason()));
+            return Err(self.failed(&remote, Doing::Push, &answer));
         }
         Ok(PushOutcome::Refused(refusals))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::program::Answer;
+use crate::network::Doing;
 use crate::redact::without_credentials;
 use crate::{CommitId, GitError, Repository};
 
@@ -70,14 +70,15 @@ impl Repository {
             return only_branch(self.local_branches()?, of);
         };
         let remote = self.remote(Some(name))?;
-        let answer = self.ask(&remote, "read", &["ls-remote", "--symref", "--", name, "HEAD"])?;
+        let answer =
+            self.ask(&remote, Doing::Read, &["ls-remote", "--symref", "--", name, "HEAD"])?;
         let head = answer.stdout.lines().find_map(|line| {
             line.strip_prefix("ref: refs/heads/")?.strip_suffix("\tHEAD").map(str::to_owned)
         });
         if let Some(branch) = head {
             return Ok(branch);
         }
-        let answer = self.ask(&remote, "read", &["ls-remote", "--heads", "--", name])?;
+        let answer = self.ask(&remote, Doing::Read, &["ls-remote", "--heads", "--", name])?;
         let names = answer.stdout.lines().filter_map(|line| line.split_once("\trefs/heads/"));
         only_branch(
             names.map(|(_, branch)| branch.to_owned()).collect(),
@@ -111,7 +112,7 @@ impl Repository {
         if !specs.is_empty() {
             let mut args = vec![
                 "fetch",
-                "--quiet",
+                "--progress",
                 "--no-tags",
                 "--no-prune",
                 "--no-write-fetch-head",
@@ -123,7 +124,7 @@ impl Repository {
                 &remote.name,
             ];
             args.extend(specs.iter().map(String::as_str));
-            self.ask(&remote, "fetch from", &args)?;
+            self.ask(&remote, Doing::Fetch, &args)?;
         }
         let mut fetched = Vec::new();
         for branch in branches {
@@ -131,7 +132,7 @@ impl Repository {
             let here = self.kept_commit(&kept(&remote.name, branch));
             if here.is_none() && found.get(*branch).copied().flatten().is_some() {
                 let reason = format!("`{branch}` was announced and not sent");
-                return Err(failure(&remote, "fetch from", reason));
+                return Err(failure(&remote, Doing::Fetch, reason));
             }
             fetched.push(Fetched { branch: (*branch).to_owned(), commit: here });
         }
@@ -155,21 +156,15 @@ impl Repository {
         let names: Vec<String> = branches.iter().map(|b| format!("refs/heads/{b}")).collect();
         let mut args = vec!["ls-remote", "--", &remote.name];
         args.extend(names.iter().map(String::as_str));
-        let answer = self.ask(remote, "read", &args)?;
+        let answer = self.ask(remote, Doing::Read, &args)?;
         for line in answer.stdout.lines() {
             let Some((id, branch)) = line.split_once("\trefs/heads/") else { continue };
             // `ls-remote` matches the end of a name: `x/refs/heads/main` too.
             let Some(slot) = found.get_mut(branch) else { continue };
             let id = CommitId::parse(id);
-            *slot = Some(id.map_err(|error| failure(remote, "read", error.to_string()))?);
+            *slot = Some(id.map_err(|error| failure(remote, Doing::Read, error.to_string()))?);
         }
         Ok(found)
-    }
-
-    /// Runs `git` against a remote; a failure is one of the remote.
-    fn ask(&self, remote: &Remote, doing: &'static str, args: &[&str]) -> Result<Answer, GitError> {
-        let answer = self.git(args)?;
-        if answer.ok { Ok(answer) } else { Err(failure(remote, doing, answer.reason())) }
     }
 
     fn kept_commit(&self, name: &str) -> Option<CommitId> {
@@ -207,9 +202,9 @@ fn kept(remote: &str, branch: &str) -> String {
     format!("{KEPT}/{}/{}", flat(remote), flat(branch))
 }
 
-pub(crate) fn failure(remote: &Remote, doing: &'static str, reason: String) -> GitError {
+fn failure(remote: &Remote, doing: Doing, reason: String) -> GitError {
     let Remote { name, url } = remote.clone();
-    GitError::Remote { doing, remote: name, url, reason }
+    GitError::Remote { doing: doing.words(), remote: name, url, reason }
 }
 
 pub(crate) fn valid(branch: &str) -> Result<(), GitError> {

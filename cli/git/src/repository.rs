@@ -1,12 +1,16 @@
 //! Which repository this is, and what a revision names.
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use git2::{ErrorCode, ObjectType};
 use gitops_tree::TreePath;
 
 use crate::disk::words;
+use crate::token::Token;
 use crate::{BlobId, CommitId, GitError, RevisionTree, WorkTree};
 
 /// A Git repository on the disk: plain, bare, or a linked work tree.
@@ -16,6 +20,15 @@ pub struct Repository {
     prefix: TreePath,
     /// For the `git` program; may hold a credential, so it is never printed.
     pub(crate) environment: Vec<(String, String)>,
+    /// How long each run of it may take, instead of what is usual.
+    pub(crate) patience: Option<Duration>,
+    /// For hosts that ask who we are.
+    pub(crate) tokens: Vec<Token>,
+    /// Addresses for which the user's own credential helpers were asked, and
+    /// whether they had an answer.
+    pub(crate) helpers_know: RefCell<BTreeMap<String, bool>>,
+    /// The ssh command that asks nothing, once it was worked out.
+    pub(crate) ssh: OnceCell<Option<String>>,
 }
 
 impl Repository {
@@ -35,7 +48,15 @@ impl Repository {
             Some(Ok(root)) => below(&root, &start)?,
             Some(Err(_)) | None => TreePath::root(),
         };
-        Ok(Repository { inner, prefix, environment: Vec::new() })
+        Ok(Repository {
+            inner,
+            prefix,
+            environment: Vec::new(),
+            patience: None,
+            tokens: Vec::new(),
+            helpers_know: RefCell::default(),
+            ssh: OnceCell::new(),
+        })
     }
 
     /// The root of the work tree; `None` in a bare repository.

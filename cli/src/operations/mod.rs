@@ -12,5 +12,6 @@ pub(crate) mod preview;
 pub(crate) mod promote;
 pub(crate) mod renders;
 pub(crate) mod rendition;
+pub(crate) mod repository;
 pub(crate) mod trust;
 pub(crate) mod written;

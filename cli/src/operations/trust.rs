@@ -39,8 +39,7 @@ impl Trust {
     /// Fetches the trust branch and reads it. The remote's default branch is
     /// asked first, and may name another one in `trust.branch`.
     pub(crate) fn open(context: &Context) -> Result<Trust, Failure> {
-        let repository = Repository::discover(&start(context))
-            .map_err(|error| git_failure("could not open a repository", &error))?;
+        let repository = super::repository::open(&start(context))?;
         let remote =
             repository.remote(None).map_err(|error| hinted("could not choose a remote", &error))?;
         let default = repository.default_branch(Some(&remote.name)).map_err(|error| {

@@ -1,0 +1,184 @@
+//! Tokens that a person or a pipeline has set for a forge.
+
+use url::Url;
+
+/// A token and the one server it is for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ForgeToken {
+    /// The server, without a slash at the end: `https://github.com`.
+    pub origin: String,
+    /// The user name that goes with it where Git asks for one.
+    pub user: &'static str,
+    /// The variable it was read from.
+    pub variable: &'static str,
+    /// The token itself, without blanks around it.
+    pub secret: String,
+}
+
+/// Says where it comes from, never what it is.
+impl std::fmt::Debug for ForgeToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ForgeToken")
+            .field("origin", &self.origin)
+            .field("variable", &self.variable)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A variable that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// A token with a blank or a control character in it.
+    #[error("the value of {variable} is not a token: it holds a blank or a control character")]
+    NotAToken {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// A server that is no host and no address.
+    #[error("the value of {variable} is neither a host nor the address of a server")]
+    NotAServer {
+        /// The variable.
+        variable: &'static str,
+    },
+}
+
+/// How one kind of forge has its token: the variables of the token, then those of
+/// the server, the first that is set wins.
+struct Way {
+    tokens: &'static [&'static str],
+    servers: &'static [&'static str],
+    server: &'static str,
+    user: &'static str,
+}
+
+/// The variables are those of `gh`, `glab` and `tea`, and those that the forges'
+/// own pipelines set: a token of a pipeline is for the server that runs it.
+const WAYS: [Way; 3] = [
+    Way {
+        tokens: &["GH_TOKEN", "GITHUB_TOKEN"],
+        servers: &["GH_HOST", "GITHUB_SERVER_URL"],
+        server: "github.com",
+        user: "x-access-token",
+    },
+    Way {
+        tokens: &["GITLAB_TOKEN"],
+        servers: &["GITLAB_HOST", "CI_SERVER_URL"],
+        server: "gitlab.com",
+        user: "oauth2",
+    },
+    Way {
+        tokens: &["GITEA_TOKEN"],
+        servers: &["GITEA_SERVER_URL"],
+        server: "gitea.com",
+        user: "x-access-token",
+    },
+];
+
+/// The tokens that are set, each with the one server it is for: the forge's own,
+/// or the one that a variable names. `http` servers get none. What the repository
+/// says about its forge has no part in this: whoever writes there could ask for
+/// the token.
+pub fn tokens(variable: &dyn Fn(&str) -> Option<String>) -> Result<Vec<ForgeToken>, TokenError> {
+    let set = |names: &'static [&'static str]| {
+        names.iter().find_map(|name| {
+            let value = variable(name)?.trim().to_owned();
+            (!value.is_empty()).then_some((*name, value))
+        })
+    };
+    let mut found = Vec::new();
+    for way in &WAYS {
+        let Some((name, secret)) = set(way.tokens) else { continue };
+        if !secret.chars().all(|letter| letter.is_ascii_graphic()) {
+            return Err(TokenError::NotAToken { variable: name });
+        }
+        let origin = match set(way.servers) {
+            Some((name, value)) => {
+                origin(&value).ok_or(TokenError::NotAServer { variable: name })?
+            }
+            None => Some(format!("https://{}", way.server)),
+        };
+        let (user, variable) = (way.user, name);
+        found.extend(origin.map(|origin| ForgeToken { origin, user, variable, secret }));
+    }
+    Ok(found)
+}
+
+/// The origin of a host or an address; `Some(None)` for one that is not `https`.
+fn origin(server: &str) -> Option<Option<String>> {
+    let url = match server.contains("://") {
+        true => Url::parse(server).ok()?,
+        false => Url::parse(&format!("https://{server}")).ok()?,
+    };
+    url.host_str().filter(|host| !host.is_empty() && !server.contains(char::is_whitespace))?;
+    match url.scheme() {
+        "https" => Some(Some(url.origin().ascii_serialization())),
+        "http" => Some(None),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn found(set: &[(&str, &str)]) -> Result<Vec<String>, TokenError> {
+        let variable = |name: &str| {
+            set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        let words = |token: ForgeToken| {
+            format!("{} {}={} {}", token.origin, token.variable, token.secret, token.user)
+        };
+        Ok(tokens(&variable)?.into_iter().map(words).collect())
+    }
+
+    #[test]
+    fn a_token_is_for_one_server() {
+        for (set, expected) in [
+            (&[][..], &[][..]),
+            (&[("GH_TOKEN", "")], &[]),
+            (&[("GH_TOKEN", "t")], &["https://github.com GH_TOKEN=t x-access-token"]),
+            (
+                &[("GITHUB_TOKEN", "b"), ("GH_TOKEN", " a\n")],
+                &["https://github.com GH_TOKEN=a x-access-token"],
+            ),
+            (
+                &[("GITHUB_TOKEN", "t"), ("GITHUB_SERVER_URL", "https://git.acme.example")],
+                &["https://git.acme.example GITHUB_TOKEN=t x-access-token"],
+            ),
+            (
+                &[("GITHUB_TOKEN", "t"), ("GITHUB_SERVER_URL", "https://github.com/")],
+                &["https://github.com GITHUB_TOKEN=t x-access-token"],
+            ),
+            (
+                &[("GH_TOKEN", "t"), ("GH_HOST", "Acme.example:8443"), ("GITHUB_SERVER_URL", "x")],
+                &["https://acme.example:8443 GH_TOKEN=t x-access-token"],
+            ),
+            (&[("GITEA_TOKEN", "t"), ("GITEA_SERVER_URL", "http://127.0.0.1:3000")], &[]),
+            (
+                &[("GITLAB_TOKEN", "l"), ("GITEA_TOKEN", "e"), ("CI_SERVER_URL", "https://h:1/x")],
+                &[
+                    "https://h:1 GITLAB_TOKEN=l oauth2",
+                    "https://gitea.com GITEA_TOKEN=e x-access-token",
+                ],
+            ),
+        ] {
+            assert_eq!(found(set).unwrap(), expected, "{set:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said_without_showing_it() {
+        for (set, expected) in [
+            (&[("GH_TOKEN", "x y")][..], "the value of GH_TOKEN is not a token"),
+            (&[("GH_TOKEN", "x\ny")], "the value of GH_TOKEN is not a token"),
+            (&[("GITLAB_TOKEN", "t"), ("GITLAB_HOST", "ssh://h")], "the value of GITLAB_HOST is n"),
+            (&[("GITLAB_TOKEN", "t"), ("GITLAB_HOST", "x y")], "the value of GITLAB_HOST is n"),
+        ] {
+            let error = found(set).unwrap_err().to_string();
+            assert!(error.starts_with(expected) && !error.contains("x y"), "{error}");
+        }
+        let variable = |name: &str| (name == "GH_TOKEN").then(|| "s3cret".to_owned());
+        assert!(!format!("{:?}", tokens(&variable)).contains("s3cret"));
+    }
+}

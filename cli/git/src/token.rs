@@ -1,0 +1,144 @@
+//! A token that a host takes instead of a password.
+
+/// A token for the `https` remotes of one host. It goes to the `git` program in
+/// its environment, is answered to it when that host asks, and nowhere else; the
+/// user's own netrc, credential helpers and `GIT_ASKPASS` are asked before.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Where it is valid, without a slash at the end: `https://github.com`.
+    pub origin: String,
+    /// The name that goes with it, for example `x-access-token`.
+    pub user: String,
+    /// Where it comes from, for messages: `GH_TOKEN`.
+    pub variable: String,
+    secret: String,
+}
+
+/// Says where it is valid, never what it is.
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+impl Token {
+    /// The token `secret`. `None` where one of the texts cannot go into a line of
+    /// the credential protocol, or `origin` is no `https` address of a host.
+    pub fn new(origin: &str, user: &str, variable: &str, secret: &str) -> Option<Token> {
+        let host = origin.strip_prefix("https://")?;
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-._:[]".contains(letter);
+        let word = |text: &str| !text.is_empty() && text.chars().all(|l| l.is_ascii_graphic());
+        let name = |text: &str| text.chars().all(|l| l.is_ascii_alphanumeric() || "-_".contains(l));
+        if !word(host) || !host.chars().all(plain) || !word(user) || !name(user) || !word(secret) {
+            return None;
+        }
+        Some(Token {
+            origin: origin.to_owned(),
+            user: user.to_owned(),
+            variable: variable.to_owned(),
+            secret: secret.to_owned(),
+        })
+    }
+
+    /// `host[:port]`.
+    fn host(&self) -> &str {
+        self.origin.strip_prefix("https://").unwrap_or_default()
+    }
+
+    /// Whether it is for the server of that address.
+    pub(crate) fn is_for(&self, url: &str) -> bool {
+        let Some((scheme, rest)) = url.split_once("://") else { return false };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let plain = |host: &str| host.to_ascii_lowercase().trim_end_matches(":443").to_owned();
+        scheme.eq_ignore_ascii_case("https") && plain(host) == plain(self.host())
+    }
+
+    /// What `git credential` reads of an address of that server.
+    pub(crate) fn question(&self, url: &str) -> String {
+        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+        let path = rest.split_once('/').map_or("", |(_, path)| path);
+        format!("protocol=https\nhost={}\npath={path}\n\n", self.host())
+    }
+
+    /// Settings under which git asks for this token where that host wants to know
+    /// who it is. The user's helpers, which have no answer, are not asked again, so
+    /// that none of them stores what it is told.
+    pub(crate) fn settings(&self) -> [String; 2] {
+        let key = format!("credential.{}.helper", self.origin);
+        let answer = format!(
+            "!f() {{ test \"$1\" != get || printf 'username=%s\\npassword=%s\\n' {} \"${VARIABLE}\"; }}; f",
+            self.user
+        );
+        [format!("{key}="), format!("{key}={answer}")]
+    }
+
+    /// The variable that the settings read.
+    pub(crate) fn variable(&self) -> (&'static str, &str) {
+        (VARIABLE, &self.secret)
+    }
+
+    /// `text` without the token in it.
+    pub(crate) fn hidden(&self, text: String) -> String {
+        if text.contains(&self.secret) { text.replace(&self.secret, "***") } else { text }
+    }
+}
+
+/// How the token goes to the helper.
+const VARIABLE: &str = "KUBECTL_GITOPS_TOKEN";
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn it_is_for_one_server() {
+        let token = |origin: &str| Token::new(origin, "x", "GH_TOKEN", "s3cret").unwrap();
+        let github = token("https://github.com");
+        for (url, expected) in [
+            ("https://github.com/a/b", true),
+            ("https://GitHub.com:443/a/b.git", true),
+            ("HTTPS://u:p@github.com/a/b", true),
+            ("https://github.com", true),
+            ("http://github.com/a/b", false),
+            ("ssh://git@github.com/a/b", false),
+            ("git@github.com:a/b", false),
+            ("https://github.com:8443/a/b", false),
+            ("https://github.com.evil.example/a/b", false),
+            ("https://evil.example/github.com", false),
+            ("https://github.com@evil.example/a", false),
+            ("https://evil.example#@github.com/a", false),
+            ("https://api.github.com/a/b", false),
+            ("/srv/git/a.git", false),
+        ] {
+            assert_eq!(github.is_for(url), expected, "{url}");
+        }
+        assert!(token("https://[::1]:3000").is_for("https://[::1]:3000/a/b"));
+    }
+
+    #[test]
+    fn what_would_break_out_is_refused() {
+        for (origin, user, secret) in [
+            ("http://h", "u", "s"),
+            ("https://", "u", "s"),
+            ("https://h/p", "u", "s"),
+            ("https://h\nx", "u", "s"),
+            ("https://h", "u;rm", "s"),
+            ("https://h", "", "s"),
+            ("https://h", "u", ""),
+            ("https://h", "u", "a\nb"),
+            ("https://h", "u", "a b"),
+        ] {
+            assert!(Token::new(origin, user, "V", secret).is_none(), "{origin} {user} {secret}");
+        }
+    }
+
+    #[test]
+    fn it_is_not_shown() {
+        let token = Token::new("https://h", "u", "V", "s3cret").unwrap();
+        let all = format!("{token:?} {:?}", token.settings());
+        assert!(!all.contains("s3cret"), "{all}");
+        assert_eq!(token.hidden("a s3cret b".into()), "a *** b");
+    }
+}
