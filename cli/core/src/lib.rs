@@ -8,10 +8,12 @@
 //! - [`diff`]: two sides to a `ChangeSet`, and a change to text
 //! - [`predict`]: how the owner of an object writes it, and what needs no asking
 //! - [`plan`]: a promotion as edits, with all it read
+//! - [`gate`]: what else must hold before a change may enter an environment
 //! - [`judge`]: what policies are asked and answer, and the decision over them
 
 pub mod change;
 pub mod diff;
+pub mod gate;
 pub mod judge;
 pub mod key;
 pub mod object;
