@@ -7,6 +7,7 @@ use gitops_git::trailers;
 use gitops_git::{
     Changed, CommitId, FileEdit, Lease, PushOutcome, Refusal, Signature, Time, Update, Why,
 };
+use gitops_tree::{EntryKind, Mode};
 
 use super::desired::git_failure;
 use super::trust::{Trust, hinted};
@@ -64,7 +65,7 @@ impl Author<'_> {
             .map(|(path, bytes)| FileEdit {
                 path: path.clone(),
                 content: bytes.after.as_deref().map(<[u8]>::to_vec),
-                mode: None,
+                mode: bytes.mode,
             })
             .collect();
         let who = self
@@ -239,6 +240,19 @@ impl Job<'_> {
                 .hint("run it again: the new state will be planned and judged"));
             }
         }
+        for past in &self.plan.rests_on {
+            let commit = parse(&past.commit)?;
+            let there = trust.repository.is_ancestor(&commit, &target.commit);
+            if !there.map_err(|error| hinted("could not read the history", &error))? {
+                return Err(Failure::world(format!(
+                    "`{}` was rewritten since the plan was made: {}, the last promotion of {}, is gone from it",
+                    self.plan.base,
+                    commit.short(),
+                    past.app
+                ))
+                .hint("run it again: the new state will be planned and judged"));
+            }
+        }
         Ok(target.commit)
     }
 
@@ -272,22 +286,31 @@ impl Job<'_> {
 }
 
 /// What a commit did to a path, as plans say it; `None` where that is more
-/// than an edit of a file.
+/// than an edit of a file or link.
 fn edit(changed: &Changed) -> Option<Edit> {
     let blob = |version: &Option<gitops_git::Version>| match version {
         None => Some(None),
         Some(version) => BlobId::parse(&version.id.to_string()).map(Some),
     };
-    let mode = |version: &Option<gitops_git::Version>| {
-        version.as_ref().map(|version| (version.kind, version.executable))
+    let mode = |version: &gitops_git::Version| match version.kind {
+        EntryKind::File if version.executable => Some(Mode::Executable),
+        EntryKind::File => Some(Mode::Regular),
+        EntryKind::Link => Some(Mode::Link),
+        EntryKind::Directory | EntryKind::Other => None,
     };
-    if changed.old.is_some() && changed.new.is_some() && mode(&changed.old) != mode(&changed.new) {
-        return None;
-    }
+    let old = match &changed.old {
+        Some(old) => mode(old)?,
+        None => Mode::Regular,
+    };
+    let new = match &changed.new {
+        Some(new) => Some(mode(new)?).filter(|new| *new != old),
+        None => None,
+    };
     Some(Edit {
         path: changed.path.clone(),
         before: blob(&changed.old)?,
         after: blob(&changed.new)?,
+        mode: new,
     })
 }
 

@@ -5,7 +5,6 @@ use gitops_core::judge::{FileAction, FileChange, Request};
 use gitops_core::plan::{
     self, App, Contents, Plan, PlanError, Planned, Rules, Side, Skipped, Step,
 };
-use gitops_tree::Overlay;
 
 use super::desired::{config_failure, unknown_environment};
 use super::merge;
@@ -236,13 +235,7 @@ fn preview(
     contents: &Contents,
     others: &[&Environment],
 ) -> Result<Preview, Failure> {
-    let mut after = Overlay::new(&there.tree);
-    for (path, bytes) in contents.files() {
-        match &bytes.after {
-            Some(bytes) => after.write(path.clone(), bytes.clone()),
-            None => after.remove(path.clone()),
-        }
-    }
+    let after = contents.over(&there.tree);
     let files = plan.edits.iter().map(|edit| FileChange {
         path: edit.path.as_str().to_owned(),
         action: match (edit.before, edit.after) {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use gitops_core::judge::{EnvironmentRef, Move, Operation};
-use gitops_core::plan::{Edit, Pattern, Plan, ReadEntry, Skipped, key_of, show};
+use gitops_core::plan::{
+    Edit, Pattern, Plan, ReadEntry, RestsOn, Skipped, key_of, mode_word, show,
+};
 use serde::Serialize;
 
 use super::diff::{self, Comparison};
@@ -210,6 +212,10 @@ struct PlanDoc<'a> {
     edits: Vec<EditDoc<'a>>,
     moves: Vec<MoveDoc<'a>>,
     reads: Vec<ReadDoc<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rests_on: Vec<RestsOnDoc<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    notes: &'a [String],
     message: String,
     title: &'a str,
     body: &'a str,
@@ -264,6 +270,8 @@ struct EditDoc<'a> {
     path: &'a str,
     before: Option<String>,
     after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
 }
 
 impl<'a> From<&'a Edit> for EditDoc<'a> {
@@ -272,6 +280,7 @@ impl<'a> From<&'a Edit> for EditDoc<'a> {
             path: edit.path.as_str(),
             before: edit.before.map(|blob| blob.to_string()),
             after: edit.after.map(|blob| blob.to_string()),
+            mode: edit.mode.map(mode_word),
         }
     }
 }
@@ -300,6 +309,20 @@ impl<'a> From<&'a Move> for MoveDoc<'a> {
             after: moved.after.as_deref(),
             source: moved.source.as_ref().map(SourceDoc::from),
         }
+    }
+}
+
+/// An earlier promotion, in JSON.
+#[derive(Serialize)]
+struct RestsOnDoc<'a> {
+    app: &'a str,
+    commit: &'a str,
+    source: &'a str,
+}
+
+impl<'a> From<&'a RestsOn> for RestsOnDoc<'a> {
+    fn from(past: &'a RestsOn) -> Self {
+        RestsOnDoc { app: &past.app, commit: &past.commit, source: &past.source }
     }
 }
 
@@ -338,6 +361,8 @@ impl<'a> From<&'a Judged> for PlanDoc<'a> {
             edits: plan.edits.iter().map(EditDoc::from).collect(),
             moves: plan.moves.iter().map(MoveDoc::from).collect(),
             reads: plan.reads.iter().map(ReadDoc::from).collect(),
+            rests_on: plan.rests_on.iter().map(RestsOnDoc::from).collect(),
+            notes: &plan.notes,
             message: plan.message(),
             title: &plan.title,
             body: &plan.body,

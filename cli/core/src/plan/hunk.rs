@@ -126,6 +126,7 @@ mod tests {
         let bytes = FileBytes {
             before: Some(before.as_bytes().into()),
             after: Some(after.as_bytes().into()),
+            mode: None,
         };
         hunks(&TreePath::new("k/kustomization.yaml").unwrap(), &bytes)
     }

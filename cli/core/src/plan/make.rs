@@ -168,6 +168,7 @@ fn plans(
                 path: path.clone(),
                 before: bytes.before.as_deref().map(BlobId::of),
                 after: bytes.after.as_deref().map(BlobId::of),
+                mode: bytes.mode.filter(|_| bytes.after.is_some()),
             })
             .collect();
         outside_target(step.target.environment, &apps, edits.iter().map(|edit| &edit.path))?;
@@ -186,6 +187,8 @@ fn plans(
                 edits,
                 moves: moved,
                 reads: reads.clone(),
+                rests_on: BTreeSet::new(),
+                notes: Vec::new(),
                 subject: step.texts.commit.render(values),
                 title: step.texts.title.render(values),
                 body: step.texts.body.render(values),
@@ -225,7 +228,7 @@ fn put(
             .files
             .entry(file.clone())
             .and_modify(|file| file.after = Some(bytes.clone()))
-            .or_insert(FileBytes { before: Some(original), after: Some(bytes) });
+            .or_insert(FileBytes { before: Some(original), after: Some(bytes), mode: None });
         moved.push((slot, value));
     }
     refuse_pins(contents, wants, &moved)?;

@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use gitops_tree::{EntryKind, Reading, Tree, TreeError, TreePath};
+use gitops_tree::{EntryKind, Mode, Overlay, Reading, Tree, TreeError, TreePath};
 use sha2::{Digest, Sha256};
 
 pub use apps::{KUSTOMIZATION_FILES, discover_apps, kustomization_file};
@@ -69,6 +69,19 @@ pub struct Edit {
     pub before: Option<BlobId>,
     /// Its content after; `None` where it is taken away.
     pub after: Option<BlobId>,
+    /// How it is held after, where that changes: a new file is regular.
+    pub mode: Option<Mode>,
+}
+
+/// A commit of the past that a plan rests on: the last promotion of an app.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RestsOn {
+    /// The app.
+    pub app: String,
+    /// The commit on the target's branch.
+    pub commit: String,
+    /// The commit of the source's branch that was promoted then.
+    pub source: String,
 }
 
 /// Which revision was read.
@@ -215,6 +228,11 @@ pub struct Plan {
     pub moves: Vec<Move>,
     /// What was read.
     pub reads: BTreeSet<ReadEntry>,
+    /// The earlier promotions that decided what moves.
+    pub rests_on: BTreeSet<RestsOn>,
+    /// What else there is to say about it, a sentence each. No digest covers
+    /// them.
+    pub notes: Vec<String>,
     /// Commit message, without trailers.
     pub subject: String,
     /// Title of the request.
@@ -255,6 +273,12 @@ impl Plan {
             field(&mut hash, read.path.as_str());
             field(&mut hash, &read.found.to_string());
         }
+        for past in &self.rests_on {
+            field(&mut hash, "rests on");
+            field(&mut hash, &past.app);
+            field(&mut hash, &past.commit);
+            field(&mut hash, &past.source);
+        }
         digest(hash)
     }
 
@@ -292,12 +316,24 @@ pub fn change_digest(edits: &[Edit]) -> String {
         field(&mut hash, edit.path.as_str());
         field(&mut hash, &blob_word(edit.before));
         field(&mut hash, &blob_word(edit.after));
+        if let Some(mode) = edit.mode {
+            field(&mut hash, mode_word(mode));
+        }
     }
     digest(hash)
 }
 
 fn blob_word(blob: Option<BlobId>) -> String {
     blob.map_or_else(|| "absent".to_owned(), |blob| blob.to_string())
+}
+
+/// The word for a mode in JSON and digests.
+pub fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Regular => "regular",
+        Mode::Executable => "executable",
+        Mode::Link => "link",
+    }
 }
 
 /// Adds a text to a hash so that no two lists of texts look the same.
@@ -330,9 +366,31 @@ pub struct FileBytes {
     pub before: Option<Arc<[u8]>>,
     /// After; `None` where the file is taken away.
     pub after: Option<Arc<[u8]>>,
+    /// How it is held after; `None` keeps that. Where a link is taken away it
+    /// is said that there was one.
+    pub mode: Option<Mode>,
 }
 
 impl Contents {
+    /// `tree` as it is with these files in it.
+    pub fn over<'a>(&self, tree: &'a dyn Tree) -> Overlay<'a> {
+        let mut after = Overlay::new(tree);
+        for (path, file) in &self.files {
+            let path = path.clone();
+            match (&file.after, file.mode) {
+                (None, _) => after.remove(path),
+                (Some(bytes), None) => after.write(path, bytes.clone()),
+                (Some(bytes), Some(Mode::Link)) => {
+                    after.write_link(path, String::from_utf8_lossy(bytes));
+                }
+                (Some(bytes), Some(mode)) => {
+                    after.write_file(path, bytes.clone(), mode == Mode::Executable);
+                }
+            }
+        }
+        after
+    }
+
     /// The files, sorted by path.
     pub fn files(&self) -> impl Iterator<Item = (&TreePath, &FileBytes)> {
         self.files.iter()

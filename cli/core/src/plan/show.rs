@@ -22,6 +22,9 @@ pub fn show(plan: &Plan, contents: &Contents, sealed: &[Pattern], width: usize) 
             plan.target.name,
             printable(&plan.version)
         );
+        for note in &plan.notes {
+            let _ = writeln!(text, "{}", printable(note));
+        }
         return text;
     }
     match &plan.branch {
@@ -31,6 +34,9 @@ pub fn show(plan: &Plan, contents: &Contents, sealed: &[Pattern], width: usize) 
         None => {
             let _ = writeln!(text, "directly onto {}", plan.base);
         }
+    }
+    for note in &plan.notes {
+        let _ = writeln!(text, "{}", printable(note));
     }
     text.push('\n');
     text.push_str(&moves(&plan.moves, width));
