@@ -9,7 +9,8 @@
 //! reads, `transform`, `patch`, `generate` and `references` the steps,
 //! `plugins`, `helm`, `functions`, `replacements`, `variables`, `crds` and
 //! `origin` the rarer ones, `touch` what is noted of them, `defaults` and
-//! `schema` the tables of fields and merge keys, `limits` what a build may take.
+//! `schema` the tables of fields and merge keys, `limits` what a build may take,
+//! `reach` which builds a change may concern.
 
 mod ahead;
 mod build;
@@ -42,6 +43,7 @@ mod parallel;
 mod patch;
 mod plain;
 mod plugins;
+mod reach;
 mod references;
 mod remote;
 mod replacements;
@@ -64,6 +66,7 @@ use gitops_yaml::Node;
 pub use error::{BuildError, BuildErrors, Place, Problem};
 pub use labels::LabelSelector;
 pub use plain::{PlainOptions, read_plain};
+pub use reach::Reach;
 pub use remote::Repository;
 pub use supply::{Chart, Fulfil, Function, FunctionInput, Need, Remote, Supply};
 pub use touch::{How, Touch};
