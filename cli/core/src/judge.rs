@@ -166,8 +166,9 @@ pub struct Subject {
     pub files: Vec<FileChange>,
     /// The commits that change them; empty for a plan not yet committed.
     pub commits: Vec<Commit>,
-    /// Desired objects after the change, by environment.
-    pub desired: BTreeMap<String, Vec<Object>>,
+    /// Desired objects after the change, by environment; `None` where they were
+    /// not looked up yet.
+    pub desired: BTreeMap<String, Option<Vec<Object>>>,
 }
 
 /// How much a finding weighs.

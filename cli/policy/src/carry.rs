@@ -38,6 +38,9 @@ pub(crate) struct State {
     pub(crate) lines: Vec<(Level, String)>,
     /// Lines that were dropped.
     pub(crate) dropped: u64,
+    /// The environment whose objects it asked for, where they are not looked
+    /// up yet.
+    pub(crate) lacks: Option<String>,
 }
 
 impl State {
@@ -49,6 +52,7 @@ impl State {
             questions: 0,
             lines: Vec::new(),
             dropped: 0,
+            lacks: None,
         }
     }
 
@@ -106,7 +110,14 @@ impl input::Host for State {
 
     fn desired(&mut self, environment: String) -> wasmtime::Result<Vec<wit::Object>> {
         self.ask()?;
-        Ok(self.subject.desired.get(&environment).into_iter().flatten().map(object).collect())
+        match self.subject.desired.get(&environment) {
+            Some(Some(objects)) => Ok(objects.iter().map(object).collect()),
+            Some(None) => {
+                self.lacks = Some(environment.clone());
+                Err(wasmtime::Error::msg("the objects are not looked up yet"))
+            }
+            None => Ok(Vec::new()),
+        }
     }
 
     fn get_pull_request(&mut self) -> wasmtime::Result<Option<wit::PullRequest>> {

@@ -15,6 +15,10 @@ use crate::text::{self, fault};
 /// Stack of the thread that runs a guest: its own, and the host's below it.
 const THREAD_STACK: usize = 8 << 20;
 
+/// The kind of the fault that is none yet: the guest asked for the objects of
+/// the environment that the message names, and they were not looked up.
+pub(crate) const LACKS: &str = "lacks";
+
 /// A guest to be called.
 pub(crate) struct Guest<'a> {
     pub(crate) host: &'a Host,
@@ -109,6 +113,9 @@ fn explain(
 ) -> Fault {
     if let Some(refused) = &state.limiter.refused {
         return fault(refused.kind(), refused.to_string());
+    }
+    if let Some(environment) = &state.lacks {
+        return Fault { kind: LACKS, message: environment.clone(), always_closes: false };
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => {

@@ -1,5 +1,6 @@
 //! Asks every policy that is bound to a step.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gitops_core::judge::{Fault, Judgement, Outcome, PolicyRef, Request, Subject};
@@ -8,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::answer::Reader;
 use crate::carry::{self, wit};
 use crate::engine::Ticker;
-use crate::evaluate::Guest;
+use crate::evaluate::{Guest, LACKS};
 use crate::host::Host;
 use crate::load::{Bound, PolicySet};
 use crate::text::{self, fault};
@@ -21,6 +22,11 @@ const PROBLEMS: usize = 10;
 /// judgement (RFC 3339, UTC), the only clock of policies; `dry_run` tells them
 /// that nothing will be performed. No judgement at all means that no policy is
 /// bound.
+///
+/// # Errors
+///
+/// [`Lacks`] where a policy asked for objects of environments that
+/// [`Subject::desired`] has as not looked up yet: look them up, and ask again.
 pub fn judge(
     host: &Host,
     policies: &PolicySet,
@@ -28,21 +34,31 @@ pub fn judge(
     subject: &Arc<Subject>,
     now: &str,
     dry_run: bool,
-) -> Vec<Judgement> {
+) -> Result<Vec<Judgement>, Lacks> {
     let source = request.source.as_ref().map(|source| source.name.as_str());
     let bound: Vec<&Bound> = policies.bound_to(source, &request.target.name).collect();
     if bound.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let step = Step { host, policies, request, subject, now, dry_run };
-    match Ticker::start(&host.engine) {
+    let judgements = match Ticker::start(&host.engine) {
         Ok(_ticker) => step.all(&bound),
         Err(error) => {
             let fault = fault("host", format!("no thread to keep time: {error}"));
             bound.iter().map(|bound| step.judgement(bound, Err(fault.clone()))).collect()
         }
-    }
+    };
+    let faults = judgements.iter().filter_map(|judgement| judgement.result.as_ref().err());
+    let lacks: BTreeSet<String> = faults
+        .filter(|fault| fault.kind == LACKS)
+        .map(|fault| fault.message.clone())
+        .collect();
+    if lacks.is_empty() { Ok(judgements) } else { Err(Lacks(lacks)) }
 }
+
+/// Environments whose objects a policy asked for before they were looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lacks(pub BTreeSet<String>);
 
 struct Step<'a> {
     host: &'a Host,

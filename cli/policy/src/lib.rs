@@ -39,7 +39,7 @@ mod world;
 pub use cache::{CacheError, cache_folder};
 pub use child::{COMPILE_COMMAND, compile_child_main};
 pub use host::{Host, HostError, HostOptions, Level, LogLine, LogSink};
-pub use judge::judge;
+pub use judge::{Lacks, judge};
 pub use limits::Limits;
 pub use load::{Binding, Bound, Module, Policy, PolicyError, PolicySet, Promotion, load};
 pub use lock::write_lock;

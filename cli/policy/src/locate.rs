@@ -10,7 +10,7 @@ use gitops_core::object::{Object, Source};
 /// changes or not; of the object itself where no field is named.
 pub(crate) fn locate(subject: &Subject, key: &ObjectKey, pointer: Option<&str>) -> Option<Source> {
     let Some(change) = subject.changes.differences().find(|change| change.key == *key) else {
-        let desired = subject.desired.values().flatten();
+        let desired = subject.desired.values().flatten().flatten();
         return desired
             .filter(|object| object.key == *key)
             .find_map(|object| written(object, pointer).or(object.source.as_ref()).cloned());
@@ -207,7 +207,7 @@ mod tests {
                 [("/spec/replicas".to_owned(), source("prod/db.yaml", 4))].into(),
             )),
         };
-        subject.desired.insert("prod".into(), vec![desired]);
+        subject.desired.insert("prod".into(), Some(vec![desired]));
         let at = |pointer| locate(&subject, &other, pointer).unwrap().to_string();
         assert_eq!(at(None), "base/db.yaml:3");
         assert_eq!(at(Some("/spec/paused")), "base/db.yaml:3");

@@ -178,7 +178,7 @@ spec:
     let bench = Bench::new();
     let subject = Arc::new(Subject::default());
     let judge =
-        |to: &str| gitops_policy::judge(&bench.host, &set, &request("a", to), &subject, NOW, false);
+        |to: &str| gitops_policy::judge(&bench.host, &set, &request("a", to), &subject, NOW, false).unwrap();
     assert_eq!(decide(&judge("prod")), Decision::Faulty);
     assert!(judge("dev").is_empty());
 }

@@ -64,7 +64,8 @@ impl Bench {
             &Arc::new(subject),
             NOW,
             true,
-        );
+        )
+        .unwrap();
         assert_eq!(judgements.len(), 1);
         judgements.into_iter().next().unwrap()
     }

@@ -88,6 +88,7 @@ fn the_second_time_nothing_is_compiled() {
             NOW,
             true,
         )
+        .unwrap()
         .remove(0)
         .result
     };
