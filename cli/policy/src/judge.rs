@@ -49,10 +49,8 @@ pub fn judge(
         }
     };
     let faults = judgements.iter().filter_map(|judgement| judgement.result.as_ref().err());
-    let lacks: BTreeSet<String> = faults
-        .filter(|fault| fault.kind == LACKS)
-        .map(|fault| fault.message.clone())
-        .collect();
+    let lacks: BTreeSet<String> =
+        faults.filter(|fault| fault.kind == LACKS).map(|fault| fault.message.clone()).collect();
     if lacks.is_empty() { Ok(judgements) } else { Err(Lacks(lacks)) }
 }
 

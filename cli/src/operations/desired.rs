@@ -207,10 +207,33 @@ pub(crate) fn desired(
     environment: &Environment,
     terminal: Terminal,
 ) -> Result<Vec<Raw>, Failure> {
+    desired_of(tree, environment, &folders(tree, environment)?, terminal)
+}
+
+/// [`desired`], or [`desired_of`] where some folders are named.
+pub(crate) fn whole(
+    tree: &dyn Tree,
+    environment: &Environment,
+    folders: Option<&[TreePath]>,
+    terminal: Terminal,
+) -> Result<Vec<Raw>, Failure> {
+    match folders {
+        Some(folders) => desired_of(tree, environment, folders, terminal),
+        None => desired(tree, environment, terminal),
+    }
+}
+
+/// What some folders of an environment stand for.
+pub(crate) fn desired_of(
+    tree: &dyn Tree,
+    environment: &Environment,
+    folders: &[TreePath],
+    terminal: Terminal,
+) -> Result<Vec<Raw>, Failure> {
     let mut objects = Vec::new();
-    for folder in folders(tree, environment)? {
-        let desired = gitops_desired::render(tree, &folder, &options(environment))
-            .map_err(|error| render_failure(&folder, &error))?;
+    for folder in folders {
+        let desired = gitops_desired::render(tree, folder, &options(environment))
+            .map_err(|error| render_failure(folder, &error))?;
         warn(&desired.warnings, terminal);
         objects.extend(desired.objects);
     }
@@ -220,7 +243,10 @@ pub(crate) fn desired(
 
 /// The folders of an environment: its roots, and its path with every app that
 /// has a folder there.
-fn folders(tree: &dyn Tree, environment: &Environment) -> Result<Vec<TreePath>, Failure> {
+pub(crate) fn folders(
+    tree: &dyn Tree,
+    environment: &Environment,
+) -> Result<Vec<TreePath>, Failure> {
     let mut folders = environment.roots.clone();
     folders.extend(expand(tree, environment)?);
     folders.dedup();

@@ -7,6 +7,7 @@ use gitops_core::plan::{App, PlanError, discover_apps, outside_target};
 use gitops_git::{Changed, CommitId, Repository, RevisionTree, trailers};
 use gitops_tree::{Reading, Recorded, Tree, TreePath};
 
+use super::concerned::Base;
 use super::desired::{config_failure, git_failure};
 use super::preview::{BROKEN_BEFORE, Change, Judge, Preview, Refusal, exit, meets};
 use super::promote::plan_failure;
@@ -76,8 +77,9 @@ pub(crate) fn inspect<'a>(
     warn_about_trusted_files(trust, &difference, terminal);
     let mut environments = Vec::new();
     let mut targets: Vec<&Environment> = Vec::new();
+    let before = Base::new(&difference.before);
     for environment in concerned(trust, &base_commit)? {
-        if !touched(judge, environment, &difference)? {
+        if !touched(judge, environment, &before, &difference)? {
             continue;
         }
         environment.refuse_unevaluated_gates().map_err(|error| config_failure(&error))?;
@@ -99,7 +101,7 @@ pub(crate) fn inspect<'a>(
         };
         let change = Change {
             environment,
-            before: &difference.before,
+            before: &before,
             after: &difference.after,
             files: difference.files.clone(),
             moves,
@@ -252,12 +254,16 @@ fn concerned<'a>(trust: &'a Trust, base: &CommitId) -> Result<Vec<&'a Environmen
 fn touched(
     judge: &Judge<'_>,
     environment: &Environment,
+    before: &Base<'_>,
     difference: &Difference,
 ) -> Result<bool, Failure> {
+    let folders = judge.concerned(environment, before, &difference.after, &difference.paths)?;
     let mut sides = Vec::new();
-    for tree in [&difference.before, &difference.after] {
+    for (tree, folders) in
+        [(&difference.before, &folders.before), (&difference.after, &folders.after)]
+    {
         let recorded = Recorded::new(tree);
-        let rendered = judge.rendered(&recorded, environment);
+        let rendered = judge.rendered(&recorded, environment, folders);
         let mut readings = match &rendered {
             Ok(kept) => kept.answers.readings(),
             Err(_) => recorded.into_readings(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gitops_core::change::ChangeSet;
+use gitops_core::change::{Action, ChangeSet};
 use gitops_core::diff::{Shown, compare_sets};
 use gitops_core::judge::{
     Commit, Decision, EnvironmentRef, FileChange, Judgement, Move, Request, Subject, decide,
@@ -11,10 +11,11 @@ use gitops_core::judge::{
 use gitops_core::object::Raw;
 use gitops_core::plan::{ReadEntry, ReadFrom};
 use gitops_core::seal::Sealer;
-use gitops_policy::Host;
+use gitops_policy::{Host, Lacks};
 use gitops_tree::{Kept, Reading, Recorded, Tree, TreePath};
 
-use super::desired::desired;
+use super::concerned::{Base, Folders, existing};
+use super::desired::desired_of;
 use super::policies;
 use super::renders::Renders;
 use super::trust::{Trust, entries};
@@ -25,7 +26,7 @@ use crate::output::Terminal;
 /// A change of one environment.
 pub(crate) struct Change<'a> {
     pub(crate) environment: &'a Environment,
-    pub(crate) before: &'a dyn Tree,
+    pub(crate) before: &'a Base<'a>,
     pub(crate) after: &'a dyn Tree,
     /// The files that change.
     pub(crate) files: Vec<FileChange>,
@@ -59,6 +60,7 @@ pub(crate) struct Judge<'a> {
     now: String,
     dry_run: bool,
     renders: Renders,
+    verify: bool,
 }
 
 /// What cannot be compared cannot be judged, whoever broke it.
@@ -86,7 +88,8 @@ impl<'a> Judge<'a> {
     ) -> Self {
         let renders = Renders::new(objects, terminal, verify);
         let sealer = super::desired::sealer(Some(&trust.config));
-        Judge { trust, terminal, sealer, host: std::cell::OnceCell::new(), now, dry_run, renders }
+        let host = std::cell::OnceCell::new();
+        Judge { trust, terminal, sealer, host, now, dry_run, renders, verify }
     }
 
     /// Renders the environment before and after, compares, and asks every
@@ -98,23 +101,42 @@ impl<'a> Judge<'a> {
         request: &Request,
         others: &[&Environment],
     ) -> Result<Preview, Failure> {
+        let environment = change.environment;
+        let folders = self.folders(environment, change)?;
         let before = self
             .renders
-            .get(change.before, change.environment)
+            .part(change.before.tree, environment, Some(&folders.before))
             .map_err(|failure| failure.hint(BROKEN_BEFORE))?;
-        let after = self.renders.get(change.after, change.environment)?;
+        let after = self.renders.part(change.after, environment, Some(&folders.after))?;
         let changes = compare_sets(&before.value, &after.value, &self.sealer);
-        let reads = entries(ReadFrom::Target, change.before, before.answers.readings())?;
-        let shown =
-            after.value.iter().map(|raw| raw.show(&self.sealer, Shown::default())).collect();
-        let subject = Arc::new(Subject {
+        let mut reads = entries(ReadFrom::Target, change.before.tree, before.answers.readings())?;
+        if changes.differences().any(|change| change.action == Action::Created) {
+            // It may be one that another folder has already.
+            self.renders.get(change.after, environment)?;
+        }
+        let mut subject = Subject {
             changes: changes.clone(),
             moves: change.moves.clone(),
             files: change.files.clone(),
             commits: change.commits.clone(),
-            desired: BTreeMap::from([(change.environment.name.clone(), shown)]),
-        });
-        let judgements = self.judgements(change.environment, request, &subject)?;
+            desired: BTreeMap::from([(environment.name.clone(), None)]),
+        };
+        let judgements = match self.judgements(environment, request, &Arc::new(subject.clone()))? {
+            Ok(judgements) => judgements,
+            Err(Lacks(_)) => {
+                let all = self.renders.get(change.after, environment)?;
+                let whole = self.renders.get(change.before.tree, environment)?;
+                reads.extend(entries(
+                    ReadFrom::Target,
+                    change.before.tree,
+                    whole.answers.readings(),
+                )?);
+                let shown = all.value.iter().map(|raw| raw.show(&self.sealer, Shown::default()));
+                subject.desired.insert(environment.name.clone(), Some(shown.collect()));
+                let answered = self.judgements(environment, request, &Arc::new(subject))?;
+                answered.expect("all that can be asked for is looked up")
+            }
+        };
         let refusals = self.others(change, others)?;
         let mut decision = decide(&judgements);
         if decision != Decision::Faulty && !refusals.is_empty() {
@@ -132,7 +154,7 @@ impl<'a> Judge<'a> {
         environment: &Environment,
         request: &Request,
         subject: &Arc<Subject>,
-    ) -> Result<Vec<Judgement>, Failure> {
+    ) -> Result<Result<Vec<Judgement>, Lacks>, Failure> {
         let mut sources: Vec<Option<EnvironmentRef>> = vec![request.source.clone()];
         for name in environment.after.names() {
             if sources.iter().flatten().any(|source| source.name == *name) {
@@ -158,13 +180,17 @@ impl<'a> Judge<'a> {
                 &self.now,
                 self.dry_run,
             );
+            let asked = match asked {
+                Ok(asked) => asked,
+                Err(lacks) => return Ok(Err(lacks)),
+            };
             for judgement in asked {
                 if !judgements.contains(&judgement) {
                     judgements.push(judgement);
                 }
             }
         }
-        Ok(judgements)
+        Ok(Ok(judgements))
     }
 
     fn host(&self) -> Result<&Host, Failure> {
@@ -184,8 +210,12 @@ impl<'a> Judge<'a> {
             change.files.iter().filter_map(|file| TreePath::new(&file.path).ok()).collect();
         let mut refusals = Vec::new();
         for other in others.iter().filter(|other| other.name != change.environment.name) {
-            let tree = Recorded::new(change.before);
-            let before = self.renders.get(&tree, other);
+            let folders = self.folders(other, change)?;
+            if folders == Folders::default() {
+                continue;
+            }
+            let tree = Recorded::new(change.before.tree);
+            let before = self.renders.part(&tree, other, Some(&folders.before));
             // What does not render has read something, too.
             let readings = match &before {
                 Ok(kept) => kept.answers.readings(),
@@ -200,7 +230,8 @@ impl<'a> Judge<'a> {
                 }
                 continue;
             }
-            let refusal = match (before, self.renders.get(change.after, other)) {
+            let after = self.renders.part(change.after, other, Some(&folders.after));
+            let refusal = match (before, after) {
                 (Ok(before), Ok(after)) => self.difference(other, &before.value, &after.value),
                 (Err(failure), _) | (_, Err(failure)) => Some(format!(
                     "whether environment `{}` would change is unknown: {}",
@@ -214,13 +245,48 @@ impl<'a> Judge<'a> {
         Ok(refusals)
     }
 
-    /// The objects of an environment; see [`Renders::get`].
+    /// The folders of an environment that a change may concern. With
+    /// `--verify`, the others are rendered too, and must not differ.
+    fn folders(&self, environment: &Environment, change: &Change<'_>) -> Result<Folders, Failure> {
+        let paths: Vec<TreePath> =
+            change.files.iter().filter_map(|file| TreePath::new(&file.path).ok()).collect();
+        self.concerned(environment, change.before, change.after, &paths)
+    }
+
+    /// See [`Judge::folders`].
+    pub(crate) fn concerned(
+        &self,
+        environment: &Environment,
+        before: &Base<'_>,
+        after: &dyn Tree,
+        paths: &[TreePath],
+    ) -> Result<Folders, Failure> {
+        let folders = before.concerned(environment, after, paths)?;
+        if self.verify {
+            let mut rest = before.all(environment, after)?;
+            rest.before.retain(|folder| !folders.before.contains(folder));
+            rest.after.retain(|folder| !folders.after.contains(folder));
+            let earlier = objects(before.tree, environment, Some(&rest.before), self.terminal)?;
+            let later = objects(after, environment, Some(&rest.after), self.terminal)?;
+            if self.differ(&earlier, &later) {
+                let name = &environment.name;
+                return Err(Failure::world(format!(
+                    "folders of `{name}` change that were said to be of no concern"
+                ))
+                .hint("this is an error of this program: please report it"));
+            }
+        }
+        Ok(folders)
+    }
+
+    /// The objects of some folders of an environment; see [`Renders::part`].
     pub(crate) fn rendered(
         &self,
         tree: &dyn Tree,
         environment: &Environment,
+        folders: &[TreePath],
     ) -> Result<Kept<Vec<Raw>>, Failure> {
-        self.renders.get(tree, environment)
+        self.renders.part(tree, environment, Some(folders))
     }
 
     /// Whether two sets of objects differ.
@@ -246,22 +312,16 @@ pub(crate) fn meets(readings: &BTreeSet<Reading>, paths: &[TreePath]) -> bool {
     readings.iter().any(|reading| paths.iter().any(|path| reading.depends_on(path)))
 }
 
-/// The desired objects; none where the environment's folder does not exist.
+/// The desired objects, of all folders or some; none where the environment
+/// does not exist.
 fn objects(
     tree: &dyn Tree,
     environment: &Environment,
+    folders: Option<&[TreePath]>,
     terminal: Terminal,
 ) -> Result<Vec<Raw>, Failure> {
-    if environment.roots.is_empty() && !environment.path.contains("{app}") {
-        let folder = TreePath::new(&environment.path).map_err(|error| {
-            Failure::usage(format!("path of environment `{}`", environment.name)).because(&error)
-        })?;
-        let kind = tree.kind(&folder).map_err(|error| {
-            Failure::world(format!("could not read `{folder}`")).because(&error)
-        })?;
-        if kind.is_none() {
-            return Ok(Vec::new());
-        }
+    match folders {
+        Some(folders) => desired_of(tree, environment, folders, terminal),
+        None => desired_of(tree, environment, &existing(tree, environment)?, terminal),
     }
-    desired(tree, environment, terminal)
 }

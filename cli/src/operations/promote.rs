@@ -6,6 +6,7 @@ use gitops_core::plan::{
     self, App, Contents, Plan, PlanError, Planned, Rules, Side, Skipped, Step,
 };
 
+use super::concerned::Base;
 use super::desired::{config_failure, unknown_environment};
 use super::merge;
 use super::perform::{Author, Receipt};
@@ -93,13 +94,14 @@ pub(crate) fn propose<'a>(
     };
     let others: Vec<&Environment> =
         config.environments.iter().filter(|other| trust.branch_of(other) == base).collect();
+    let before = Base::new(here);
     let mut steps = Vec::new();
     for (mut plan, contents) in planned.plans {
         refuse_kept_branch(trust, &plan)?;
         let preview = if plan.nothing_to_do() {
             None
         } else {
-            let preview = preview(judge, target, &there, &plan, &contents, &others)?;
+            let preview = preview(judge, target, &before, &plan, &contents, &others)?;
             plan.reads.extend(preview.reads.iter().cloned());
             plan.judged(&preview.judgements);
             Some(preview)
@@ -230,12 +232,12 @@ fn differ(rules: &Rules, app: &str, there: &str, ours: Option<App>, theirs: Opti
 fn preview(
     judge: &Judge<'_>,
     target: &Environment,
-    there: &Revision,
+    before: &Base<'_>,
     plan: &Plan,
     contents: &Contents,
     others: &[&Environment],
 ) -> Result<Preview, Failure> {
-    let after = contents.over(&there.tree);
+    let after = contents.over(before.tree);
     let files = plan.edits.iter().map(|edit| FileChange {
         path: edit.path.as_str().to_owned(),
         action: match (edit.before, edit.after) {
@@ -246,7 +248,7 @@ fn preview(
     });
     let change = Change {
         environment: target,
-        before: &there.tree,
+        before,
         after: &after,
         files: files.collect(),
         moves: plan.moves.clone(),

@@ -10,11 +10,12 @@ use crate::config::{Controller, Environment};
 use crate::failure::Failure;
 use crate::output::Terminal;
 
-/// Renders an environment in full.
-pub(crate) type Render = fn(&dyn Tree, &Environment, Terminal) -> Result<Vec<Raw>, Failure>;
+/// Renders an environment, or some folders of it, in full.
+pub(crate) type Render =
+    fn(&dyn Tree, &Environment, Option<&[TreePath]>, Terminal) -> Result<Vec<Raw>, Failure>;
 
 /// What a rendering depends on besides the tree.
-type Settings = (String, Vec<TreePath>, bool);
+type Settings = (Option<String>, Vec<TreePath>, bool);
 
 /// The renderings of a run.
 pub(crate) struct Renders {
@@ -36,16 +37,26 @@ impl Renders {
         tree: &dyn Tree,
         environment: &Environment,
     ) -> Result<Kept<Vec<Raw>>, Failure> {
+        self.part(tree, environment, None)
+    }
+
+    /// The objects of some folders of an environment, or of all.
+    pub(crate) fn part(
+        &self,
+        tree: &dyn Tree,
+        environment: &Environment,
+        folders: Option<&[TreePath]>,
+    ) -> Result<Kept<Vec<Raw>>, Failure> {
         let settings = (
-            environment.path.clone(),
-            environment.roots.clone(),
+            folders.map_or_else(|| Some(environment.path.clone()), |_| None),
+            folders.unwrap_or(&environment.roots).to_vec(),
             matches!(environment.controller, Some(Controller::Flux)),
         );
         let shared = self.memo.shared();
         let kept = self.memo.get(
             settings,
             tree,
-            |tree| (self.render)(tree, environment, self.terminal),
+            |tree| (self.render)(tree, environment, folders, self.terminal),
             |error| {
                 let attempt = format!("could not read what `{}` is made from", environment.name);
                 Failure::world(attempt).because(&error)
@@ -57,7 +68,7 @@ impl Renders {
                 environment.name
             ));
             if self.verify {
-                self.check(&kept, tree, environment)?;
+                self.check(&kept, tree, environment, folders)?;
             }
         }
         Ok(kept)
@@ -69,8 +80,9 @@ impl Renders {
         kept: &Kept<Vec<Raw>>,
         tree: &dyn Tree,
         environment: &Environment,
+        folders: Option<&[TreePath]>,
     ) -> Result<(), Failure> {
-        let full = (self.render)(tree, environment, self.terminal)?;
+        let full = (self.render)(tree, environment, folders, self.terminal)?;
         let same = |(one, two): (&Raw, &Raw)| {
             (&one.key, &one.api_version, &one.json, &one.source, &one.lines)
                 == (&two.key, &two.api_version, &two.json, &two.source, &two.lines)
@@ -136,6 +148,7 @@ environments:
     fn counting(
         tree: &dyn Tree,
         environment: &Environment,
+        _: Option<&[TreePath]>,
         terminal: Terminal,
     ) -> Result<Vec<Raw>, Failure> {
         RENDERED.with_borrow_mut(|rendered| rendered.push(environment.name.clone()));
@@ -191,7 +204,12 @@ environments:
         assert!(are_one(&first, &again));
 
         // A function that does not depend on the tree alone is found out.
-        fn fickle(_: &dyn Tree, _: &Environment, _: Terminal) -> Result<Vec<Raw>, Failure> {
+        fn fickle(
+            _: &dyn Tree,
+            _: &Environment,
+            _: Option<&[TreePath]>,
+            _: Terminal,
+        ) -> Result<Vec<Raw>, Failure> {
             let count = RENDERED.with_borrow_mut(|rendered| {
                 rendered.push("x".to_owned());
                 rendered.len()

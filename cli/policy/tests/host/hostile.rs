@@ -313,3 +313,17 @@ fn a_compile_bomb_harms_only_the_child() {
     let fault = Bench::at(temp.path(), limits).fault(&bomb, json!({}));
     assert!(fault.message.contains("memory limit of 96 MiB"), "{fault:?}");
 }
+
+#[test]
+fn objects_that_are_not_looked_up_are_asked_for() {
+    let bench = Bench::new();
+    let set = set(guests::hostile(), &json!({"attack": "tell"}));
+    let judge = |desired| {
+        let mut subject = web("web:1");
+        subject.desired.insert("prod".to_owned(), desired);
+        let request = request("staging", "prod");
+        gitops_policy::judge(&bench.host, &set, &request, &Arc::new(subject), NOW, false)
+    };
+    assert_eq!(judge(None), Err(gitops_policy::Lacks(["prod".to_owned()].into())));
+    assert!(judge(Some(Vec::new())).unwrap()[0].result.is_ok());
+}

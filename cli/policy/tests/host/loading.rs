@@ -177,8 +177,9 @@ spec:
     let set = load(&tree, &path(BINDINGS)).unwrap();
     let bench = Bench::new();
     let subject = Arc::new(Subject::default());
-    let judge =
-        |to: &str| gitops_policy::judge(&bench.host, &set, &request("a", to), &subject, NOW, false).unwrap();
+    let judge = |to: &str| {
+        gitops_policy::judge(&bench.host, &set, &request("a", to), &subject, NOW, false).unwrap()
+    };
     assert_eq!(decide(&judge("prod")), Decision::Faulty);
     assert!(judge("dev").is_empty());
 }
@@ -241,7 +242,8 @@ spec:
     let bench = Bench::new();
     let subject = Arc::new(web("web:latest"));
     let judgements =
-        gitops_policy::judge(&bench.host, &set, &request("staging", "prod"), &subject, NOW, false);
+        gitops_policy::judge(&bench.host, &set, &request("staging", "prod"), &subject, NOW, false)
+            .unwrap();
     let fault = judgements[0].result.as_ref().unwrap_err();
     assert_eq!(
         fault.message,
