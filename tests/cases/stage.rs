@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// The project's folder.
 pub fn project() -> PathBuf {
@@ -20,6 +20,15 @@ pub struct Said {
 }
 
 impl Said {
+    /// What a process said that has ended.
+    pub fn of(output: Output) -> Said {
+        Said {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            status: output.status.code().unwrap_or(-1),
+        }
+    }
+
     /// stdout, then stderr with `! ` before each line, then a status other
     /// than 0.
     #[allow(dead_code, reason = "one of the two test programs reads the parts")]
@@ -93,8 +102,19 @@ impl Stage {
         assert_eq!(said.status, 0, "{}", said.stderr);
     }
 
+    /// The folder of all: `repo`, `home`, `bin` and what a test adds.
+    #[allow(dead_code, reason = "not every test program looks around")]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Runs one line in the work tree.
     pub fn shell(&self, line: &str) -> Said {
+        Said::of(self.command(line).output().unwrap())
+    }
+
+    /// One line in the work tree, ready to run.
+    pub fn command(&self, line: &str) -> Command {
         let home = self.folder.path().join("home");
         let path = format!("{}/bin:/usr/local/bin:/usr/bin:/bin", self.folder.path().display());
         let mut command = Command::new("sh");
@@ -118,12 +138,7 @@ impl Stage {
         for (name, value) in &self.variables {
             command.env(name, value);
         }
-        let output = command.output().unwrap();
-        Said {
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-            status: output.status.code().unwrap_or(-1),
-        }
+        command
     }
 
     /// The text without what differs from run to run: this folder, ids, seals
