@@ -78,6 +78,7 @@ $(VERSIONS): cli/core/tests/go/main.go cli/core/tests/go/go.mod
 	mkdir -p $(@D)
 	cd cli/core/tests/go && go build -trimpath -o $@ .
 
-bench: peers ## ratios against the peers, in one run
+bench: peers policies ## ratios against the peers, in one run
 	$(CARGO) build --release -p kubectl-gitops
+	$(CARGO) build --release -p gitops-core --example release
 	$(CARGO) run -q -p gitops-bench -- --binary target/release/kubectl-gitops --peers $(PEERS)

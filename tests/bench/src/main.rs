@@ -1,11 +1,11 @@
 //! `make bench`: kubectl gitops against its peers, measured in turn in one run.
 //!
 //! - [`rows`]: what is compared: [`rows::diff`], [`rows::render`],
-//!   [`rows::folders`], [`rows::startup`]
+//!   [`rows::folders`], [`rows::promote`], [`rows::startup`]
 //! - [`contest`]: two programs in turn, every answer checked
 //! - [`measure`]: one run: time, peak memory, output
 //! - [`stats`], [`table`]: medians, ratios, targets, and how they are printed
-//! - [`objects`], [`proxy`]: the input, and a network far away
+//! - [`objects`], [`fleet`], [`proxy`]: the input, and a network far away
 //! - [`answer`]: reading what the programs say
 //! - [`programs`], [`machine`]: who competes, and where
 
@@ -13,6 +13,7 @@
 
 mod answer;
 mod contest;
+mod fleet;
 mod machine;
 mod measure;
 mod objects;
@@ -31,7 +32,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::measure::Room;
 use crate::programs::Programs;
-use crate::rows::{RowError, diff, folders, render, startup};
+use crate::rows::{RowError, diff, folders, promote, render, startup};
 use crate::table::Row;
 
 /// Measure kubectl gitops against kubectl and kustomize
@@ -82,6 +83,8 @@ enum Topic {
     Diff,
     /// Kustomizations
     Render,
+    /// Promotions in a repository of many apps
+    Promote,
     /// --help
     Startup,
 }
@@ -107,7 +110,7 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let programs = Programs::find(
         arguments.binary.as_deref(),
         arguments.peers.as_deref(),
-        wants(Topic::Render),
+        wants(Topic::Render) || wants(Topic::Promote),
     )?;
     let room = Room::new()?;
     print!("{}", heading(arguments, &programs, &room)?);
@@ -121,6 +124,9 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     }
     if wants(Topic::Render) {
         render_rows(arguments, &programs, &room, &mut report);
+    }
+    if wants(Topic::Promote) {
+        promote_rows(arguments, &programs, &room, &mut report);
     }
     if wants(Topic::Diff) {
         diff_rows(arguments, &programs, &room, &mut report);
@@ -160,6 +166,24 @@ fn render_rows(arguments: &Arguments, programs: &Programs, room: &Room, report: 
             report.notes.extend(notes);
         }
         Err(error) => report.add(what, Err(error)),
+    }
+}
+
+fn promote_rows(arguments: &Arguments, programs: &Programs, room: &Room, report: &mut Report) {
+    let Some(kustomize) = &programs.kustomize else { return };
+    let runs = usize::from(arguments.runs);
+    let (ours, beside) = (&programs.ours, programs.ours.with_file_name("examples"));
+    let rows = promote::one_of_many(room, runs, ours, kustomize);
+    report.add_all("promote, one of many apps", rows);
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
+    let policy = target.join("policies/no-floating-tag/no-floating-tag.wasm");
+    report.add_all("promote, all apps", promote::all(room, runs, ours, &policy));
+    match promote::edit(room, runs, &beside.join("release"), kustomize) {
+        Ok((row, note)) => {
+            report.add("set a tag", Ok(row));
+            report.notes.push(note);
+        }
+        Err(error) => report.add("set a tag", Err(error)),
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Invocation {
     /// Whether it may find programs and a network; none of the programs here
     /// needs them for what can be rendered, and a wait for them is no work.
     pub(crate) offline: bool,
+    /// The folder it runs in, where that matters.
+    pub(crate) folder: Option<PathBuf>,
 }
 
 impl Invocation {
@@ -40,7 +42,14 @@ impl Invocation {
             program: program.to_path_buf(),
             arguments: arguments.into_iter().map(Into::into).collect(),
             offline: false,
+            folder: None,
         }
+    }
+
+    /// The same in a folder.
+    pub(crate) fn inside(mut self, folder: PathBuf) -> Self {
+        self.folder = Some(folder);
+        self
     }
 
     /// The same without a `PATH`, and behind a proxy that nobody is.
@@ -141,6 +150,9 @@ impl Room {
             .stdin(Stdio::null())
             .stdout(create(&stdout)?)
             .stderr(create(&stderr)?);
+        if let Some(folder) = &invocation.folder {
+            command.current_dir(folder);
+        }
         if invocation.offline {
             command.env("PATH", self.path("no-programs"));
             for name in ["HTTP_PROXY", "HTTPS_PROXY"] {

@@ -57,6 +57,8 @@ pub(crate) enum Target {
     AtMost(Duration),
     /// Peak memory below half of the peer's.
     HalfMemory,
+    /// Peak memory of at most so many MiB, whatever the peer takes.
+    MemoryAtMost(u64),
     /// The peer's column is ours, too, with a larger input: at most so many
     /// times longer.
     Growth(f64),
@@ -68,6 +70,7 @@ impl Target {
         match self {
             Self::Faster(times) => ratio(ours, peer).is_some_and(|ratio| ratio >= times),
             Self::AtMost(limit) => ours.runs() > 0 && ours.median() <= limit,
+            Self::MemoryAtMost(limit) => ours.peak() > 0 && ours.peak() <= limit * 1024,
             Self::HalfMemory => ours.peak() > 0 && ours.peak() * 2 < peer.peak(),
             Self::Growth(times) => ratio(ours, peer).is_some_and(|ratio| ratio <= times),
         }

@@ -41,6 +41,7 @@ pub(crate) fn row(row: &Row) -> String {
             Target::Faster(times) => format!("{times}x"),
             Target::AtMost(limit) => format!("{} ms", limit.as_millis()),
             Target::HalfMemory => "1/2 MiB".to_owned(),
+            Target::MemoryAtMost(limit) => format!("{limit} MiB"),
             Target::Growth(times) => format!("<={times}x"),
         };
         format!("{promise} {verdict}")

@@ -2,6 +2,7 @@
 
 pub(crate) mod diff;
 pub(crate) mod folders;
+pub(crate) mod promote;
 pub(crate) mod render;
 pub(crate) mod startup;
 
@@ -36,7 +37,7 @@ pub(crate) enum RowError {
     Unfit(String),
 }
 
-fn did<T>(attempt: &str, result: io::Result<T>) -> Result<T, RowError> {
+pub(crate) fn did<T>(attempt: &str, result: io::Result<T>) -> Result<T, RowError> {
     result.map_err(|source| RowError::Io { attempt: attempt.to_owned(), source })
 }
 
