@@ -160,7 +160,15 @@ impl Stage {
                 40 => "<commit>",
                 12 if normal.ends_with("(sealed ") => "…",
                 10 if [
-                    " at ", "pushed ", "merged ", "into ", "--- ", "+++ ", "..", "commit ",
+                    " at ",
+                    "pushed ",
+                    "merged ",
+                    "into ",
+                    "continue from ",
+                    "--- ",
+                    "+++ ",
+                    "..",
+                    "commit ",
                     "top of ",
                 ]
                 .iter()

@@ -1,15 +1,16 @@
 use clap::{Args, ValueEnum};
-use gitops_core::plan::{Pattern, printable};
+use gitops_core::plan::{Pattern, Skipped, printable};
 
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::operations::continuation::continuation;
 use crate::operations::merge;
 use crate::operations::perform::{Author, Receipt};
 use crate::operations::preview::{Judge, exit};
-use crate::operations::promote::{self, Outcome, Wish};
+use crate::operations::promote::{self, Judged, Outcome, Wish};
 use crate::operations::trust::Trust;
-use crate::output::promotion as output;
+use crate::output::{Terminal, promotion as output};
 
 /// Move what one environment runs into the next
 ///
@@ -22,6 +23,7 @@ use crate::output::promotion as output;
 ///   kubectl gitops promote --to uat --dry-run
 ///   kubectl gitops promote web --to prod
 ///   kubectl gitops promote web --to prod --version v1.4.0
+///   kubectl gitops promote --continue "$MERGE_SHA"
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct PromoteArgs {
@@ -29,14 +31,24 @@ pub(crate) struct PromoteArgs {
     #[arg(value_name = "APP")]
     apps: Vec<String>,
     /// Promote into this environment
-    #[arg(long, value_name = "ENV")]
-    to: String,
+    #[arg(long, value_name = "ENV", required_unless_present = "rev")]
+    to: Option<String>,
     /// Promote from this environment instead of the one before it
     #[arg(long, value_name = "ENV")]
     from: Option<String>,
     /// Promote only while the source runs just this version
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
+    /// Go on from what a commit moved, into the environments that come next:
+    /// the newest commit of the trust branch unless REV names another one
+    #[arg(
+        id = "rev",
+        long = "continue",
+        value_name = "REV",
+        num_args = 0..=1,
+        conflicts_with_all = ["apps", "to", "from", "version"],
+    )]
+    rev: Option<Option<String>>,
     /// Plan and judge, and push nothing
     #[arg(long)]
     dry_run: bool,
@@ -54,9 +66,12 @@ pub(super) enum Format {
 }
 
 pub(super) fn run(context: &Context, args: PromoteArgs) -> Result<Exit, Failure> {
+    if let Some(rev) = &args.rev {
+        return go_on(context, rev.as_deref(), &args);
+    }
     let wish = Wish::Promote {
         apps: &args.apps,
-        to: &args.to,
+        to: args.to.as_deref().expect("clap demands it without --continue"),
         from: args.from.as_deref(),
         version: args.version.as_deref(),
     };
@@ -70,50 +85,164 @@ pub(super) fn carry_out(
     dry_run: bool,
     format: Format,
 ) -> Result<Exit, Failure> {
+    let trust = Trust::open(context)?;
+    let now = jiff::Timestamp::now();
+    let mut run = Run::new(&trust, now, dry_run, format, context.terminal);
+    run.carry_out(wish)?;
+    run.finish()
+}
+
+/// Goes on from what a commit moved: one promotion for each environment that
+/// comes next.
+fn go_on(context: &Context, rev: Option<&str>, args: &PromoteArgs) -> Result<Exit, Failure> {
     let terminal = context.terminal;
     let trust = Trust::open(context)?;
     let now = jiff::Timestamp::now();
-    let judge = Judge::new(&trust, terminal, moment(now), dry_run, false);
-    let proposal = promote::propose(&trust, &judge, wish, terminal)?;
-    match merge::method(&trust, proposal.target) {
-        Err(failure) if dry_run => terminal.warn(failure.error),
-        refused => drop(refused?),
+    let found = continuation(&trust, rev)?;
+    for remark in &found.remarks {
+        terminal.note(remark);
     }
-    for skipped in &proposal.skipped {
-        terminal.warn(format!("`{}` is left out: {}", skipped.app, skipped.reason));
+    let mut run = Run::new(&trust, now, args.dry_run, args.output, terminal);
+    if found.next.is_empty() && args.output == Format::Text {
+        terminal.answer(&format!("nothing to continue from {}\n", found.commit.short()))?;
     }
-    if proposal.steps.is_empty() {
-        terminal.note("nothing to do: no app can move");
+    for next in &found.next {
+        run.carry_out(&Wish::Promote {
+            apps: &next.apps,
+            to: &next.to.name,
+            from: Some(&next.from.name),
+            version: None,
+        })?;
     }
-    let sealed = sealed(&trust.config);
-    let mut answer = Exit::Yes;
-    let author = Author { trust: &trust, seconds: now.as_second(), terminal };
-    let mut done = Vec::new();
-    let mut broken = None;
-    for (index, step) in proposal.steps.iter().enumerate() {
-        let decided = step.preview.as_ref().map_or(Exit::Yes, |preview| exit(preview.decision));
-        if format == Format::Text {
-            let space = if index > 0 { "\n" } else { "" };
-            let text = output::step(step, &sealed, width(), terminal);
-            terminal.answer(&format!("{space}{text}"))?;
+    run.finish()
+}
+
+/// One run of a verb: what it did so far, and what to answer.
+struct Run<'a> {
+    trust: &'a Trust,
+    judge: Judge<'a>,
+    author: Author<'a>,
+    sealed: Vec<Pattern>,
+    dry_run: bool,
+    format: Format,
+    terminal: Terminal,
+    planned: Vec<Judged>,
+    done: Vec<(Judged, Outcome)>,
+    skipped: Vec<Skipped>,
+    answer: Exit,
+    broken: Option<Failure>,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        trust: &'a Trust,
+        now: jiff::Timestamp,
+        dry_run: bool,
+        format: Format,
+        terminal: Terminal,
+    ) -> Run<'a> {
+        Run {
+            trust,
+            judge: Judge::new(trust, terminal, moment(now), dry_run, false),
+            author: Author { trust, seconds: now.as_second(), terminal },
+            sealed: sealed(&trust.config),
+            dry_run,
+            format,
+            terminal,
+            planned: Vec::new(),
+            done: Vec::new(),
+            skipped: Vec::new(),
+            answer: Exit::Yes,
+            broken: None,
         }
-        if dry_run {
-            answer = answer.and(decided);
-            continue;
+    }
+
+    /// One wish, step by step. What was done before a step that fails is told
+    /// all the same.
+    fn carry_out(&mut self, wish: &Wish<'_>) -> Result<(), Failure> {
+        if self.broken.is_some() {
+            return Ok(());
         }
-        let outcome = match promote::perform(&author, &proposal, step) {
-            Ok(outcome) => outcome,
-            // What was done before is told all the same.
-            Err(failure) => {
-                broken = Some(failure);
-                break;
-            }
+        let terminal = self.terminal;
+        let told = !self.planned.is_empty() || !self.done.is_empty();
+        let proposal = match promote::propose(self.trust, &self.judge, wish, terminal) {
+            Err(failure) if told => return self.fail(failure),
+            proposal => proposal?,
         };
-        if format == Format::Text {
+        match merge::method(self.trust, proposal.target) {
+            Err(failure) if self.dry_run => terminal.warn(failure.error),
+            Err(failure) if told => return self.fail(failure),
+            refused => drop(refused?),
+        }
+        for skipped in &proposal.skipped {
+            terminal.warn(format!("`{}` is left out: {}", skipped.app, skipped.reason));
+        }
+        self.skipped.extend(proposal.skipped);
+        if proposal.steps.is_empty() {
+            terminal.note("nothing to do: no app can move");
+        }
+        let mut moved = false;
+        for step in proposal.steps {
+            // What this run has pushed is what the next step is made on.
+            let step = if moved {
+                match self.again(wish, &step.plan.apps) {
+                    Ok(Some(step)) => step,
+                    Ok(None) => continue,
+                    Err(failure) => return self.fail(failure),
+                }
+            } else {
+                step
+            };
+            self.tell(&step)?;
+            if self.dry_run {
+                self.answer = self.answer.and(decided(&step));
+                self.planned.push(step);
+                continue;
+            }
+            let performed = promote::perform(&self.author, proposal.target, proposal.source, &step);
+            match performed {
+                Ok(outcome) => {
+                    moved |= matches!(&outcome, Outcome::Done(receipt) if receipt.pushed && receipt.branch == step.plan.base);
+                    self.performed(step, outcome)?;
+                }
+                Err(failure) => return self.fail(failure),
+            }
+        }
+        Ok(())
+    }
+
+    /// A step planned and judged again, since this run itself has moved the
+    /// branch that it was planned on.
+    fn again(&self, wish: &Wish<'_>, apps: &[String]) -> Result<Option<Judged>, Failure> {
+        self.trust.again()?;
+        let proposal = promote::propose(self.trust, &self.judge, &wish.of(apps), self.terminal)?;
+        Ok(proposal.steps.into_iter().next())
+    }
+
+    fn fail(&mut self, failure: Failure) -> Result<(), Failure> {
+        self.broken = Some(failure);
+        Ok(())
+    }
+
+    /// The step in text.
+    fn tell(&self, step: &Judged) -> Result<(), Failure> {
+        if self.format != Format::Text {
+            return Ok(());
+        }
+        let first = self.planned.is_empty() && self.done.is_empty();
+        let space = if first { "" } else { "\n" };
+        let text = output::step(step, &self.sealed, width(), self.terminal);
+        self.terminal.answer(&format!("{space}{text}"))
+    }
+
+    /// What came of the step.
+    fn performed(&mut self, step: Judged, outcome: Outcome) -> Result<(), Failure> {
+        let terminal = self.terminal;
+        if self.format == Format::Text {
             terminal.answer(&output::outcome(&step.plan, &outcome, terminal))?;
         }
         match &outcome {
-            Outcome::Held => answer = answer.and(decided),
+            Outcome::Held => self.answer = self.answer.and(decided(&step)),
             Outcome::Done(Receipt { merged: Some(_), .. }) => {}
             Outcome::Done(receipt) => match (&receipt.request, &step.plan.branch) {
                 (Some(url), _) => terminal.hint(format!("open the request: {url}")),
@@ -126,20 +255,30 @@ pub(super) fn carry_out(
             },
             Outcome::NothingToDo(_) => {}
         }
-        done.push((step, outcome));
+        self.done.push((step, outcome));
+        Ok(())
     }
-    if format == Format::Json {
-        let document = if dry_run {
-            output::plans(&proposal.steps, &proposal.skipped)
-        } else {
-            output::receipts(&done, &proposal.skipped)
-        };
-        terminal.answer(&document)?;
+
+    /// The document, and how the run ends.
+    fn finish(self) -> Result<Exit, Failure> {
+        if self.format == Format::Json {
+            let document = if self.dry_run {
+                output::plans(&self.planned, &self.skipped)
+            } else {
+                output::receipts(&self.done, &self.skipped)
+            };
+            self.terminal.answer(&document)?;
+        }
+        match self.broken {
+            Some(failure) => Err(failure),
+            None => Ok(self.answer),
+        }
     }
-    match broken {
-        Some(failure) => Err(failure),
-        None => Ok(answer),
-    }
+}
+
+/// The exit code of a step's decision.
+fn decided(step: &Judged) -> Exit {
+    step.preview.as_ref().map_or(Exit::Yes, |preview| exit(preview.decision))
 }
 
 /// The time of judgement, to the second.

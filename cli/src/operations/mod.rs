@@ -2,8 +2,10 @@
 //! got to the pure crates.
 
 pub(crate) mod concerned;
+pub(crate) mod continuation;
 pub(crate) mod desired;
 pub(crate) mod gate;
+pub(crate) mod held;
 pub(crate) mod live;
 pub(crate) mod merge;
 pub(crate) mod offline;

@@ -24,6 +24,16 @@ pub(crate) enum Wish<'a> {
     Promote { apps: &'a [String], to: &'a str, from: Option<&'a str>, version: Option<&'a str> },
 }
 
+impl<'a> Wish<'a> {
+    /// The same for these apps only.
+    pub(crate) fn of(&self, apps: &'a [String]) -> Wish<'a> {
+        match *self {
+            Wish::Release { app, version, to } => Wish::Release { app, version, to },
+            Wish::Promote { to, from, version, .. } => Wish::Promote { apps, to, from, version },
+        }
+    }
+}
+
 /// A plan, what it would do, and whether it may.
 pub(crate) struct Judged {
     pub(crate) plan: Plan,
@@ -213,7 +223,13 @@ fn promoted(
 
 /// Whether the promoted fields of an app differ in an environment that it
 /// enters.
-fn differ(rules: &Rules, app: &str, there: &str, ours: Option<App>, theirs: Option<App>) -> bool {
+pub(super) fn differ(
+    rules: &Rules,
+    app: &str,
+    there: &str,
+    ours: Option<App>,
+    theirs: Option<App>,
+) -> bool {
     let Some(rule) = rules.of(app) else { return false };
     if rule.environments.as_ref().is_some_and(|allowed| !allowed.iter().any(|name| name == there)) {
         return false;
@@ -280,11 +296,12 @@ pub(crate) enum Outcome {
 /// Performs one step as far as its decision allows.
 pub(crate) fn perform(
     author: &Author<'_>,
-    proposal: &Proposal<'_>,
+    target: &Environment,
+    source: Option<&Environment>,
     step: &Judged,
 ) -> Result<Outcome, Failure> {
     use gitops_core::judge::Decision;
-    let method = merge::method(author.trust, proposal.target)?;
+    let method = merge::method(author.trust, target)?;
     let Some(preview) = &step.preview else {
         let deleted = match method {
             Some(_) => author.tidy(&step.plan)?,
@@ -299,5 +316,5 @@ pub(crate) fn perform(
         Decision::Pending if step.plan.branch.is_some() => {}
         Decision::Pending | Decision::Closed | Decision::Faulty => return Ok(Outcome::Held),
     }
-    author.perform(&step.plan, &step.contents, proposal.source, method).map(Outcome::Done)
+    author.perform(&step.plan, &step.contents, source, method).map(Outcome::Done)
 }

@@ -83,6 +83,26 @@ impl Trust {
         tip(&self.repository, &self.remote, &self.branches, branch)
     }
 
+    /// Asks the remote again, after this program itself has pushed: what is
+    /// trusted must still be what was read at the start.
+    pub(crate) fn again(&self) -> Result<(), Failure> {
+        self.forget();
+        let trusted = self.revision(&self.branch)?;
+        for read in &self.reads {
+            let holds = read
+                .holds_in(&trusted.tree)
+                .map_err(|error| Failure::world("could not read the repository").because(&error))?;
+            if !holds {
+                return Err(Failure::world(format!(
+                    "`{}` has moved since this run began: `{}` is another one",
+                    self.branch, read.path
+                ))
+                .hint("run it again: the new state will be planned and judged"));
+            }
+        }
+        Ok(())
+    }
+
     /// Forgets what was fetched, so that the remote is asked again.
     pub(crate) fn forget(&self) {
         self.branches.borrow_mut().clear();

@@ -125,7 +125,7 @@ pub(crate) fn plans(steps: &[Judged], skipped: &[Skipped]) -> String {
 }
 
 /// What was done as one document of kind `Receipt`.
-pub(crate) fn receipts(steps: &[(&Judged, Outcome)], skipped: &[Skipped]) -> String {
+pub(crate) fn receipts(steps: &[(Judged, Outcome)], skipped: &[Skipped]) -> String {
     #[derive(Serialize)]
     struct Body<'a> {
         receipts: Vec<ReceiptDoc<'a>>,
@@ -149,7 +149,7 @@ pub(crate) fn receipts(steps: &[(&Judged, Outcome)], skipped: &[Skipped]) -> Str
         plan: PlanDoc<'a>,
     }
     let receipts = steps.iter().map(|(step, outcome)| {
-        let plan = PlanDoc::from(*step);
+        let plan = PlanDoc::from(step);
         let (word, receipt) = match outcome {
             Outcome::NothingToDo(_) => ("nothing-to-do", None),
             Outcome::Held => ("held", None),
