@@ -47,11 +47,15 @@ const PAGE: &str = "\
 {all-args}{after-help}";
 
 /// Flags of every verb.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Common {
     /// Work in the repository that holds DIR
     #[arg(short = 'C', value_name = "DIR", global = true, help_heading = "Common options")]
     pub(crate) directory: Option<PathBuf>,
+    /// Take this checkout as the repository NAME of gitops.yaml; may be repeated
+    #[arg(long, value_name = "NAME=DIR", global = true, help_heading = "Common options")]
+    #[arg(value_parser = checkout)]
+    pub(crate) repo: Vec<Checkout>,
     /// When to use colour; `auto` heeds `NO_COLOR`
     #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true)]
     #[arg(help_heading = "Common options")]
@@ -63,6 +67,32 @@ pub(crate) struct Common {
     /// Say more about what is done
     #[arg(short, long, global = true, help_heading = "Common options")]
     pub(crate) verbose: bool,
+}
+
+/// A checkout of another repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Checkout {
+    /// Its key in `repositories` of gitops.yaml.
+    pub(crate) name: String,
+    /// A folder in it.
+    pub(crate) dir: PathBuf,
+}
+
+fn checkout(text: &str) -> Result<Checkout, String> {
+    match text.split_once('=') {
+        Some((name, dir)) if !name.is_empty() && !dir.is_empty() => {
+            Ok(Checkout { name: name.to_owned(), dir: PathBuf::from(dir) })
+        }
+        _ => Err(format!("`{text}` is not of the form `NAME=DIR`")),
+    }
+}
+
+impl Common {
+    /// The checkout of the repository `name`; the last one that was given.
+    pub(crate) fn checkout(&self, name: &str) -> Option<&Path> {
+        let mut given = self.repo.iter().rev();
+        given.find(|checkout| checkout.name == name).map(|checkout| checkout.dir.as_path())
+    }
 }
 
 /// kubectl's flags for reaching a cluster, with kubectl's meaning.

@@ -22,6 +22,9 @@ pub struct EnvironmentRef {
     pub path: String,
     /// The branch it is read from.
     pub git_ref: String,
+    /// The address of its repository, without credentials; `None` where there
+    /// is only one repository.
+    pub repository: Option<String>,
 }
 
 /// What kind of step is judged.

@@ -20,6 +20,7 @@ fn environment(name: &str, folder: &str, after: &[&str]) -> EnvironmentRef {
         clusters: Vec::new(),
         path: folder.to_owned(),
         git_ref: "main".to_owned(),
+        repository: None,
     }
 }
 

@@ -128,6 +128,24 @@ pub enum GitError {
         /// The remotes there are.
         known: Vec<String>,
     },
+    /// No remote of a checkout is the repository at an address.
+    #[error("no remote of `{}` is {url}{}", dir.display(), listed(known))]
+    NoRemoteAt {
+        /// The checkout.
+        dir: PathBuf,
+        /// The address, without credentials.
+        url: String,
+        /// The addresses of its remotes.
+        known: Vec<String>,
+    },
+    /// The folder of kept clones cannot be used.
+    #[error("`{}` cannot hold clones: {reason}", path.display())]
+    Cache {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A name that no branch can have.
     #[error("`{branch}` is not a name for a branch")]
     InvalidBranch {

@@ -34,6 +34,12 @@ impl GitError {
                 Some(first) => format!("call one of them so: `git remote rename {first} origin`"),
                 None => "add one with `git remote add origin URL`".into(),
             },
+            GitError::NoRemoteAt { dir, url, .. } => {
+                format!(
+                    "name another checkout, or `git -C {} remote add NAME {url}`",
+                    dir.display()
+                )
+            }
             GitError::NoDefaultBranch { branches, .. } if branches.is_empty() => {
                 "push the first branch: `git push origin main`".into()
             }

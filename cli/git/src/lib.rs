@@ -33,10 +33,13 @@
 //! **What is written.** Objects; for a fetch, references below
 //! `refs/kubectl-gitops/remotes/`; for a push, what `git push` itself notes (the
 //! remote-tracking branch of the pushed branch). The work tree, the index, `HEAD`,
-//! local branches and the configuration stay untouched. A `pre-push` hook of
+//! local branches and the configuration stay untouched. [`Repository::kept`] makes
+//! bare clones in a folder that it is given. A `pre-push` hook of
 //! the user runs, as it does for their own pushes.
 
+mod address;
 mod child;
+mod clones;
 mod commit;
 mod delete;
 mod disk;
@@ -56,6 +59,7 @@ mod sign;
 mod token;
 pub mod trailers;
 
+pub use address::{beside, is_relative, same_address};
 pub use child::stop_running;
 pub use commit::FileEdit;
 pub use delete::Deletion;

@@ -99,6 +99,7 @@ impl Repository {
     /// `FETCH_HEAD` or file of the user's moves.
     pub fn fetch(&self, remote: &str, branches: &[&str]) -> Result<Vec<Fetched>, GitError> {
         let remote = self.remote(Some(remote))?;
+        let _held = self.hold()?;
         let found = self.branches_of(&remote, branches)?;
         let mut specs = Vec::new();
         for (branch, commit) in &found {

@@ -29,6 +29,8 @@ pub struct Repository {
     pub(crate) helpers_know: RefCell<BTreeMap<String, bool>>,
     /// The ssh command that asks nothing, once it was worked out.
     pub(crate) ssh: OnceCell<Option<String>>,
+    /// What a fetch holds, in a clone of this program's own.
+    pub(crate) lock: Option<PathBuf>,
 }
 
 impl Repository {
@@ -56,6 +58,7 @@ impl Repository {
             tokens: Vec::new(),
             helpers_know: RefCell::default(),
             ssh: OnceCell::new(),
+            lock: None,
         })
     }
 

@@ -1,8 +1,11 @@
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::promote::{Format, moment};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::operations::desired::start;
 use crate::operations::gate;
 use crate::operations::preview::Judge;
 use crate::operations::trust::Trust;
@@ -18,6 +21,7 @@ use crate::output::gate as output;
 /// Examples:
 ///   kubectl gitops gate --base origin/main --head HEAD
 ///   kubectl gitops gate --base "$BASE_SHA" --head "$HEAD_SHA" -o json
+///   kubectl gitops gate --base origin/main --head HEAD --trust ../gitops
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct GateArgs {
@@ -27,6 +31,10 @@ pub(crate) struct GateArgs {
     /// The newest commit of the request
     #[arg(long, value_name = "REV")]
     head: String,
+    /// A checkout of the repository that gitops.yaml and policies are read
+    /// from, where that is another one than the request's
+    #[arg(long, value_name = "DIR")]
+    trust: Option<PathBuf>,
     /// Render in full what could be shared between revisions, too, and fail
     /// where it differs
     #[arg(long)]
@@ -38,10 +46,17 @@ pub(crate) struct GateArgs {
 
 pub(super) fn run(context: &Context, args: GateArgs) -> Result<Exit, Failure> {
     let terminal = context.terminal;
-    let trust = Trust::open(context)?;
+    let trust = match &args.trust {
+        None => Trust::open(context)?,
+        Some(dir) => Trust::open_at(context, dir)?,
+    };
+    let home = match &args.trust {
+        None => trust.home(),
+        Some(_) => trust.home_at(&start(context))?,
+    };
     let now = moment(jiff::Timestamp::now());
     let judge = Judge::new(&trust, terminal, now, false, args.verify);
-    let inspection = gate::inspect(&trust, &judge, &args.base, &args.head, terminal)?;
+    let inspection = gate::inspect(&trust, home, &judge, &args.base, &args.head, terminal)?;
     let text = match args.output {
         Format::Text => output::text(&inspection, terminal),
         Format::Json => output::document(&inspection),

@@ -30,8 +30,8 @@ pub(crate) struct PromoteArgs {
     /// The apps; all of them without any
     #[arg(value_name = "APP")]
     apps: Vec<String>,
-    /// Promote into this environment
-    #[arg(long, value_name = "ENV", required_unless_present = "rev")]
+    /// Promote into this environment; without it, the one after `--from`
+    #[arg(long, value_name = "ENV")]
     to: Option<String>,
     /// Promote from this environment instead of the one before it
     #[arg(long, value_name = "ENV")]
@@ -71,7 +71,7 @@ pub(super) fn run(context: &Context, args: PromoteArgs) -> Result<Exit, Failure>
     }
     let wish = Wish::Promote {
         apps: &args.apps,
-        to: args.to.as_deref().expect("clap demands it without --continue"),
+        to: args.to.as_deref(),
         from: args.from.as_deref(),
         version: args.version.as_deref(),
     };
@@ -109,7 +109,7 @@ fn go_on(context: &Context, rev: Option<&str>, args: &PromoteArgs) -> Result<Exi
     for next in &found.next {
         run.carry_out(&Wish::Promote {
             apps: &next.apps,
-            to: &next.to.name,
+            to: Some(&next.to.name),
             from: Some(&next.from.name),
             version: None,
         })?;
@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
         }
         let terminal = self.terminal;
         let told = !self.planned.is_empty() || !self.done.is_empty();
-        let proposal = match promote::propose(self.trust, &self.judge, wish, terminal) {
+        let proposal = match promote::propose(self.trust, &self.judge, wish) {
             Err(failure) if told => return self.fail(failure),
             proposal => proposal?,
         };
@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
     /// branch that it was planned on.
     fn again(&self, wish: &Wish<'_>, apps: &[String]) -> Result<Option<Judged>, Failure> {
         self.trust.again()?;
-        let proposal = promote::propose(self.trust, &self.judge, &wish.of(apps), self.terminal)?;
+        let proposal = promote::propose(self.trust, &self.judge, &wish.of(apps))?;
         Ok(proposal.steps.into_iter().next())
     }
 

@@ -14,6 +14,7 @@ use super::{Config, Environment, FILE, Merge};
 mod apps;
 mod environments;
 mod gates;
+mod repositories;
 
 const API_VERSION: &str = "kubectl-gitops.dev/v1alpha1";
 const KIND: &str = "GitOps";
@@ -92,11 +93,13 @@ impl Checker<'_> {
         let rules = self.rules(&file);
         self.seals(&file);
         self.ignores(&file);
+        self.repositories(&file);
         let environments = self.environments(&file);
         let texts = self.texts(&file.pull_request, &environments);
         let environments = self.ordered(environments);
         Some(Config {
             trust_branch: file.trust.branch,
+            repositories: file.repositories,
             environments,
             rules,
             policies,

@@ -14,6 +14,9 @@ pub(crate) struct File {
     pub(crate) api_version: String,
     /// `GitOps`.
     pub(crate) kind: String,
+    /// Repositories other than this one, by name.
+    #[serde(default)]
+    pub(crate) repositories: BTreeMap<String, super::Repository>,
     /// Where configuration and policies are read from.
     #[serde(default)]
     pub(crate) trust: Trust,
@@ -56,6 +59,9 @@ pub(crate) struct Environment {
     /// Its branch; the trust branch where absent.
     #[serde(default)]
     pub(crate) branch: Option<String>,
+    /// Its repository, by name; this one where absent.
+    #[serde(default)]
+    pub(crate) repository: Option<String>,
     /// What the cluster reconciles, where that is more than `path`.
     #[serde(default)]
     pub(crate) roots: Vec<String>,
@@ -74,6 +80,9 @@ pub(crate) struct Environment {
     /// The environments before it.
     #[serde(default)]
     pub(crate) after: Option<After>,
+    /// Environments that a promotion may start from besides those before it.
+    #[serde(default)]
+    pub(crate) from: Vec<String>,
     /// What else must hold before a change may enter.
     #[serde(default)]
     pub(crate) gates: Vec<BTreeMap<String, IgnoredAny>>,

@@ -12,6 +12,8 @@ enum Shape {
     List(&'static Shape),
     /// A mapping with these keys.
     Map(&'static [(&'static str, Key)]),
+    /// A mapping with keys of the user's and values of one shape.
+    Named(&'static Shape),
     /// One of two, by what is written: a list, or a mapping.
     ListOr(&'static [(&'static str, Key)]),
 }
@@ -25,12 +27,12 @@ enum Key {
 }
 
 use Key::{Later, Read};
-use Shape::{Leaf, List, ListOr, Map};
+use Shape::{Leaf, List, ListOr, Map, Named};
 
 const ROOT: Shape = Map(&[
     ("apiVersion", Read(&Leaf)),
     ("kind", Read(&Leaf)),
-    ("repositories", Later),
+    ("repositories", Read(&Named(&REPOSITORY))),
     ("discover", Later),
     ("trust", Read(&Map(&[("branch", Read(&Leaf))]))),
     ("environments", Read(&List(&ENVIRONMENT))),
@@ -53,11 +55,13 @@ const ROOT: Shape = Map(&[
     ("seal", Read(&List(&SEAL))),
 ]);
 
+const REPOSITORY: Shape = Map(&[("url", Read(&Leaf)), ("branch", Read(&Leaf))]);
+
 const ENVIRONMENT: Shape = Map(&[
     ("name", Read(&Leaf)),
     ("path", Read(&Leaf)),
     ("branch", Read(&Leaf)),
-    ("repository", Later),
+    ("repository", Read(&Leaf)),
     ("roots", Read(&List(&Leaf))),
     (
         "clusters",
@@ -71,6 +75,7 @@ const ENVIRONMENT: Shape = Map(&[
     ("merge", Read(&Leaf)),
     ("method", Read(&Leaf)),
     ("after", Read(&ListOr(&[("all", Read(&List(&Leaf))), ("any", Read(&List(&Leaf)))]))),
+    ("from", Read(&List(&Leaf))),
     ("gates", Read(&List(&GATE))),
     ("gateTimeout", Later),
 ]);
@@ -142,6 +147,9 @@ fn walk(node: &Node, shape: &Shape, problems: &mut Vec<Problem>) {
                     }),
                 }
             }
+        }
+        (Named(shape), Value::Mapping(entries)) => {
+            entries.iter().for_each(|(_, value)| walk(value, shape, problems));
         }
         (List(item), Value::Sequence(items)) => {
             items.iter().for_each(|node| walk(node, item, problems));

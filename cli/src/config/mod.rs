@@ -13,6 +13,8 @@ mod file;
 mod keys;
 mod problem;
 
+use std::collections::BTreeMap;
+
 use gitops_core::judge::EnvironmentRef;
 use gitops_core::plan::{Rules, Texts};
 use gitops_tree::{Tree, TreeError, TreePath};
@@ -31,6 +33,8 @@ pub(crate) struct Config {
     /// The branch that configuration and policies are read from; `None` for
     /// the repository's default branch.
     pub(crate) trust_branch: Option<String>,
+    /// Repositories other than the trust repository, by name.
+    pub(crate) repositories: BTreeMap<String, Repository>,
     /// The environments, each behind those it comes after.
     pub(crate) environments: Vec<Environment>,
     /// What moves, app by app.
@@ -45,6 +49,18 @@ pub(crate) struct Config {
     pub(crate) seal: Vec<Seal>,
 }
 
+/// A repository that environments stand in.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Repository {
+    /// Its address; one that starts with `./` or `../` is relative to the trust
+    /// repository's.
+    pub(crate) url: String,
+    /// The branch of environments that name none; its default branch where absent.
+    #[serde(default)]
+    pub(crate) branch: Option<String>,
+}
+
 /// One environment.
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
@@ -52,8 +68,10 @@ pub(crate) struct Environment {
     pub(crate) name: String,
     /// Its folder, normalised; may hold `{app}`.
     pub(crate) path: String,
-    /// Its branch; `None` for the trust branch.
+    /// Its branch; `None` for the trust branch, or that of its repository.
     pub(crate) branch: Option<String>,
+    /// Its repository, a key of `repositories`; `None` for the trust repository.
+    pub(crate) repository: Option<String>,
     /// What the cluster reconciles, where that is more than `path`.
     pub(crate) roots: Vec<TreePath>,
     /// The clusters that follow it.
@@ -66,6 +84,8 @@ pub(crate) struct Environment {
     pub(crate) method: Method,
     /// The environments right before it.
     pub(crate) after: After,
+    /// Environments that a promotion may start from besides those.
+    pub(crate) from: Vec<String>,
     /// Gates that the file names.
     pub(crate) gates: Vec<Gate>,
     /// Where it stands in the file.
@@ -139,6 +159,18 @@ pub(crate) struct Gate {
 }
 
 impl Environment {
+    /// The environments that must hold what is promoted from `source`: all of
+    /// those before it, one of them under `any`, and nothing but the source
+    /// itself where `from` allows it.
+    pub(crate) fn must_hold<'a>(&'a self, source: &'a str) -> Vec<&'a str> {
+        match &self.after {
+            After::All(names) if names.iter().any(|name| name == source) => {
+                names.iter().map(String::as_str).collect()
+            }
+            _ => vec![source],
+        }
+    }
+
     /// The environment as plans and policies see it. `trust_branch` is the
     /// branch it is read from where it names none.
     pub(crate) fn reference(&self, trust_branch: &str) -> EnvironmentRef {
@@ -148,6 +180,7 @@ impl Environment {
             clusters: self.clusters.iter().map(|cluster| cluster.name.clone()).collect(),
             path: self.path.clone(),
             git_ref: self.branch.clone().unwrap_or_else(|| trust_branch.to_owned()),
+            repository: None,
         }
     }
 
@@ -181,6 +214,59 @@ impl Environment {
 }
 
 impl Config {
+    /// The environments that may be promoted into from the one named `name`.
+    pub(crate) fn targets<'a>(&'a self, name: &str) -> Vec<&'a str> {
+        let follows = |environment: &&Environment| {
+            let mut sources = environment.after.names().iter().chain(&environment.from);
+            sources.any(|source| source == name)
+        };
+        self.environments.iter().filter(follows).map(|next| next.name.as_str()).collect()
+    }
+
+    /// The branch that an environment names, or its repository does for it.
+    fn branch_of<'a>(&'a self, environment: &'a Environment, trust_branch: &'a str) -> &'a str {
+        let named = environment.branch.as_deref().or_else(|| match &environment.repository {
+            Some(name) => self.repositories.get(name)?.branch.as_deref(),
+            None => Some(trust_branch),
+        });
+        named.unwrap_or_default()
+    }
+
+    /// Refuses two environments that are one, now that the trust branch is known.
+    ///
+    /// # Errors
+    ///
+    /// One problem a pair.
+    pub(crate) fn refuse_one_place(&self, trust_branch: &str) -> Result<(), ConfigError> {
+        let place = |environment| {
+            let branch = self.branch_of(environment, trust_branch);
+            (&environment.repository, branch, &environment.path)
+        };
+        let mut problems = Vec::new();
+        for (index, environment) in self.environments.iter().enumerate() {
+            let mut before = self.environments[..index].iter();
+            let Some(other) = before.find(|other| place(other) == place(environment)) else {
+                continue;
+            };
+            problems.push(Problem {
+                place: Some(environment.place),
+                kind: ProblemKind::Invalid,
+                message: format!(
+                    "environments `{}` and `{}` have one path, `{}` on branch `{}`",
+                    other.name,
+                    environment.name,
+                    environment.path,
+                    place(environment).1
+                ),
+                hint: Some(ONE_PATH.to_owned()),
+            });
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError { path: FILE.to_owned(), problems })
+    }
+
     /// The environment named `name`.
     ///
     /// # Errors
@@ -195,6 +281,10 @@ impl Config {
         })
     }
 }
+
+/// What to do about two environments with one path.
+const ONE_PATH: &str =
+    "a change of one would change the other; give each its own folder, or its own `branch`";
 
 /// No environment of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

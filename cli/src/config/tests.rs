@@ -159,7 +159,6 @@ fn unknown_keys_are_found_all_at_once() {
 fn keys_of_later_versions_are_refused_not_ignored() {
     for (text, at) in [
         ("discover: flux\n", "7:1: `discover`"),
-        ("repositories: {}\n", "7:1: `repositories`"),
         ("forge: {kind: github}\n", "7:1: `forge`"),
         ("notify: {}\n", "7:1: `notify`"),
         ("endpoints: {}\n", "7:1: `endpoints`"),
@@ -355,4 +354,70 @@ fn keys_and_types_agree() {
     let root = documents[0].root.as_ref().unwrap();
     assert_eq!(keys::check(root).len(), 1);
     assert!(gitops_yaml::decode::<file::File>(root).is_err());
+}
+
+#[test]
+fn repositories_are_known_and_hold_no_credential() {
+    let text =
+        "repositories: {prod: {url: ../prod.git}, apps: {url: 'git@h:acme/apps.git', branch: live}}
+environments:
+  - {name: dev, path: dev}
+  - {name: uat, path: dev, repository: apps}
+  - {name: prod, path: dev, repository: prod, from: [dev]}
+";
+    let config = with(text).unwrap();
+    assert_eq!(config.repositories["apps"].branch.as_deref(), Some("live"));
+    assert_eq!(config.environments[2].repository.as_deref(), Some("prod"));
+    assert_eq!(config.targets("dev"), ["uat", "prod"]);
+    assert_eq!(config.environments[2].must_hold("dev"), ["dev"]);
+    config.refuse_one_place("main").unwrap();
+
+    for (url, reason) in [
+        ("https://user:secret@h/x", "holds a credential"),
+        ("https://secret@h/x", "holds a credential"),
+        ("ssh://git:secret@h/x", "holds a credential"),
+        ("--upload-pack=x", "is no address"),
+        ("ext::sh -c x", "is no address"),
+        ("ext::x", "is no address that is fetched from"),
+        ("ftp://h/x", "is no address that is fetched from"),
+        ("prod.git", "is no address that is fetched from"),
+        ("''", "is empty"),
+    ] {
+        let error = with(&format!(
+            "repositories: {{apps: {{url: {url}}}}}\nenvironments: [{{name: a, path: a}}]\n"
+        ));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(&format!("the `url` of `apps` {reason}")), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+    refused(
+        "repositories: {a: {url: https://h/x}, b: {url: 'git@h:x.git'}}
+environments:
+  - {name: dev, path: a, repository: c}
+  - {name: uat, path: b, from: [dev, uat, pord]}
+",
+        &[
+            (
+                "1:48: `a` and `b` are one repository",
+                Some("name it once; its environments may have branches of their own"),
+            ),
+            ("3:38: no repository `c`", Some("did you mean `a`?")),
+            ("4:33: `dev` comes before `uat` already", Some("take it out of `from`")),
+            ("4:38: `uat` cannot be promoted into itself", None),
+            ("4:43: no environment `pord`", Some("known are `dev`, `uat`")),
+        ],
+    );
+}
+
+#[test]
+fn one_place_is_found_once_the_branch_is_known() {
+    let config =
+        with("environments:\n  - {name: a, path: x}\n  - {name: b, path: x, branch: main}\n")
+            .unwrap();
+    config.refuse_one_place("live").unwrap();
+    let error = config.refuse_one_place("main").unwrap_err().to_string();
+    assert!(
+        error.contains("environments `a` and `b` have one path, `x` on branch `main`"),
+        "{error}"
+    );
 }

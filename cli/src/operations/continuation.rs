@@ -13,7 +13,7 @@ use gitops_git::{Commit, CommitId, GitError, trailers};
 use super::desired::git_failure;
 use super::held::{app, held, version};
 use super::promote::differ;
-use super::trust::{Trust, hinted};
+use super::trust::{Home, Trust, hinted};
 use crate::config::{After, Environment};
 use crate::failure::Failure;
 
@@ -41,22 +41,25 @@ pub(crate) fn continuation<'a>(
     rev: Option<&str>,
 ) -> Result<Continuation<'a>, Failure> {
     // A commit of an environment's own branch is here once that is fetched.
+    let mut homes = vec![trust.home()];
     for environment in &trust.config.environments {
-        trust.tip(trust.branch_of(environment))?;
+        let place = trust.place(environment)?;
+        place.home.tip(place.branch)?;
+        if !homes.iter().any(|home| home.name == place.home.name) {
+            homes.push(place.home);
+        }
     }
-    let id = match rev {
-        None => trust.revision(&trust.branch)?.commit,
-        Some(rev) => trust
-            .repository
-            .resolve(rev)
-            .map_err(|error| hinted(&format!("could not read revision `{rev}`"), &error))?,
+    let (home, id) = match rev {
+        None => (trust.home(), trust.revision(&trust.branch)?.commit),
+        Some(rev) => commit_of(&homes, rev)?,
     };
+    let repository = &home.repository;
     let failed =
         |error: GitError| git_failure(format!("could not read commit {}", id.short()), &error);
-    let commit = trust.repository.read_commit(&id).map_err(failed)?;
+    let commit = repository.read_commit(&id).map_err(failed)?;
     let mut found = Continuation { commit: id, next: Vec::new(), remarks: Vec::new() };
     let Some(parent) = commit.parents.first() else {
-        if trust.repository.is_shallow() {
+        if repository.is_shallow() {
             return Err(Failure::usage(format!(
                 "what commit {} changed is not in this shallow clone",
                 id.short()
@@ -68,10 +71,14 @@ pub(crate) fn continuation<'a>(
     };
     let mut merged = false;
     for environment in &trust.config.environments {
-        let Some(tip) = trust.tip(trust.branch_of(environment))? else { continue };
-        if trust.repository.is_ancestor(&id, &tip).map_err(failed)? {
+        let place = trust.place(environment)?;
+        if place.home.name != home.name {
+            continue;
+        }
+        let Some(tip) = home.tip(place.branch)? else { continue };
+        if repository.is_ancestor(&id, &tip).map_err(failed)? {
             merged = true;
-            found.of(trust, environment, &commit, parent, &tip)?;
+            found.of(trust, home, environment, &commit, parent, &tip)?;
         }
     }
     if !merged {
@@ -85,18 +92,35 @@ pub(crate) fn continuation<'a>(
     Ok(found)
 }
 
+/// The commit that `rev` names, and the repository that has it: the trust
+/// repository where it is there.
+fn commit_of<'a>(homes: &[&'a Home], rev: &str) -> Result<(&'a Home, CommitId), Failure> {
+    let mut first = None;
+    for home in homes {
+        match home.repository.resolve(rev) {
+            Ok(id) => return Ok((home, id)),
+            Err(error) => {
+                first.get_or_insert(error);
+            }
+        }
+    }
+    let error = first.expect("the trust repository is among them");
+    Err(hinted(&format!("could not read revision `{rev}`"), &error))
+}
+
 impl<'a> Continuation<'a> {
     /// What the commit moved in one environment, and where that goes.
     fn of(
         &mut self,
         trust: &'a Trust,
+        home: &Home,
         from: &'a Environment,
         commit: &Commit,
         parent: &CommitId,
         tip: &CommitId,
     ) -> Result<(), Failure> {
         let at = |id: &CommitId| {
-            let tree = trust.repository.tree(id).map_err(|error| {
+            let tree = home.repository.tree(id).map_err(|error| {
                 git_failure(format!("could not read commit {}", id.short()), &error)
             })?;
             held(trust, from, &tree)
@@ -112,7 +136,7 @@ impl<'a> Continuation<'a> {
             return Ok(());
         }
         let name = &from.name;
-        if rolls_back(trust, commit, parent)? {
+        if rolls_back(home, commit, parent)? {
             self.remarks.push(format!(
                 "commit {} is a rollback in `{name}`, which does not go on by itself",
                 commit.id.short()
@@ -209,22 +233,22 @@ impl<'a> Continuation<'a> {
 
 /// What an environment holds now.
 fn now(trust: &Trust, environment: &Environment) -> Result<Vec<gitops_core::plan::App>, Failure> {
-    let there = trust.revision(trust.branch_of(environment))?;
+    let there = trust.place(environment)?.revision()?;
     Ok(held(trust, environment, &there.tree)?.unwrap_or_default())
 }
 
 /// Whether the commit, or one of those that it merged, says that it takes a
 /// promotion back.
-fn rolls_back(trust: &Trust, commit: &Commit, parent: &CommitId) -> Result<bool, Failure> {
+fn rolls_back(home: &Home, commit: &Commit, parent: &CommitId) -> Result<bool, Failure> {
     let says = |commit: &Commit| !trailers::values(&commit.trailers(), "Rolled-Back").is_empty();
     if says(commit) {
         return Ok(true);
     }
     let failed = |error: GitError| git_failure("could not read the history".to_owned(), &error);
     for merged in commit.parents.iter().skip(1) {
-        for commit in trust.repository.first_parent(merged, &[]) {
+        for commit in home.repository.first_parent(merged, &[]) {
             let commit = commit.map_err(failed)?;
-            if trust.repository.is_ancestor(&commit.id, parent).map_err(failed)? {
+            if home.repository.is_ancestor(&commit.id, parent).map_err(failed)? {
                 break;
             }
             if says(&commit) {

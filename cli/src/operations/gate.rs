@@ -12,7 +12,7 @@ use super::desired::{config_failure, git_failure};
 use super::preview::{BROKEN_BEFORE, Change, Judge, Preview, Refusal, exit, meets};
 use super::promote::plan_failure;
 use super::renders::are_one;
-use super::trust::{Trust, hinted};
+use super::trust::{Home, Trust, hinted};
 use crate::config::{self, Environment};
 use crate::failure::{Exit, Failure};
 use crate::output::Terminal;
@@ -61,24 +61,26 @@ struct Difference {
 /// trust branch.
 pub(crate) fn inspect<'a>(
     trust: &'a Trust,
+    home: &Home,
     judge: &Judge<'_>,
     base: &str,
     head: &str,
     terminal: Terminal,
 ) -> Result<Inspection<'a>, Failure> {
     let resolve = |rev: &str| {
-        trust
-            .repository
+        home.repository
             .resolve(rev)
             .map_err(|error| hinted(&format!("could not read revision `{rev}`"), &error))
     };
     let (base_commit, head_commit) = (resolve(base)?, resolve(head)?);
-    let difference = difference(trust, base_commit, head_commit, base, head)?;
-    warn_about_trusted_files(trust, &difference, terminal);
+    let difference = difference(home, base_commit, head_commit, base, head)?;
+    if home.name.is_none() {
+        warn_about_trusted_files(trust, &difference, terminal);
+    }
     let mut environments = Vec::new();
     let mut targets: Vec<&Environment> = Vec::new();
     let before = Base::new(&difference.before);
-    for environment in concerned(trust, &base_commit)? {
+    for environment in concerned(trust, home, &base_commit)? {
         if !touched(judge, environment, &before, &difference)? {
             continue;
         }
@@ -86,7 +88,7 @@ pub(crate) fn inspect<'a>(
         let moves = moves(trust, environment, &difference)?;
         let mut apps: Vec<String> = moves.iter().map(|moved| moved.app.clone()).collect();
         apps.dedup();
-        let reference = environment.reference(&trust.branch);
+        let reference = trust.reference(environment)?;
         if outside_target(&reference, &apps, &difference.paths).is_ok() {
             targets.push(environment);
         }
@@ -120,13 +122,13 @@ pub(crate) fn inspect<'a>(
 }
 
 fn difference(
-    trust: &Trust,
+    home: &Home,
     base_commit: CommitId,
     head_commit: CommitId,
     base: &str,
     head: &str,
 ) -> Result<Difference, Failure> {
-    let repository = &trust.repository;
+    let repository = &home.repository;
     let failed = |error: gitops_git::GitError| {
         git_failure(format!("could not compare `{base}` with `{head}`"), &error)
     };
@@ -228,14 +230,22 @@ fn warn_about_trusted_files(trust: &Trust, difference: &Difference, terminal: Te
     }
 }
 
-/// The environments whose branch the change is made for: the base belongs to
+/// The environments of this repository whose branch the change is made for: the base belongs to
 /// it. A base that belongs to no branch known says nothing, so that all count.
-fn concerned<'a>(trust: &'a Trust, base: &CommitId) -> Result<Vec<&'a Environment>, Failure> {
-    let mut concerned = Vec::new();
+fn concerned<'a>(
+    trust: &'a Trust,
+    home: &Home,
+    base: &CommitId,
+) -> Result<Vec<&'a Environment>, Failure> {
+    let (mut here, mut concerned) = (Vec::new(), Vec::new());
     for environment in &trust.config.environments {
-        let branch = trust.branch_of(environment);
-        let Some(tip) = trust.tip(branch)? else { continue };
-        let belongs = trust
+        if trust.repository_of(environment) != home.name.as_deref() {
+            continue;
+        }
+        here.push(environment);
+        let branch = trust.place(environment)?.branch;
+        let Some(tip) = home.tip(branch)? else { continue };
+        let belongs = home
             .repository
             .is_ancestor(base, &tip)
             .map_err(|error| git_failure(format!("could not read `{branch}`"), &error))?;
@@ -244,7 +254,7 @@ fn concerned<'a>(trust: &'a Trust, base: &CommitId) -> Result<Vec<&'a Environmen
         }
     }
     if concerned.is_empty() {
-        concerned.extend(&trust.config.environments);
+        concerned = here;
     }
     Ok(concerned)
 }
@@ -289,7 +299,7 @@ fn moves(
     difference: &Difference,
 ) -> Result<Vec<Move>, Failure> {
     let apps = |tree: &dyn Tree| -> Result<Vec<App>, Failure> {
-        let reference = environment.reference(&trust.branch);
+        let reference = trust.reference(environment)?;
         match discover_apps(tree, &reference, &trust.config.rules) {
             Ok(apps) => Ok(apps),
             // Nothing is promoted by images there.

@@ -24,7 +24,7 @@ pub(crate) fn held(
     if kind.is_none() {
         return Ok(None);
     }
-    let reference = environment.reference(&trust.branch);
+    let reference = trust.reference(environment)?;
     let mut apps = match discover_apps(tree, &reference, &trust.config.rules) {
         Ok(apps) => apps,
         Err(PlanError::NoKustomization { .. }) => Vec::new(),

@@ -10,7 +10,7 @@ use gitops_git::{CommitId, Deletion, GitError, Lease, PushOutcome, Why, trailers
 
 use super::desired::git_failure;
 use super::perform::{ATTEMPTS, Author, Job, Merged, Receipt, parse, raced};
-use super::trust::{Trust, hinted};
+use super::trust::{Home, Trust, hinted};
 use crate::config::{Environment, Merge, Method};
 use crate::failure::Failure;
 
@@ -32,11 +32,12 @@ pub(crate) fn method(trust: &Trust, target: &Environment) -> Result<Option<Metho
     if target.merge != Merge::Auto {
         return Ok(None);
     }
-    match gitops_forge::identify(&trust.remote.url).map(|forge| forge.kind) {
+    let home = trust.place(target)?.home;
+    match gitops_forge::identify(&home.remote.url).map(|forge| forge.kind) {
         None | Some(Kind::Unknown) => Ok(Some(target.method)),
         Some(kind) => Err(Failure::usage(format!(
-            "environment `{}` has `merge: auto`, and `{}` is a repository on {kind}, whose requests this version does not merge",
-            target.name, trust.remote.name
+            "environment `{}` has `merge: auto`, and {} is a repository on {kind}, whose requests this version does not merge",
+            target.name, home.words()
         ))
         .hint("set `merge: manual` (a branch for a request) or `merge: direct` on the trust branch")
         .hint("`--dry-run` plans and judges without performing")),
@@ -49,7 +50,7 @@ impl Job<'_> {
     pub(super) fn merge(&self, branch: &str, method: Method) -> Result<Receipt, Failure> {
         let target = self.plan.base.as_str();
         let mut base = parse(&self.plan.base_revision)?;
-        let request = match self.trust().tip(branch)? {
+        let request = match self.home.tip(branch)? {
             None => None,
             Some(tip) => Some((tip, self.stands(&base, &tip, branch)?)),
         };
@@ -59,7 +60,7 @@ impl Job<'_> {
             let commit = self.merged(&base, head.as_ref(), branch, method)?;
             let receipt = |commit, pushed| -> Result<Receipt, Failure> {
                 let deleted = match request {
-                    Some((tip, _)) => self.author.delete(branch, &tip)?,
+                    Some((tip, _)) => self.author.delete(self.home, branch, &tip)?,
                     None => false,
                 };
                 let deleted = deleted.then(|| branch.to_owned());
@@ -92,7 +93,7 @@ impl Job<'_> {
         branch: &str,
         method: Method,
     ) -> Result<CommitId, Failure> {
-        let repository = &self.trust().repository;
+        let repository = &self.home.repository;
         let failed = |error: GitError| hinted("could not make a commit", &error);
         match (method, head) {
             (Method::Squash, _) | (Method::Rebase, None) => self.commit(base),
@@ -116,7 +117,7 @@ impl Job<'_> {
     /// The target's newest commit, where every file is as the plan wants it:
     /// the same change came in by another run.
     fn done_by_another(&self) -> Result<Option<CommitId>, Failure> {
-        let now = self.trust().revision(&self.plan.base)?;
+        let now = self.home.revision(&self.plan.base)?;
         for edit in &self.edits {
             let found = now
                 .tree
@@ -137,24 +138,24 @@ impl Author<'_> {
     /// Answers the branch where it is gone now.
     pub(crate) fn tidy(&self, plan: &Plan) -> Result<Option<String>, Failure> {
         let Some(branch) = &plan.branch else { return Ok(None) };
-        let Some(tip) = self.trust.tip(branch)? else { return Ok(None) };
+        let home = self.home(plan)?;
+        let Some(tip) = home.tip(branch)? else { return Ok(None) };
         let base = parse(&plan.base_revision)?;
         let attempt = || format!("could not read the branch `{branch}`");
-        let repository = &self.trust.repository;
+        let repository = &home.repository;
         let holds = merged_already(repository, &base, &tip);
         if !holds.map_err(|error| git_failure(attempt(), &error))? {
             return Ok(None);
         }
-        Ok(self.delete(branch, &tip)?.then(|| branch.clone()))
+        Ok(self.delete(home, branch, &tip)?.then(|| branch.clone()))
     }
 
     /// Takes the request's branch away while it is at `tip`. One that has moved
     /// is somebody's; one that the server keeps is told, since the merge stands.
-    fn delete(&self, branch: &str, tip: &CommitId) -> Result<bool, Failure> {
-        let remote = &self.trust.remote.name;
+    fn delete(&self, home: &Home, branch: &str, tip: &CommitId) -> Result<bool, Failure> {
         let deletion =
-            self.trust.repository.delete_branch(remote, branch, tip).map_err(|error| {
-                hinted(&format!("could not delete `{branch}` of `{remote}`"), &error)
+            home.repository.delete_branch(&home.remote.name, branch, tip).map_err(|error| {
+                hinted(&format!("could not delete `{branch}` of {}", home.words()), &error)
             });
         match deletion? {
             Deletion::Gone { .. } => Ok(true),

@@ -10,6 +10,7 @@ pub(crate) mod live;
 pub(crate) mod merge;
 pub(crate) mod offline;
 pub(crate) mod perform;
+pub(crate) mod places;
 pub(crate) mod policies;
 pub(crate) mod preview;
 pub(crate) mod promote;

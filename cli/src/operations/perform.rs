@@ -9,8 +9,8 @@ use gitops_git::{
 };
 use gitops_tree::{EntryKind, Mode};
 
-use super::desired::git_failure;
-use super::trust::{Trust, hinted};
+use super::desired::{git_failure, unknown_environment};
+use super::trust::{Home, Trust, hinted};
 use crate::config::{Environment, Method};
 use crate::failure::Failure;
 use crate::output::Terminal;
@@ -50,6 +50,13 @@ pub(crate) struct Author<'a> {
 }
 
 impl Author<'_> {
+    /// The repository of a plan's target.
+    pub(super) fn home(&self, plan: &Plan) -> Result<&Home, Failure> {
+        let target =
+            self.trust.config.environment(&plan.target.name).map_err(unknown_environment)?;
+        Ok(self.trust.place(target)?.home)
+    }
+
     /// Puts the plan on the remote. `source` is the environment it was made
     /// from, whose branch is looked at again when the target's has moved. With
     /// `merge`, the change goes into the target's branch at once, in that way.
@@ -68,13 +75,14 @@ impl Author<'_> {
                 mode: bytes.mode,
             })
             .collect();
+        let home = self.home(plan)?;
         let who = self
             .trust
-            .repository
+            .author_of(home)
             .identity()
             .map_err(|error| hinted("could not make a commit", &error))?;
         let when = Time { seconds: self.seconds, offset_minutes: 0 };
-        let job = Job { author: self, plan, edits, who: who.at(when), source };
+        let job = Job { author: self, home, plan, edits, who: who.at(when), source };
         match (&plan.branch, merge) {
             (None, _) => job.direct(),
             (Some(branch), None) => job.request(branch),
@@ -86,6 +94,8 @@ impl Author<'_> {
 /// One plan on its way to the remote.
 pub(super) struct Job<'a> {
     pub(super) author: &'a Author<'a>,
+    /// The target's repository.
+    pub(super) home: &'a Home,
     pub(super) plan: &'a Plan,
     pub(super) edits: Vec<FileEdit>,
     pub(super) who: Signature,
@@ -98,7 +108,7 @@ impl Job<'_> {
     }
 
     pub(super) fn commit(&self, parent: &CommitId) -> Result<CommitId, Failure> {
-        self.trust()
+        self.home
             .repository
             .commit(parent, &self.edits, &self.plan.message(), &self.who)
             .map_err(|error| hinted("could not make a commit", &error))
@@ -111,11 +121,10 @@ impl Job<'_> {
         expect: Lease,
     ) -> Result<PushOutcome, Failure> {
         let update = Update { commit, branch: branch.to_owned(), expect };
-        let remote = &self.trust().remote.name;
-        self.trust()
-            .repository
-            .push(remote, &[update])
-            .map_err(|error| hinted(&format!("could not push `{branch}` to `{remote}`"), &error))
+        let remote = &self.home.remote.name;
+        self.home.repository.push(remote, &[update]).map_err(|error| {
+            hinted(&format!("could not push `{branch}` to {}", self.home.words()), &error)
+        })
     }
 
     /// One commit on the branch itself. When somebody else was faster and
@@ -151,7 +160,7 @@ impl Job<'_> {
     /// One commit on the request's branch, on top of the plan's base.
     fn request(&self, branch: &str) -> Result<Receipt, Failure> {
         let base = parse(&self.plan.base_revision)?;
-        let request = gitops_forge::identify(&self.trust().remote.url)
+        let request = gitops_forge::identify(&self.home.remote.url)
             .and_then(|forge| gitops_forge::new_request_url(&forge, &self.plan.base, branch));
         let receipt = |commit, pushed| Receipt {
             branch: branch.to_owned(),
@@ -161,7 +170,7 @@ impl Job<'_> {
             merged: None,
         };
         for _ in 0..ATTEMPTS {
-            let expect = match self.trust().tip(branch)? {
+            let expect = match self.home.tip(branch)? {
                 None => Lease::Absent,
                 Some(tip) => {
                     if self.stands(&base, &tip, branch)? {
@@ -177,7 +186,7 @@ impl Job<'_> {
             };
             self.or_rejected(branch, &refusals, "request")?;
             self.trust().forget();
-            if self.trust().tip(&self.plan.base)? != Some(base) {
+            if self.home.tip(&self.plan.base)? != Some(base) {
                 self.still_true()?;
             }
         }
@@ -192,7 +201,7 @@ impl Job<'_> {
         tip: &CommitId,
         branch: &str,
     ) -> Result<bool, Failure> {
-        let repository = &self.trust().repository;
+        let repository = &self.home.repository;
         let attempt = || format!("could not read the branch `{branch}`");
         let failed = |error: &gitops_git::GitError| git_failure(attempt(), error);
         let Some(meet) = repository.merge_base(base, tip).map_err(|error| failed(&error))? else {
@@ -217,10 +226,10 @@ impl Job<'_> {
     /// newest commit.
     pub(super) fn still_true(&self) -> Result<CommitId, Failure> {
         let trust = self.trust();
-        let target = trust.revision(&self.plan.base)?;
+        let target = self.home.revision(&self.plan.base)?;
         let trusted = trust.revision(&trust.branch)?;
         let source = match self.source {
-            Some(source) => Some(trust.revision(trust.branch_of(source))?),
+            Some(source) => Some(trust.place(source)?.revision()?),
             None => None,
         };
         for read in &self.plan.reads {
@@ -266,8 +275,8 @@ impl Job<'_> {
         for refusal in refusals {
             if let Why::Rejected { reason, messages } = &refusal.why {
                 let failure = Failure::world(format!(
-                    "`{}` refused the push to `{branch}`: {reason}",
-                    self.trust().remote.name
+                    "{} refused the push to `{branch}`: {reason}",
+                    self.home.words()
                 ));
                 let mut failure = failure;
                 failure.causes.extend(messages.iter().cloned());

@@ -1,5 +1,6 @@
 //! The host that runs policies, and their lock.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gitops_policy::{Host, HostOptions, Level, Limits, PolicyError};
@@ -15,13 +16,10 @@ pub(crate) fn host(terminal: Terminal) -> Result<Host, Failure> {
     let attempt = "could not start the policy host";
     let compiler =
         std::env::current_exe().map_err(|error| Failure::fault(attempt).because(&error))?;
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let (cache_home, home) = (variable("XDG_CACHE_HOME"), variable("HOME"));
-    let cache =
-        gitops_policy::cache_folder(cache_home.as_deref(), home.as_deref()).ok_or_else(|| {
-            Failure::fault("could not find a folder for compiled policies")
-                .hint("set HOME or XDG_CACHE_HOME")
-        })?;
+    let cache = cache_folder("wasm").ok_or_else(|| {
+        Failure::fault("could not find a folder for compiled policies")
+            .hint("set HOME or XDG_CACHE_HOME")
+    })?;
     let options = HostOptions {
         compiler,
         cache,
@@ -39,6 +37,14 @@ pub(crate) fn host(terminal: Terminal) -> Result<Host, Failure> {
             .because(&error)
             .hint("compiled policies are native code; their folder must be yours alone")
     })
+}
+
+/// A folder of the user's cache that is this program's.
+pub(crate) fn cache_folder(name: &str) -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let (cache_home, home) = (variable("XDG_CACHE_HOME"), variable("HOME"));
+    let wasm = gitops_policy::cache_folder(cache_home.as_deref(), home.as_deref())?;
+    Some(wasm.with_file_name(name))
 }
 
 /// Words for bindings or policies that cannot be read.

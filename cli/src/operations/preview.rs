@@ -161,7 +161,7 @@ impl<'a> Judge<'a> {
                 continue;
             }
             if let Ok(before) = self.trust.config.environment(name) {
-                sources.push(Some(before.reference(&self.trust.branch)));
+                sources.push(Some(self.trust.reference(before)?));
             }
         }
         let mut judgements: Vec<Judgement> = Vec::new();

@@ -12,16 +12,21 @@ use super::merge;
 use super::perform::{Author, Receipt};
 use super::preview::{Change, Judge, Preview};
 use super::trust::{Revision, Trust};
-use crate::config::{After, Environment, Merge};
+use crate::config::{After, Config, Environment, Merge};
 use crate::failure::{Exit, Failure};
-use crate::output::Terminal;
 
 /// What is asked for.
 pub(crate) enum Wish<'a> {
     /// A version enters an environment, the first one unless it is named.
     Release { app: &'a str, version: &'a str, to: Option<&'a str> },
-    /// What one environment runs enters another.
-    Promote { apps: &'a [String], to: &'a str, from: Option<&'a str>, version: Option<&'a str> },
+    /// What one environment runs enters another: the one after it, unless it is
+    /// named.
+    Promote {
+        apps: &'a [String],
+        to: Option<&'a str>,
+        from: Option<&'a str>,
+        version: Option<&'a str>,
+    },
 }
 
 impl<'a> Wish<'a> {
@@ -67,21 +72,21 @@ pub(crate) fn propose<'a>(
     trust: &'a Trust,
     judge: &Judge<'_>,
     wish: &Wish<'_>,
-    terminal: Terminal,
 ) -> Result<Proposal<'a>, Failure> {
     let config = &trust.config;
     let target = match wish {
         Wish::Release { to: None, .. } => {
             config.environments.first().expect("a configuration has environments")
         }
-        Wish::Release { to: Some(to), .. } | Wish::Promote { to, .. } => {
+        Wish::Release { to: Some(to), .. } | Wish::Promote { to: Some(to), .. } => {
             config.environment(to).map_err(unknown_environment)?
         }
+        Wish::Promote { to: None, from, .. } => following(config, *from)?,
     };
     target.refuse_unevaluated_gates().map_err(|error| config_failure(&error))?;
-    let base = trust.branch_of(target);
-    let there = trust.revision(base)?;
-    let reference = target.reference(&trust.branch);
+    let place = trust.place(target)?;
+    let (base, there) = (place.branch, place.revision()?);
+    let reference = trust.reference(target)?;
     let (revision, here) = (there.commit.to_string(), &there.tree);
     let step = Step {
         rules: &config.rules,
@@ -97,17 +102,16 @@ pub(crate) fn propose<'a>(
             (planned.map_err(|error| plan_failure(&attempt, &error))?, None)
         }
         Wish::Promote { apps, from, version, .. } => {
-            let source = source(trust, target, *from, terminal)?;
+            let source = source(trust, target, *from)?;
             let planned = promoted(trust, &step, target, source, apps, *version)?;
             (planned, Some(source))
         }
     };
-    let others: Vec<&Environment> =
-        config.environments.iter().filter(|other| trust.branch_of(other) == base).collect();
+    let others = trust.sharing(target)?;
     let before = Base::new(here);
     let mut steps = Vec::new();
     for (mut plan, contents) in planned.plans {
-        refuse_kept_branch(trust, &plan)?;
+        refuse_kept_branch(trust, target, &plan)?;
         let preview = if plan.nothing_to_do() {
             None
         } else {
@@ -122,12 +126,36 @@ pub(crate) fn propose<'a>(
     Ok(Proposal { target, source, steps, skipped: planned.skipped })
 }
 
+/// The only environment after the one a promotion starts from.
+fn following<'a>(config: &'a Config, from: Option<&str>) -> Result<&'a Environment, Failure> {
+    let Some(from) = from else {
+        let last = config.environments.iter().filter(|e| !e.after.names().is_empty());
+        let names: Vec<&str> = last.map(|environment| environment.name.as_str()).collect();
+        return Err(Failure::usage("promote to which environment?")
+            .hint(format!("name it by `--to`: {}", names.join(", "))));
+    };
+    let source = config.environment(from).map_err(unknown_environment)?;
+    match config.targets(&source.name).as_slice() {
+        [] => Err(Failure::usage(format!(
+            "`{from}` is the last environment: nothing is promoted from it"
+        ))
+        .hint("`kubectl gitops list` shows the order")),
+        [only] => config.environment(only).map_err(unknown_environment),
+        several => Err(Failure::usage(format!("several environments come after `{from}`"))
+            .hint(format!("name one by `--to`: {}", several.join(", ")))),
+    }
+}
+
 /// A request's branch is replaced by every promotion, so it cannot be one that
 /// something is read from.
-fn refuse_kept_branch(trust: &Trust, plan: &Plan) -> Result<(), Failure> {
+fn refuse_kept_branch(trust: &Trust, target: &Environment, plan: &Plan) -> Result<(), Failure> {
     let Some(branch) = &plan.branch else { return Ok(()) };
-    let mut kept = trust.config.environments.iter().map(|environment| trust.branch_of(environment));
-    if *branch != trust.branch && !kept.any(|kept| kept == branch) {
+    let here = trust.repository_of(target);
+    let mut kept = here.is_none() && *branch == trust.branch;
+    for other in trust.config.environments.iter().filter(|o| trust.repository_of(o) == here) {
+        kept |= trust.place(other)?.branch == branch;
+    }
+    if !kept {
         return Ok(());
     }
     Err(Failure::usage(format!(
@@ -136,22 +164,28 @@ fn refuse_kept_branch(trust: &Trust, plan: &Plan) -> Result<(), Failure> {
     .hint("give requests a branch of their own, such as `release/{app}/{env}`"))
 }
 
-/// The environment that a promotion starts from.
+/// The environment that a promotion starts from: one before the target, or one
+/// that its `from` names.
 fn source<'a>(
     trust: &'a Trust,
     target: &Environment,
     from: Option<&str>,
-    terminal: Terminal,
 ) -> Result<&'a Environment, Failure> {
     let before = target.after.names();
     let name = match (from, before, &target.after) {
         (Some(from), ..) => from,
         (None, [], _) => {
-            return Err(Failure::usage(format!("no environment comes before `{}`", target.name))
+            let failure = Failure::usage(format!("no environment comes before `{}`", target.name))
                 .hint(format!(
-                    "`kubectl gitops release APP VERSION --to {}` puts a version there, or name a source by `--from`",
+                    "`kubectl gitops release APP VERSION --to {}` puts a version there",
                     target.name
-                )));
+                ));
+            return Err(match target.from.as_slice() {
+                [] => failure,
+                names => {
+                    failure.hint(format!("or name a source by `--from`: {}", names.join(", ")))
+                }
+            });
         }
         (None, [only], _) => only,
         // All of them must hold the same, which is checked; any one will do.
@@ -168,14 +202,25 @@ fn source<'a>(
     if source.name == target.name {
         return Err(Failure::usage(format!("`{name}` cannot be promoted into itself")));
     }
-    if !before.iter().any(|before| before == name) {
-        let skipped = if before.is_empty() { "none".to_owned() } else { before.join(", ") };
-        terminal.warn(format!(
-            "`{name}` does not come right before `{}` ({skipped} does)",
-            target.name
-        ));
+    if before.iter().chain(&target.from).any(|allowed| allowed == name) {
+        return Ok(source);
     }
-    Ok(source)
+    let order = match before {
+        [] => format!("nothing comes before `{}`", target.name),
+        [only] => format!("{only} does"),
+        names => format!("{} do", names.join(", ")),
+    };
+    let next = trust.config.targets(name);
+    let failure =
+        Failure::usage(format!("`{name}` does not come before `{}`: {order}", target.name));
+    let failure = match next.as_slice() {
+        [] => failure.hint(format!("`{name}` is the last environment: nothing comes after it")),
+        next => failure.hint(format!("`{name}` is promoted to {}", next.join(" or "))),
+    };
+    Err(failure.hint(format!(
+        "write `from: [{name}]` for environment `{}` in gitops.yaml to allow it",
+        target.name
+    )))
 }
 
 /// The plans of a promotion. Where the target comes after several
@@ -189,20 +234,20 @@ fn promoted(
     version: Option<&str>,
 ) -> Result<Planned, Failure> {
     let attempt = format!("could not promote from `{}` to `{}`", source.name, target.name);
-    let Revision { commit, tree } = trust.revision(trust.branch_of(source))?;
-    let reference = source.reference(&trust.branch);
+    let Revision { commit, tree } = trust.place(source)?.revision()?;
+    let reference = trust.reference(source)?;
     let revision = commit.to_string();
     let side = Side { environment: &reference, tree: &tree, revision: &revision };
     let planned =
         plan::promote(step, side, apps, version).map_err(|error| plan_failure(&attempt, &error))?;
-    let After::All(names) = &target.after else { return Ok(planned) };
     let held = |environment: &Environment| -> Result<Vec<App>, Failure> {
-        let there = trust.revision(trust.branch_of(environment))?;
-        let reference = environment.reference(&trust.branch);
+        let there = trust.place(environment)?.revision()?;
+        let reference = trust.reference(environment)?;
         plan::discover_apps(&there.tree, &reference, &trust.config.rules)
             .map_err(|error| plan_failure(&attempt, &error))
     };
-    for name in names.iter().filter(|name| **name != source.name) {
+    let must_hold = target.must_hold(&source.name);
+    for name in must_hold.into_iter().filter(|name| *name != source.name) {
         let other = trust.config.environment(name).map_err(unknown_environment)?;
         let (ours, theirs) = (held(source)?, held(other)?);
         for app in planned.plans.iter().flat_map(|(plan, _)| &plan.apps) {

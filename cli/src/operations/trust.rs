@@ -1,57 +1,72 @@
 //! What is trusted: configuration, bindings, policies and lock, read from the
 //! trust branch as the remote has it now, never from the change under test.
 
-use std::cell::RefCell;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
+use std::path::Path;
 
+use gitops_core::judge::EnvironmentRef;
 use gitops_core::plan::{ReadEntry, ReadFrom};
-use gitops_git::{CommitId, Remote, Repository, RevisionTree};
+use gitops_git::{Remote, Repository};
 use gitops_policy::PolicySet;
 use gitops_tree::{Recorded, Tree, TreeError};
 
-use super::desired::{git_failure, start};
+use super::desired::{config_failure, git_failure, start};
+use super::places::check_checkouts;
+pub(crate) use super::places::{Home, Place, Revision};
 use super::policies::policy_failure;
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, ProblemKind};
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// A repository whose remote was asked, and what its trust branch says.
+/// The repository that is trusted, and what its trust branch says.
 pub(crate) struct Trust {
-    pub(crate) repository: Repository,
-    pub(crate) remote: Remote,
+    home: Home,
     /// The trust branch.
     pub(crate) branch: String,
     pub(crate) config: Config,
     pub(crate) policies: PolicySet,
     /// What was read to know all that.
     pub(crate) reads: BTreeSet<ReadEntry>,
-    /// Branches as they were fetched.
-    branches: RefCell<BTreeMap<String, Option<CommitId>>>,
+    /// The repositories that the configuration names, opened at need, with the
+    /// branch of environments that name none.
+    others: BTreeMap<String, OnceCell<(Home, String)>>,
+    /// Those of them that are this very repository.
+    own: BTreeSet<String>,
+    context: Context,
 }
 
-/// A commit and what it holds.
-pub(crate) struct Revision {
-    pub(crate) commit: CommitId,
-    pub(crate) tree: RevisionTree,
+/// The trust repository's branches are asked for by themselves; those of an
+/// environment by [`Trust::place`].
+impl Deref for Trust {
+    type Target = Home;
+
+    fn deref(&self) -> &Home {
+        &self.home
+    }
 }
 
 impl Trust {
-    /// Fetches the trust branch and reads it. The remote's default branch is
-    /// asked first, and may name another one in `trust.branch`.
+    /// Fetches the trust branch of the repository we are in and reads it. The
+    /// remote's default branch is asked first, and may name another one in
+    /// `trust.branch`.
     pub(crate) fn open(context: &Context) -> Result<Trust, Failure> {
-        let repository = super::repository::open(&start(context))?;
+        Trust::open_at(context, &start(context))
+    }
+
+    /// The same in the repository that `dir` is in.
+    pub(crate) fn open_at(context: &Context, dir: &Path) -> Result<Trust, Failure> {
+        let repository = super::repository::open(dir)?;
         let remote =
             repository.remote(None).map_err(|error| hinted("could not choose a remote", &error))?;
-        let default = repository.default_branch(Some(&remote.name)).map_err(|error| {
-            hinted(&format!("could not find the default branch of `{}`", remote.name), &error)
-        })?;
-        let mut branch = default;
-        let branches = RefCell::default();
-        let mut revision = revision(&repository, &remote, &branches, &branch)?;
-        let mut config = read_config(&revision.tree, &remote, &branch)?;
+        let home = Home::new(None, repository, remote);
+        let mut branch = home.default_branch()?;
+        let mut revision = home.revision(&branch)?;
+        let mut config = read_config(&revision.tree, &home.remote, &branch)?;
         if let Some(named) = config.trust_branch.clone().filter(|named| *named != branch) {
-            revision = self::revision(&repository, &remote, &branches, &named)?;
-            config = read_config(&revision.tree, &remote, &named)?;
+            revision = home.revision(&named)?;
+            config = read_config(&revision.tree, &home.remote, &named)?;
             if config.trust_branch.as_ref() != Some(&named) {
                 return Err(Failure::usage(format!(
                     "`{branch}` trusts the branch `{named}`, which does not name itself in `trust.branch`"
@@ -62,25 +77,62 @@ impl Trust {
         }
         let recorded = Recorded::new(&revision.tree);
         // Read again so that what was read is on record.
-        config = read_config(&recorded, &remote, &branch)?;
+        config = read_config(&recorded, &home.remote, &branch)?;
+        config.refuse_one_place(&branch).map_err(|error| config_failure(&error))?;
+        check_checkouts(context, &config)?;
         let policies = policies(&recorded, &config)?;
         let reads = entries(ReadFrom::Trust, &revision.tree, recorded.into_readings())?;
-        Ok(Trust { repository, remote, branch, config, policies, reads, branches })
+        let here = home.address();
+        let mut own = BTreeSet::new();
+        for (name, repository) in &config.repositories {
+            if gitops_git::same_address(&home.absolute(name, &repository.url)?, &here) {
+                own.insert(name.clone());
+            }
+        }
+        let others =
+            config.repositories.keys().map(|name| (name.clone(), OnceCell::new())).collect();
+        let context = context.clone();
+        Ok(Trust { home, branch, config, policies, reads, others, own, context })
     }
 
-    /// The branch of an environment.
-    pub(crate) fn branch_of<'a>(&'a self, environment: &'a Environment) -> &'a str {
-        environment.branch.as_deref().unwrap_or(&self.branch)
+    /// The trust repository itself.
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
     }
 
-    /// A branch of the remote, fetched once a run.
-    pub(crate) fn revision(&self, branch: &str) -> Result<Revision, Failure> {
-        revision(&self.repository, &self.remote, &self.branches, branch)
+    /// The repository that `dir` is in, which the configuration must name.
+    pub(crate) fn home_at(&self, dir: &Path) -> Result<&Home, Failure> {
+        let repository = super::repository::open(dir)?;
+        for (name, written) in &self.config.repositories {
+            let url = self.home.absolute(name, &written.url)?;
+            let Ok(remote) = repository.remote_at(&url) else { continue };
+            if self.own.contains(name) {
+                continue;
+            }
+            let home = Home::new(Some(name.clone()), repository, remote);
+            let branch = match &written.branch {
+                Some(branch) => branch.clone(),
+                None => home.default_branch()?,
+            };
+            let cell = &self.others[name];
+            return Ok(&cell.get_or_init(|| (home, branch)).0);
+        }
+        let names: Vec<&str> = self.config.repositories.keys().map(String::as_str).collect();
+        let failure = Failure::usage(format!(
+            "`{}` is none of the repositories of {}",
+            repository.location().display(),
+            config::FILE
+        ));
+        Err(match names.as_slice() {
+            [] => failure.hint("`repositories` there names those beside it"),
+            names => failure.hint(format!("known are {}, by their `url`", names.join(", "))),
+        })
     }
 
-    /// A branch of the remote that need not exist, fetched once a run.
-    pub(crate) fn tip(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
-        tip(&self.repository, &self.remote, &self.branches, branch)
+    /// The repository of an environment: its key in `repositories`, or `None`
+    /// for the trust repository.
+    pub(crate) fn repository_of<'a>(&self, environment: &'a Environment) -> Option<&'a str> {
+        environment.repository.as_deref().filter(|name| !self.own.contains(*name))
     }
 
     /// Asks the remote again, after this program itself has pushed: what is
@@ -103,9 +155,74 @@ impl Trust {
         Ok(())
     }
 
-    /// Forgets what was fetched, so that the remote is asked again.
+    /// Where an environment is: its repository, remote and branch.
+    pub(crate) fn place<'a>(&'a self, environment: &'a Environment) -> Result<Place<'a>, Failure> {
+        let Some(name) = self.repository_of(environment) else {
+            let own = environment.repository.as_ref().and_then(|name| {
+                self.config.repositories.get(name).and_then(|own| own.branch.as_deref())
+            });
+            let branch = environment.branch.as_deref().or(own).unwrap_or(&self.branch);
+            return Ok(Place { home: &self.home, branch });
+        };
+        let (home, default) = self.other(name)?;
+        Ok(Place { home, branch: environment.branch.as_deref().unwrap_or(default) })
+    }
+
+    /// The environments on the branch of one, itself included: those that a
+    /// commit on it may change.
+    pub(crate) fn sharing(&self, environment: &Environment) -> Result<Vec<&Environment>, Failure> {
+        let place = self.place(environment)?;
+        let mut sharing = Vec::new();
+        for other in &self.config.environments {
+            // Another repository need not be opened.
+            if self.repository_of(other) == self.repository_of(environment)
+                && self.place(other)?.branch == place.branch
+            {
+                sharing.push(other);
+            }
+        }
+        Ok(sharing)
+    }
+
+    /// An environment as plans and policies see it.
+    pub(crate) fn reference(&self, environment: &Environment) -> Result<EnvironmentRef, Failure> {
+        let place = self.place(environment)?;
+        let mut reference = environment.reference(place.branch);
+        if !self.config.repositories.is_empty() {
+            reference.repository = Some(place.home.address());
+        }
+        Ok(reference)
+    }
+
+    /// A repository of the configuration, and the branch of its environments
+    /// that name none.
+    pub(crate) fn other(&self, name: &str) -> Result<&(Home, String), Failure> {
+        let cell = self.others.get(name).expect("a checked environment is in a known repository");
+        if let Some(opened) = cell.get() {
+            return Ok(opened);
+        }
+        let repository = &self.config.repositories[name];
+        let home = Home::open(&self.context, &self.home, name, &repository.url)?;
+        let branch = match &repository.branch {
+            Some(branch) => branch.clone(),
+            None => home.default_branch()?,
+        };
+        Ok(cell.get_or_init(|| (home, branch)))
+    }
+
+    /// The repository whose configuration says who commits: a clone of this
+    /// program's own has none.
+    pub(crate) fn author_of<'a>(&'a self, home: &'a Home) -> &'a Repository {
+        match &home.name {
+            Some(name) if self.context.common.checkout(name).is_none() => &self.home.repository,
+            _ => &home.repository,
+        }
+    }
+
+    /// Forgets what was fetched, so that the remotes are asked again.
     pub(crate) fn forget(&self) {
-        self.branches.borrow_mut().clear();
+        self.home.forget();
+        self.others.values().filter_map(OnceCell::get).for_each(|(home, _)| home.forget());
     }
 }
 
@@ -118,43 +235,14 @@ pub(crate) fn hinted(attempt: &str, error: &gitops_git::GitError) -> Failure {
     }
 }
 
-fn tip(
-    repository: &Repository,
-    remote: &Remote,
-    branches: &RefCell<BTreeMap<String, Option<CommitId>>>,
-    branch: &str,
-) -> Result<Option<CommitId>, Failure> {
-    if let Some(known) = branches.borrow().get(branch) {
-        return Ok(*known);
-    }
-    let fetched = repository.fetch(&remote.name, &[branch]).map_err(|error| {
-        hinted(&format!("could not fetch `{branch}` from `{}`", remote.name), &error)
-    })?;
-    let commit = fetched.into_iter().find_map(|fetched| fetched.commit);
-    branches.borrow_mut().insert(branch.to_owned(), commit);
-    Ok(commit)
-}
-
-fn revision(
-    repository: &Repository,
-    remote: &Remote,
-    branches: &RefCell<BTreeMap<String, Option<CommitId>>>,
-    branch: &str,
-) -> Result<Revision, Failure> {
-    let Some(commit) = tip(repository, remote, branches, branch)? else {
-        return Err(Failure::usage(format!("`{}` has no branch `{branch}`", remote.name))
-            .hint("push the branch, or correct it in gitops.yaml"));
-    };
-    let tree = repository
-        .tree(&commit)
-        .map_err(|error| git_failure(format!("could not read `{branch}`"), &error))?;
-    Ok(Revision { commit, tree })
-}
-
 fn read_config(tree: &dyn Tree, remote: &Remote, branch: &str) -> Result<Config, Failure> {
     config::read(tree).map_err(|error| {
         let attempt = format!("could not use `{}` of `{}/{branch}`", config::FILE, remote.name);
-        let failure = Failure::usage(attempt).because(&error);
+        let mut failure = Failure::usage(attempt).because(&error);
+        if error.problems.iter().any(|problem| problem.kind == ProblemKind::Missing) {
+            failure = failure
+                .hint("where it stands in another repository: run there, or `gate --trust DIR`");
+        }
         error.hints().fold(failure, |failure, hint| failure.hint(hint)).hint(format!(
             "it is read from the branch `{branch}` of `{}`, never from the work tree",
             remote.name

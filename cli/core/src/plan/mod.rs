@@ -291,6 +291,10 @@ impl Plan {
         if let Some(revision) = &self.source_revision {
             trailers.push(("Source-Commit", revision.clone()));
         }
+        let from = self.source.as_ref().and_then(|source| source.repository.as_ref());
+        if let Some(from) = from.filter(|from| self.target.repository.as_ref() != Some(from)) {
+            trailers.push(("Source-Repository", from.clone()));
+        }
         trailers.push(("Plan-Digest", self.plan_digest()));
         trailers.extend(self.claims.iter().map(|claim| ("Policy", claim.clone())));
         trailers

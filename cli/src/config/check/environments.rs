@@ -3,7 +3,7 @@
 use super::super::file::{self, File};
 use super::super::keys::suggest;
 use super::super::problem::{Problem, ProblemKind};
-use super::super::{After, Environment, Merge};
+use super::super::{After, Environment, Merge, ONE_PATH};
 use super::Below::{Item, Key};
 use super::{Below, Checker};
 
@@ -34,16 +34,20 @@ impl Checker<'_> {
             if let Some(branch) = &written.branch {
                 self.branch(branch, &below("branch"));
             }
-            let same = environments
-                .iter()
-                .find(|other| other.path == path && other.branch == written.branch);
+            if let Some(name) = &written.repository {
+                self.repository(name, file, &below("repository"));
+            }
+            let same = environments.iter().find(|other| {
+                other.path == path
+                    && other.branch == written.branch
+                    && other.repository == written.repository
+            });
             if let Some(other) = same {
                 let message = format!(
                     "environments `{}` and `{}` have one path, `{path}`",
                     other.name, written.name
                 );
-                let hint = "a change of one would change the other; give each its own folder, or its own `branch`".to_owned();
-                self.problem(&below("path"), message, Some(hint));
+                self.problem(&below("path"), message, Some(ONE_PATH.to_owned()));
             }
             let mut roots = Vec::new();
             for (item, root) in written.roots.iter().enumerate() {
@@ -66,16 +70,19 @@ impl Checker<'_> {
             let gates = self.gates(written, index);
             let previous = index.checked_sub(1).map(|index| &file.environments[index].name);
             let after = self.after(written, index, previous, file);
+            self.from(written, index, &after, file);
             environments.push(Environment {
                 name: written.name.clone(),
                 path,
                 branch: written.branch.clone(),
+                repository: written.repository.clone(),
                 roots,
                 clusters: written.clusters.clone(),
                 controller: written.controller,
                 merge: written.merge,
                 method: written.method.unwrap_or_default(),
                 after,
+                from: written.from.clone(),
                 gates,
                 place: self.place(&at),
             });
@@ -123,6 +130,24 @@ impl Checker<'_> {
             }
         }
         after
+    }
+
+    /// Sources out of the chain are environments, and not in it already.
+    fn from(&mut self, written: &file::Environment, index: usize, after: &After, file: &File) {
+        for (item, name) in written.from.iter().enumerate() {
+            let at = [Key("environments"), Item(index), Key("from"), Item(item)];
+            if *name == written.name {
+                let message = format!("`{name}` cannot be promoted into itself");
+                self.problem(&at, message, None);
+            } else if after.names().contains(name) {
+                let message = format!("`{name}` comes before `{}` already", written.name);
+                self.problem(&at, message, Some("take it out of `from`".to_owned()));
+            } else if !file.environments.iter().any(|other| other.name == *name) {
+                let message = format!("no environment `{}`", name.escape_debug());
+                let hint = suggest(name, file.environments.iter().map(|e| e.name.as_str()));
+                self.problem(&at, message, Some(hint));
+            }
+        }
     }
 
     /// Puts each environment behind those it comes after, otherwise in the

@@ -1,0 +1,173 @@
+//! Where environments are: repositories, the remotes they are pushed to, and
+//! branches as the remotes have them now.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use gitops_git::{CommitId, GitError, Remote, Repository, RevisionTree};
+
+use super::desired::git_failure;
+use super::policies::cache_folder;
+use super::trust::hinted;
+use crate::args::Checkout;
+use crate::config::{self, Config};
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// A commit and what it holds.
+pub(crate) struct Revision {
+    pub(crate) commit: CommitId,
+    pub(crate) tree: RevisionTree,
+}
+
+/// A repository here, and the remote that it is a clone of.
+pub(crate) struct Home {
+    /// Its key in `repositories`; `None` for the trust repository.
+    pub(crate) name: Option<String>,
+    pub(crate) repository: Repository,
+    pub(crate) remote: Remote,
+    /// Branches as they were fetched.
+    branches: RefCell<BTreeMap<String, Option<CommitId>>>,
+}
+
+/// Where an environment is.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) home: &'a Home,
+    pub(crate) branch: &'a str,
+}
+
+impl Place<'_> {
+    /// The branch as its remote has it, fetched once a run.
+    pub(crate) fn revision(&self) -> Result<Revision, Failure> {
+        self.home.revision(self.branch)
+    }
+}
+
+impl Home {
+    pub(crate) fn new(name: Option<String>, repository: Repository, remote: Remote) -> Home {
+        Home { name, repository, remote, branches: RefCell::default() }
+    }
+
+    /// The repository at `url`, which `repositories` calls `name`: the checkout
+    /// that the command line names, else a bare clone in the cache folder.
+    pub(crate) fn open(
+        context: &Context,
+        beside: &Home,
+        name: &str,
+        url: &str,
+    ) -> Result<Home, Failure> {
+        let url = &beside.absolute(name, url)?;
+        let attempt = || format!("could not open the repository `{name}`");
+        let failed = |error: &GitError| hinted(&attempt(), error);
+        let repository = match context.common.checkout(name) {
+            Some(dir) => super::repository::open(dir)?,
+            None => {
+                let folder = cache_folder("repositories").ok_or_else(|| {
+                    Failure::world(attempt()).hint(format!(
+                        "set HOME or XDG_CACHE_HOME, or name a checkout by `--repo {name}=DIR`"
+                    ))
+                })?;
+                let kept = Repository::kept(&folder, url).map_err(|error| failed(&error))?;
+                super::repository::connected(kept)?
+            }
+        };
+        let remote = repository.remote_at(url).map_err(|error| failed(&error))?;
+        Ok(Home::new(Some(name.to_owned()), repository, remote))
+    }
+
+    /// An address of `repositories`, which may be relative to this remote's.
+    pub(crate) fn absolute(&self, name: &str, url: &str) -> Result<String, Failure> {
+        let base = self.address();
+        gitops_git::beside(&base, url).ok_or_else(|| {
+            Failure::usage(format!("`{url}` of repository `{name}` leads out of `{base}`"))
+                .hint(format!("correct `repositories.{name}.url` in {}", config::FILE))
+        })
+    }
+
+    /// A branch of the remote, fetched once a run.
+    pub(crate) fn revision(&self, branch: &str) -> Result<Revision, Failure> {
+        let Some(commit) = self.tip(branch)? else {
+            return Err(Failure::usage(format!("{} has no branch `{branch}`", self.words()))
+                .hint("push the branch, or correct it in gitops.yaml"));
+        };
+        let tree = self
+            .repository
+            .tree(&commit)
+            .map_err(|error| git_failure(format!("could not read `{branch}`"), &error))?;
+        Ok(Revision { commit, tree })
+    }
+
+    /// A branch of the remote that need not exist, fetched once a run.
+    pub(crate) fn tip(&self, branch: &str) -> Result<Option<CommitId>, Failure> {
+        if let Some(known) = self.branches.borrow().get(branch) {
+            return Ok(*known);
+        }
+        let fetched = self
+            .repository
+            .fetch(&self.remote.name, &[branch])
+            .map_err(|error| self.failed(&format!("could not fetch `{branch}` from"), &error))?;
+        let commit = fetched.into_iter().find_map(|fetched| fetched.commit);
+        self.branches.borrow_mut().insert(branch.to_owned(), commit);
+        Ok(commit)
+    }
+
+    /// The default branch, as the remote names it now.
+    pub(crate) fn default_branch(&self) -> Result<String, Failure> {
+        self.repository
+            .default_branch(Some(&self.remote.name))
+            .map_err(|error| self.failed("could not find the default branch of", &error))
+    }
+
+    /// The remote's address, without credentials, as it means the same from
+    /// everywhere.
+    pub(crate) fn address(&self) -> String {
+        self.repository.absolute(&self.remote.url)
+    }
+
+    /// Words for a remote that does not answer. Nobody knows the remotes of a
+    /// clone of our own, so that its address is named instead.
+    fn failed(&self, attempt: &str, error: &GitError) -> Failure {
+        let attempt = format!("{attempt} {}", self.words());
+        match (&self.name, error) {
+            (Some(name), GitError::Remote { url, .. }) => {
+                git_failure(attempt, error).hint(format!(
+                    "`git ls-remote {url}` asks it again; `--repo {name}=DIR` takes a checkout"
+                ))
+            }
+            _ => hinted(&attempt, error),
+        }
+    }
+
+    /// Forgets what was fetched, so that the remote is asked again.
+    pub(crate) fn forget(&self) {
+        self.branches.borrow_mut().clear();
+    }
+
+    /// The remote in words: `origin` of the trust repository, else the name that
+    /// gitops.yaml gives the repository.
+    pub(crate) fn words(&self) -> String {
+        match &self.name {
+            None => format!("`{}`", self.remote.name),
+            Some(name) => format!("repository `{name}`"),
+        }
+    }
+}
+
+/// Refuses a checkout of a repository that the configuration does not name.
+pub(crate) fn check_checkouts(context: &Context, config: &Config) -> Result<(), Failure> {
+    for Checkout { name, .. } in &context.common.repo {
+        if !config.repositories.contains_key(name) {
+            let known: Vec<&str> = config.repositories.keys().map(String::as_str).collect();
+            let failure = Failure::usage(format!(
+                "`--repo {name}=…`: {} names no repository `{name}`",
+                config::FILE
+            ));
+            return Err(match known.as_slice() {
+                [] => failure.hint("`repositories` names those beside this one"),
+                known => failure.hint(format!("known are {}", known.join(", "))),
+            });
+        }
+    }
+    Ok(())
+}
