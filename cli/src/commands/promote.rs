@@ -22,12 +22,13 @@ use crate::output::{Terminal, promotion as output};
 /// Examples:
 ///   kubectl gitops promote --to uat --dry-run
 ///   kubectl gitops promote web --to prod
+///   kubectl gitops promote 'web-*' --to uat
 ///   kubectl gitops promote web --to prod --version v1.4.0
 ///   kubectl gitops promote --continue "$MERGE_SHA"
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct PromoteArgs {
-    /// The apps; all of them without any
+    /// The apps, by name or quoted glob; all of them without any
     #[arg(value_name = "APP")]
     apps: Vec<String>,
     /// Promote into this environment; without it, the one after `--from`

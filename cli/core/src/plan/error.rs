@@ -59,6 +59,24 @@ pub enum PlanError {
         /// Apps that are there, the most similar first.
         known: Vec<String>,
     },
+    /// A glob over app names that cannot be read.
+    #[error("`{glob}` is not a glob: {reason}")]
+    BadGlob {
+        /// The glob as given.
+        glob: String,
+        /// Why.
+        reason: String,
+    },
+    /// A glob that no app matches.
+    #[error("no app of environment `{environment}` matches `{glob}`; {}", similar(.known))]
+    NoMatch {
+        /// The glob.
+        glob: String,
+        /// The source environment.
+        environment: String,
+        /// Apps that are there, the most similar first.
+        known: Vec<String>,
+    },
     /// The app has nothing to be promoted into.
     #[error(
         "app `{app}` has no entry `{image}` among the images of `{path}` in environment `{environment}`"
@@ -231,6 +249,13 @@ impl PlanError {
             PlanError::NotEditable { .. } => "write the entry in block style, one key a line, without anchors".to_owned(),
             _ => return None,
         })
+    }
+}
+
+fn similar(names: &[String]) -> String {
+    match names {
+        [] => "it has none".to_owned(),
+        names => format!("the most similar are {}", names[..names.len().min(5)].join(", ")),
     }
 }
 

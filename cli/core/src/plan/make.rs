@@ -9,6 +9,7 @@ use crate::judge::{EnvironmentRef, Move, Moved, Operation};
 use crate::object::Source;
 
 use super::apps::{discover_apps, root};
+use super::chosen::chosen;
 use super::edit::set_image_field;
 use super::error::PlanError;
 use super::images::{Entry, images_in, slot_id};
@@ -80,8 +81,8 @@ pub fn release(step: &Step<'_>, app: &str, version: &str) -> Result<Planned, Pla
     Ok(Planned { plans, skipped: Vec::new() })
 }
 
-/// Moves what `source` runs of `apps` into the target; all apps when none is
-/// named. With `version`, the source must run just that.
+/// Moves what `source` runs of `apps`, names and globs, into the target; all
+/// apps when none is given. With `version`, the source must run just that.
 ///
 /// # Errors
 ///
@@ -102,12 +103,7 @@ pub fn promote(
 
     let mut moves = BTreeMap::new();
     let mut skipped = Vec::new();
-    let names: BTreeSet<String> = if apps.is_empty() {
-        held.iter().map(|app| app.name.clone()).collect()
-    } else {
-        apps.iter().cloned().collect()
-    };
-    for name in names {
+    for (name, named) in chosen(&held, apps, from.environment)? {
         let found = find(&held, &name, from.environment)
             .and_then(|app| promoted(step, from.environment, app, &place, version));
         match found {
@@ -118,7 +114,7 @@ pub fn promote(
                 reason @ (PlanError::AbsentInTarget { .. }
                 | PlanError::NotAllowed { .. }
                 | PlanError::NoVersion { .. }),
-            ) if apps.is_empty() => skipped.push(Skipped { app: name, reason }),
+            ) if !named => skipped.push(Skipped { app: name, reason }),
             Err(error) => return Err(error),
         }
     }

@@ -14,6 +14,7 @@
 
 mod apps;
 mod blob;
+mod chosen;
 mod edit;
 mod error;
 mod hunk;
