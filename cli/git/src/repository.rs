@@ -77,6 +77,14 @@ impl Repository {
         self.root().unwrap_or_else(|| self.inner.path())
     }
 
+    /// The branch that is checked out; `None` with a detached `HEAD`.
+    pub fn head_branch(&self) -> Option<String> {
+        let head = self.inner.find_reference("HEAD").ok()?;
+        let target = head.symbolic_target_bytes()?;
+        let name = std::str::from_utf8(target).ok()?;
+        name.strip_prefix("refs/heads/").map(str::to_owned)
+    }
+
     /// Whether history is cut off in this clone, so that the oldest commit seen
     /// is not the first.
     pub fn is_shallow(&self) -> bool {

@@ -13,10 +13,11 @@ use crate::args::ClusterArgs;
 use crate::config::{Config, Controller, Environment};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::operations::desired::{self, Files, Workspace, unknown_environment};
+use crate::operations::desired::{self, Files, unknown_environment};
 use crate::operations::live::{Asking, Connection, Drift};
 use crate::operations::offline;
 use crate::operations::renders::Renders;
+use crate::operations::workspace::Workspace;
 use crate::output::diff::{self as output, Comparison};
 
 /// Show how a cluster differs from Git
@@ -186,7 +187,8 @@ impl DiffArgs {
         config: &Config,
         environment: &Environment,
     ) -> Result<Vec<Comparison>, Failure> {
-        let objects = self.selected(workspace.desired(environment, context.terminal)?);
+        let (objects, place) = workspace.desired(config, environment, context.terminal)?;
+        let objects = self.selected(objects);
         let sealer = desired::sealer(Some(config));
         let contexts: Vec<Option<&str>> = if environment.clusters.is_empty() {
             vec![None]
@@ -208,7 +210,7 @@ impl DiffArgs {
             asking.ignore = desired::ignore(config);
             let drift = connection.drift(&objects, &asking, &sealer)?;
             let name = Some(environment.name.clone());
-            comparisons.push(against_cluster(&connection, workspace.label(), name, drift));
+            comparisons.push(against_cluster(&connection, place.label(), name, drift));
         }
         Ok(comparisons)
     }
@@ -225,8 +227,8 @@ impl DiffArgs {
         let before = config.environment(from).map_err(unknown_environment)?;
         let after = config.environment(to).map_err(unknown_environment)?;
         let (changes, pairs) = offline::environments(
-            &self.selected(workspace.desired(before, context.terminal)?),
-            &self.selected(workspace.desired(after, context.terminal)?),
+            &self.selected(workspace.desired(config, before, context.terminal)?.0),
+            &self.selected(workspace.desired(config, after, context.terminal)?.0),
             &desired::sealer(Some(config)),
         );
         for (from, to) in pairs {
@@ -263,10 +265,12 @@ impl DiffArgs {
             let environment = new.environment(&name).map_err(unknown_environment)?;
             // An environment that is new at B has no objects at A.
             let earlier = match old.environment(&name) {
-                Ok(environment) => Some(renders.get(before.tree(), environment)?),
+                Ok(environment) => {
+                    Some(renders.get(before.place(&old, environment)?.tree(), environment)?)
+                }
                 Err(_) => None,
             };
-            let later = renders.get(after.tree(), environment)?;
+            let later = renders.get(after.place(&new, environment)?.tree(), environment)?;
             let earlier = earlier.as_ref().map_or(&[] as &[Raw], |kept| kept.value.as_slice());
             let (earlier, later) = (self.of(earlier), self.of(&later.value));
             comparisons.push(Comparison {

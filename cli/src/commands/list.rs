@@ -4,7 +4,7 @@ use gitops_tree::EntryKind;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::operations::desired::Workspace;
+use crate::operations::workspace::Workspace;
 use crate::output::list::{self as output, Row};
 
 /// List environments, their order, apps and versions
@@ -39,11 +39,12 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     for environment in &config.environments {
         let reference = environment.reference(&trust);
-        let apps = match discover_apps(workspace.tree(), &reference, &config.rules) {
+        let place = workspace.place(&config, environment)?;
+        let apps = match discover_apps(place.tree(), &reference, &config.rules) {
             Ok(apps) => apps,
             // A folder of plain manifests: nothing in it can be promoted.
             Err(PlanError::NoKustomization { ref folder, .. })
-                if matches!(workspace.tree().kind(folder), Ok(Some(EntryKind::Directory))) =>
+                if matches!(place.tree().kind(folder), Ok(Some(EntryKind::Directory))) =>
             {
                 Vec::new()
             }
@@ -56,7 +57,8 @@ pub(super) fn run(context: &Context, args: ListArgs) -> Result<Exit, Failure> {
                 });
             }
         };
-        rows.push(Row { environment, apps });
+        let last = config.targets(&environment.name).is_empty();
+        rows.push(Row { environment, apps, last });
     }
     let text = match args.output {
         Format::Text => output::text(&rows, context.terminal),

@@ -3,8 +3,8 @@ use gitops_tree::TreePath;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::operations::desired::Workspace;
 use crate::operations::policies;
+use crate::operations::workspace::Workspace;
 
 /// Manage the policies of the repository
 #[derive(Args, Debug)]

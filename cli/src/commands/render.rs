@@ -5,8 +5,9 @@ use gitops_kustomize as kustomize;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::operations::desired::{self, Files, Workspace};
+use crate::operations::desired::{self, Files};
 use crate::operations::rendition::{Rendition, Wanted};
+use crate::operations::workspace::Workspace;
 use crate::operations::written;
 use crate::output::render as output;
 
@@ -141,7 +142,9 @@ impl RenderArgs {
         let config = workspace.config()?;
         desired::chosen(&config, &self.environments, self.all, "a folder by `-k`")?
             .into_iter()
-            .map(|environment| Rendition::of_environment(&workspace, environment, wanted, terminal))
+            .map(|environment| {
+                Rendition::of_environment(&workspace, &config, environment, wanted, terminal)
+            })
             .collect()
     }
 }

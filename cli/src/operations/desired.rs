@@ -9,7 +9,7 @@ use gitops_core::diff::Expected;
 use gitops_core::object::Raw;
 use gitops_core::seal::{SealRule, Sealer};
 use gitops_desired::{Desired, DesiredError};
-use gitops_git::{Directory, GitError, Repository};
+use gitops_git::{Directory, GitError};
 use gitops_kustomize::{LoadRestrictor, Options, Rendered, Warning};
 use gitops_tree::{EntryKind, Memory, Tree, TreePath};
 
@@ -17,13 +17,6 @@ use crate::config::{self, Config, ConfigError, Controller, Environment, UnknownE
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Remark, Terminal};
-
-/// A tree of the repository, and what to call it.
-pub(crate) struct Workspace {
-    tree: Box<dyn Tree>,
-    /// The tree in words.
-    label: String,
-}
 
 /// Words for a failure of Git.
 pub(crate) fn git_failure(attempt: impl Into<String>, error: &GitError) -> Failure {
@@ -78,90 +71,6 @@ pub(crate) fn render_failure(
 /// The folder that `-C` names, else the one we are in.
 pub(crate) fn start(context: &Context) -> PathBuf {
     context.common.directory.clone().unwrap_or_else(|| PathBuf::from("."))
-}
-
-impl Workspace {
-    /// The work tree of the repository, or a revision of it.
-    pub(crate) fn open(context: &Context, rev: Option<&str>) -> Result<Workspace, Failure> {
-        let repository = Repository::discover(&start(context))
-            .map_err(|error| git_failure("could not open a repository", &error))?;
-        let Some(rev) = rev else {
-            let tree = repository
-                .work_tree()
-                .map_err(|error| git_failure("could not read the work tree", &error))?;
-            return Ok(Workspace { tree: Box::new(tree), label: "work tree".to_owned() });
-        };
-        let attempt = || format!("could not read revision `{rev}`");
-        let commit = repository.resolve(rev).map_err(|error| git_failure(attempt(), &error))?;
-        let tree = repository.tree(&commit).map_err(|error| git_failure(attempt(), &error))?;
-        let id = commit.to_string();
-        let short = &id[..7.min(id.len())];
-        let label = if id.starts_with(rev) {
-            format!("commit {short}")
-        } else {
-            format!("{rev} at {short}")
-        };
-        Ok(Workspace { tree: Box::new(tree), label })
-    }
-
-    /// The folder of gitops.yaml: the root of the repository that `dir` is in,
-    /// or `dir` itself before there is one.
-    pub(crate) fn root_of(dir: &Path) -> Result<PathBuf, Failure> {
-        match Repository::discover(dir) {
-            Ok(repository) => Ok(repository.location().to_owned()),
-            Err(GitError::NotARepository { .. }) => Ok(dir.to_owned()),
-            Err(error) => Err(git_failure("could not open a repository", &error)),
-        }
-    }
-
-    /// The files of that folder, repository or not.
-    pub(crate) fn files(dir: &Path) -> Result<Box<dyn Tree>, Failure> {
-        let root = Workspace::root_of(dir)?;
-        let tree = Directory::open(&root)
-            .map_err(|error| git_failure(format!("could not read `{}`", root.display()), &error))?;
-        Ok(Box::new(tree))
-    }
-
-    /// The tree in words: `work tree`, `main at 1a2b3c4`.
-    pub(crate) fn label(&self) -> &str {
-        &self.label
-    }
-
-    pub(crate) fn tree(&self) -> &dyn Tree {
-        self.tree.as_ref()
-    }
-
-    /// gitops.yaml of this tree.
-    pub(crate) fn config(&self) -> Result<Config, Failure> {
-        config::read(self.tree()).map_err(|error| config_failure(&error))
-    }
-
-    /// Everything that the environment's cluster reconciles from this tree.
-    pub(crate) fn desired(
-        &self,
-        environment: &Environment,
-        terminal: Terminal,
-    ) -> Result<Vec<Raw>, Failure> {
-        desired(self.tree(), environment, terminal)
-    }
-
-    /// The folders of an environment.
-    pub(crate) fn folders(&self, environment: &Environment) -> Result<Vec<TreePath>, Failure> {
-        folders(self.tree(), environment)
-    }
-
-    /// One folder as it is printed.
-    pub(crate) fn rendered(
-        &self,
-        folder: &TreePath,
-        options: &Options,
-        terminal: Terminal,
-    ) -> Result<Vec<Rendered>, Failure> {
-        let parts = gitops_desired::build(self.tree(), folder, options)
-            .map_err(|error| render_failure(folder, &error))?;
-        parts.iter().for_each(|part| warn(&part.warnings, terminal));
-        Ok(parts)
-    }
 }
 
 /// The environments that were named, each once, or all. `instead` is what may
@@ -283,7 +192,7 @@ fn expand(tree: &dyn Tree, environment: &Environment) -> Result<Vec<TreePath>, F
 }
 
 /// What a build warns about, in files as the repository names them.
-fn warn(warnings: &[Warning], terminal: Terminal) {
+pub(super) fn warn(warnings: &[Warning], terminal: Terminal) {
     for Warning { path, line, message } in warnings {
         let (path, message) = (path.to_string(), message.clone());
         terminal.remark(Remark { path, line: *line, message });

@@ -18,4 +18,5 @@ pub(crate) mod renders;
 pub(crate) mod rendition;
 pub(crate) mod repository;
 pub(crate) mod trust;
+pub(crate) mod workspace;
 pub(crate) mod written;

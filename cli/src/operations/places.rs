@@ -51,13 +51,7 @@ impl Home {
 
     /// The repository at `url`, which `repositories` calls `name`: the checkout
     /// that the command line names, else a bare clone in the cache folder.
-    pub(crate) fn open(
-        context: &Context,
-        beside: &Home,
-        name: &str,
-        url: &str,
-    ) -> Result<Home, Failure> {
-        let url = &beside.absolute(name, url)?;
+    pub(crate) fn open(context: &Context, name: &str, url: &str) -> Result<Home, Failure> {
         let attempt = || format!("could not open the repository `{name}`");
         let failed = |error: &GitError| hinted(&attempt(), error);
         let repository = match context.common.checkout(name) {

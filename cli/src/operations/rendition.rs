@@ -5,8 +5,9 @@ use gitops_core::key::{ObjectKey, group_of};
 use gitops_kustomize::{LoadRestrictor, Options, Rendered, Reorder, Resource, Touch};
 use gitops_yaml::{Mark, Node};
 
-use super::desired::{self, Files, Workspace};
-use crate::config::Environment;
+use super::desired::{self, Files};
+use super::workspace::Workspace;
+use crate::config::{Config, Environment};
 use crate::failure::Failure;
 use crate::output::Terminal;
 
@@ -47,14 +48,16 @@ impl Rendition {
     /// An environment of the workspace.
     pub(crate) fn of_environment(
         workspace: &Workspace,
+        config: &Config,
         environment: &Environment,
         wanted: Wanted,
         terminal: Terminal,
     ) -> Result<Rendition, Failure> {
         let options = wanted.options(desired::options(environment));
         let mut parts = Vec::new();
-        for folder in workspace.folders(environment)? {
-            parts.extend(workspace.rendered(&folder, &options, terminal)?);
+        let place = workspace.place(config, environment)?;
+        for folder in place.folders(environment)? {
+            parts.extend(place.rendered(&folder, &options, terminal)?);
         }
         let name = Some(environment.name.clone());
         Ok(Rendition::new(name, parts, |path| path.to_owned()))

@@ -202,7 +202,8 @@ impl Trust {
             return Ok(opened);
         }
         let repository = &self.config.repositories[name];
-        let home = Home::open(&self.context, &self.home, name, &repository.url)?;
+        let url = self.home.absolute(name, &repository.url)?;
+        let home = Home::open(&self.context, name, &url)?;
         let branch = match &repository.branch {
             Some(branch) => branch.clone(),
             None => home.default_branch()?,

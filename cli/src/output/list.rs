@@ -4,12 +4,14 @@ use gitops_core::plan::App;
 use serde::Serialize;
 
 use super::{Paint, Terminal, json};
-use crate::config::{Environment, Merge};
+use crate::config::{After, Environment, Merge};
 
 /// One environment.
 pub(crate) struct Row<'a> {
     pub(crate) environment: &'a Environment,
     pub(crate) apps: Vec<App>,
+    /// Whether nothing is promoted from it.
+    pub(crate) last: bool,
 }
 
 fn strategy(merge: Merge) -> &'static str {
@@ -20,6 +22,38 @@ fn strategy(merge: Merge) -> &'static str {
     }
 }
 
+/// Its folder, and its branch and repository where it has its own.
+fn place(environment: &Environment) -> String {
+    let mut place = match environment.path.as_str() {
+        "" => ".".to_owned(),
+        path => path.to_owned(),
+    };
+    if let Some(branch) = &environment.branch {
+        place.push_str(&format!(" on {branch}"));
+    }
+    if let Some(repository) = &environment.repository {
+        place.push_str(&format!(" in {repository}"));
+    }
+    place
+}
+
+/// What it comes after, and whether nothing comes after it.
+fn order(environment: &Environment, last: bool) -> String {
+    let names = environment.after.names().join(", ");
+    let mut order = match &environment.after {
+        After::All(list) if list.is_empty() => String::new(),
+        After::Any(list) if list.len() > 1 => format!(", after any of {names}"),
+        After::All(_) | After::Any(_) => format!(", after {names}"),
+    };
+    if !environment.from.is_empty() {
+        order.push_str(&format!(", also from {}", environment.from.join(", ")));
+    }
+    if last {
+        order.push_str(", last");
+    }
+    order
+}
+
 /// A block an environment: where it comes in the order, its folder and
 /// strategy, then a line an app.
 pub(crate) fn text(rows: &[Row<'_>], terminal: Terminal) -> String {
@@ -27,16 +61,11 @@ pub(crate) fn text(rows: &[Row<'_>], terminal: Terminal) -> String {
     let width = rows.iter().flat_map(|row| &row.apps).map(|app| app.name.len()).max().unwrap_or(0);
     for row in rows {
         let environment = row.environment;
-        let after = environment.after.names();
-        let order =
-            if after.is_empty() { String::new() } else { format!(", after {}", after.join(", ")) };
+        let order = order(environment, row.last);
         text.push_str(&terminal.paint(Paint::Bold, &environment.name));
         text.push_str(&format!(
             "  {}, merge {}{order}\n",
-            match environment.path.as_str() {
-                "" => ".",
-                path => path,
-            },
+            place(environment),
             strategy(environment.merge)
         ));
         for app in &row.apps {
@@ -60,7 +89,14 @@ pub(crate) fn document(rows: &[Row<'_>]) -> String {
     struct Entry<'a> {
         name: &'a str,
         path: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        branch: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        repository: Option<&'a str>,
         after: &'a [String],
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        from: &'a [String],
+        last: bool,
         merge: &'a str,
         clusters: Vec<&'a str>,
         apps: Vec<AppEntry<'a>>,
@@ -77,7 +113,11 @@ pub(crate) fn document(rows: &[Row<'_>]) -> String {
         .map(|row| Entry {
             name: &row.environment.name,
             path: &row.environment.path,
+            branch: row.environment.branch.as_deref(),
+            repository: row.environment.repository.as_deref(),
             after: row.environment.after.names(),
+            from: &row.environment.from,
+            last: row.last,
             merge: strategy(row.environment.merge),
             clusters: row.environment.clusters.iter().map(|c| c.name.as_str()).collect(),
             apps: row
