@@ -4,7 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, unreachable_pub)]
 
+mod crash;
 mod http;
+mod races;
 mod web;
 
 #[path = "../cases/stage.rs"]
@@ -16,8 +18,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use stage::{Said, Stage};
 
-/// A stage with three apps in two environments: `dev` takes pushes, `prod`
-/// requests. `origin` is the bare repository `srv/apps.git`.
+/// A stage with eight apps in three environments: `dev` takes pushes, `uat`
+/// merges by itself, `prod` wants requests. `origin` is the bare repository
+/// `srv/apps.git`.
 fn shop() -> Stage {
     let stage = Stage::new();
     let write = |path: &str, text: &str| {
@@ -28,9 +31,10 @@ fn shop() -> Stage {
     write(
         "gitops.yaml",
         "apiVersion: kubectl-gitops.dev/v1alpha1\nkind: GitOps\nenvironments:\n  \
-         - {name: dev, path: envs/dev, merge: direct}\n  - {name: prod, path: envs/prod}\n",
+         - {name: dev, path: envs/dev, merge: direct}\n  \
+         - {name: uat, path: envs/uat, merge: auto}\n  - {name: prod, path: envs/prod}\n",
     );
-    for environment in ["dev", "prod"] {
+    for environment in ["dev", "uat", "prod"] {
         let mut text = String::from("resources: [web.yaml]\nimages:\n");
         for app in APPS {
             text.push_str(&format!("- name: {app}\n  newTag: v1\n"));
@@ -68,6 +72,16 @@ fn server(stage: &Stage, arguments: &str) -> String {
     let said = stage.shell(&format!("git -C ../srv/apps.git {arguments}"));
     assert_eq!(said.status, 0, "{}", said.stderr);
     said.stdout.trim_end().to_owned()
+}
+
+/// Both repositories are whole, and no lock file stays in them.
+#[track_caller]
+fn whole(stage: &Stage) {
+    for repository in ["../srv/apps.git", "."] {
+        let said = stage.shell(&format!("git -C {repository} fsck --strict --no-dangling"));
+        assert_eq!((said.status, said.stderr.trim()), (0, ""), "{repository}: {}", said.stdout);
+    }
+    assert_eq!(stage.shell("find .. -name '*.lock'").stdout, "");
 }
 
 /// Writes a program into the stage's `bin`.

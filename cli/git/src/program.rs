@@ -137,7 +137,8 @@ impl Answer {
     /// progress and control characters.
     pub(crate) fn reason(&self) -> String {
         let mut all = Vec::new();
-        for line in self.stderr.lines().filter(|line| !is_progress(line)).map(clean) {
+        let told = |line: &&str| !is_progress(line) && !is_about_a_reference(line);
+        for line in self.stderr.lines().filter(told).map(clean) {
             if line.is_empty() || line.starts_with("hint:") || line.starts_with("To ") {
                 continue;
             }
@@ -158,11 +159,23 @@ impl Answer {
         self.stderr.is_empty() && self.stopped.is_none()
     }
 
+    /// Whether another process was at the same reference.
+    pub(crate) fn lost_a_lock(&self) -> bool {
+        self.stderr.contains("cannot lock ref")
+    }
+
     /// What the server said, line by line, without control characters.
     pub(crate) fn words_of_remote(&self) -> Vec<String> {
         let lines = self.stderr.lines().filter_map(|line| line.strip_prefix("remote:")).map(clean);
         lines.filter(|line| !line.is_empty()).take(LINES).collect()
     }
+}
+
+/// Whether a line is of the table of references that a fetch ends with:
+/// ` ! 1234567..89abcde  main -> refs/…  (unable to update local ref)`.
+fn is_about_a_reference(line: &str) -> bool {
+    let row = line.strip_prefix(' ').is_some_and(|row| row.starts_with(['!', '*', '+', '-', ' ']));
+    line.starts_with("From ") || (row && line.contains(" -> "))
 }
 
 /// Whether a line counts something that goes on, as `--progress` has it:
@@ -236,6 +249,7 @@ mod tests {
                     remote: Counting objects:  20% (1/5)\rremote: Counting objects: 100% (5/5), done.\n\
                     Receiving objects:  40% (2/5)\rfatal: early EOF\n\
                     Unpacking objects:  40% (2/5), 1.2 KiB | 3.00 MiB/s\rUnpacking objects: 100% (5/5)\n\
+                    From ../x\n ! 1234567..89abcde  main -> refs/x  (unable to update local ref)\n\
                     Could not resolve host: 404.example\nerror: 403: no\n";
         assert_eq!(
             answer(text).reason(),

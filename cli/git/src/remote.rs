@@ -1,8 +1,13 @@
 //! What remotes hold, and how it gets here.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
+
+use git2::ErrorCode;
 
 use crate::network::Doing;
+use crate::program::Answer;
 use crate::redact::without_credentials;
 use crate::{CommitId, GitError, Repository};
 
@@ -23,6 +28,10 @@ pub struct Fetched {
     /// Its newest commit, which is here now; `None` when the remote has no such branch.
     pub commit: Option<CommitId>,
 }
+
+/// How often a lock that another process holds is tried again: for 1.5 s.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where fetched branches are kept, so that the user's own references stay.
 const KEPT: &str = "refs/kubectl-gitops/remotes";
@@ -101,31 +110,19 @@ impl Repository {
         let remote = self.remote(Some(remote))?;
         let _held = self.hold()?;
         let found = self.branches_of(&remote, branches)?;
-        let mut specs = Vec::new();
-        for (branch, commit) in &found {
-            let kept = kept(&remote.name, branch);
-            match commit {
-                None => self.forget(&kept)?,
-                Some(commit) if self.kept_commit(&kept) == Some(*commit) => {}
-                Some(_) => specs.push(format!("+refs/heads/{branch}:{kept}")),
+        let mut attempt = 0;
+        loop {
+            match self.fetch_once(&remote, &found)? {
+                Ok(()) => break,
+                Err(answer) if attempt == ATTEMPTS || !answer.lost_a_lock() => {
+                    return Err(self.failed(&remote, Doing::Fetch, &answer));
+                }
+                // Somebody else fetches into this clone, too.
+                Err(_) => {
+                    thread::sleep(PAUSE * (1 << attempt));
+                    attempt += 1;
+                }
             }
-        }
-        if !specs.is_empty() {
-            let mut args = vec![
-                "fetch",
-                "--progress",
-                "--no-tags",
-                "--no-prune",
-                "--no-write-fetch-head",
-                "--no-recurse-submodules",
-                "--no-auto-maintenance",
-                // Else the configured refspecs move remote-tracking branches as well.
-                "--refmap=",
-                "--",
-                &remote.name,
-            ];
-            args.extend(specs.iter().map(String::as_str));
-            self.ask(&remote, Doing::Fetch, &args)?;
         }
         let mut fetched = Vec::new();
         for branch in branches {
@@ -138,6 +135,42 @@ impl Repository {
             fetched.push(Fetched { branch: (*branch).to_owned(), commit: here });
         }
         Ok(fetched)
+    }
+
+    /// Brings here what is not here yet. The inner error is what git said.
+    fn fetch_once(
+        &self,
+        remote: &Remote,
+        found: &BTreeMap<String, Option<CommitId>>,
+    ) -> Result<Result<(), Answer>, GitError> {
+        let mut specs = Vec::new();
+        for (branch, commit) in found {
+            let kept = kept(&remote.name, branch);
+            match commit {
+                None => self.forget(&kept)?,
+                Some(commit) if self.kept_commit(&kept) == Some(*commit) => {}
+                Some(_) => specs.push(format!("+refs/heads/{branch}:{kept}")),
+            }
+        }
+        if specs.is_empty() {
+            return Ok(Ok(()));
+        }
+        let mut args = vec![
+            "fetch",
+            "--progress",
+            "--no-tags",
+            "--no-prune",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+            "--no-auto-maintenance",
+            // Else the configured refspecs move remote-tracking branches as well.
+            "--refmap=",
+            "--",
+            &remote.name,
+        ];
+        args.extend(specs.iter().map(String::as_str));
+        let answer = self.talk(remote, Doing::Fetch, &args)?;
+        Ok(if answer.ok { Ok(()) } else { Err(answer) })
     }
 
     /// What a remote has now at each of the branches.
@@ -174,11 +207,21 @@ impl Repository {
     }
 
     fn forget(&self, name: &str) -> Result<(), GitError> {
-        match self.inner.find_reference(name) {
-            Ok(mut reference) => reference
-                .delete()
-                .map_err(|error| GitError::repository(format!("delete `{name}`"), &error)),
-            Err(_) => Ok(()),
+        let mut attempt = 0;
+        loop {
+            let done = self.inner.find_reference(name).and_then(|mut found| found.delete());
+            match done {
+                Ok(()) => return Ok(()),
+                Err(error) if error.code() == ErrorCode::NotFound => return Ok(()),
+                // Somebody else writes references of this clone.
+                Err(error) if attempt < ATTEMPTS && lost_a_lock(&error) => {
+                    thread::sleep(PAUSE * (1 << attempt));
+                    attempt += 1;
+                }
+                Err(error) => {
+                    return Err(GitError::repository(format!("delete `{name}`"), &error));
+                }
+            }
         }
     }
 
@@ -194,6 +237,11 @@ impl Repository {
         branches.sort();
         Ok(branches)
     }
+}
+
+/// A lock file stood there, or the reference has moved meanwhile.
+fn lost_a_lock(error: &git2::Error) -> bool {
+    matches!(error.code(), ErrorCode::Locked | ErrorCode::Modified)
 }
 
 /// The reference that keeps a fetched branch. Flat, so that `env` and `env/dev`,

@@ -1,0 +1,284 @@
+//! Killed without a warning at each boundary and at any moment: Git is as before
+//! or done, and running again finishes.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{program, server, shop, whole, worked};
+use crate::stage::Stage;
+
+/// What is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// A commit on `main`.
+    Release,
+    /// A commit on `main` by way of a merge.
+    Auto,
+    /// A branch for a request.
+    Request,
+}
+
+const STEPS: [Step; 3] = [Step::Release, Step::Auto, Step::Request];
+
+impl Step {
+    fn line(self, version: usize) -> String {
+        match self {
+            Step::Release => format!("exec kubectl-gitops release web v{version}"),
+            Step::Auto => "exec kubectl-gitops promote web --to uat".into(),
+            Step::Request => "exec kubectl-gitops promote web --to prod".into(),
+        }
+    }
+}
+
+/// What the server has, as far as a step may change it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Picture {
+    /// `main`, newest first.
+    main: Vec<String>,
+    /// The commits of each other branch that `main` has not, by branch.
+    requests: Vec<(String, Vec<String>)>,
+}
+
+fn picture(stage: &Stage) -> Picture {
+    let commits = |range: &str| -> Vec<String> {
+        server(stage, &format!("rev-list {range}")).lines().map(str::to_owned).collect()
+    };
+    let branches = server(stage, "for-each-ref --format='%(refname:short)' refs/heads");
+    let requests = branches
+        .lines()
+        .filter(|branch| *branch != "main")
+        .map(|branch| (branch.to_owned(), commits(&format!("{branch} --not main"))));
+    Picture { main: commits("main"), requests: requests.collect() }
+}
+
+/// Checks what a killed run left behind, runs it again to its end, and checks
+/// that the step was done once.
+#[track_caller]
+fn settle(stage: &Stage, step: Step, version: usize, before: &Picture, how: &str) {
+    let killed = picture(stage);
+    let new = |picture: &Picture| picture.main.len() - before.main.len();
+    let history = |picture: &Picture| picture.main.ends_with(&before.main);
+    assert!(history(&killed) && new(&killed) <= 1, "{how}: {killed:?} after {before:?}");
+    let lines = step.line(version);
+    let lines = lines.trim_start_matches("exec ");
+    let said = stage.shell(lines);
+    assert_eq!(said.status, 0, "{how}: {}{}", said.stdout, said.stderr);
+    let after = picture(stage);
+    assert!(history(&after), "{how}: {after:?} after {before:?}");
+    match step {
+        Step::Release | Step::Auto => {
+            assert_eq!(new(&after), 1, "{how}: {}", server(stage, "log --oneline main"));
+            // What a killed run has done is not done anew.
+            assert!(new(&killed) == 0 || after.main == killed.main, "{how}");
+            let environment = if step == Step::Release { "dev" } else { "uat" };
+            holds(stage, "main", environment, version);
+        }
+        Step::Request => {
+            assert_eq!(new(&after), 0, "{how}");
+            let [(branch, commits)] = &after.requests[..] else { panic!("{how}: {after:?}") };
+            assert_eq!(commits.len(), 1, "{how}: {after:?}");
+            holds(stage, branch, "prod", version);
+        }
+    }
+    worked(&stage.shell(lines));
+    assert_eq!(picture(stage), after, "{how}: the third run changed something");
+    whole(stage);
+    let user = stage.shell("git status --porcelain; git rev-parse HEAD; git branch --list").stdout;
+    assert_eq!(user.lines().count(), 2, "{how}: {user}");
+}
+
+#[track_caller]
+fn holds(stage: &Stage, branch: &str, environment: &str, version: usize) {
+    let file = format!("show {branch}:envs/{environment}/kustomization.yaml");
+    assert!(server(stage, &file).contains(&format!("name: web\n  newTag: v{version}\n")));
+}
+
+/// A `git` that kills its parent at its call of that number.
+const TRAITOR: &str = r#"#!/bin/sh
+[ -e "$STAGE/kill" ] || exec /usr/bin/git "$@"
+read -r number moment < "$STAGE/kill"
+calls=$(($(cat "$STAGE/calls") + 1))
+echo $calls > "$STAGE/calls"
+[ $calls = $number ] || exec /usr/bin/git "$@"
+echo "$*" > "$STAGE/killed"
+[ $moment = before ] && kill -9 $PPID
+if [ $moment = before ]; then exit 1; fi
+/usr/bin/git "$@"
+status=$?
+kill -9 $PPID
+exit $status
+"#;
+
+/// Each run of `git` is a boundary: before it, and after it is done and nobody
+/// has heard of it.
+#[test]
+fn a_kill_at_each_boundary() {
+    let stage = shop();
+    program(&stage, "git", TRAITOR);
+    let file = |name: &str, text: &str| fs::write(stage.folder().join(name), text).unwrap();
+    let mut version = 1;
+    let mut seen = Vec::new();
+    for step in STEPS {
+        for number in 1.. {
+            let mut came_to = String::new();
+            for moment in ["before", "after"] {
+                version += 1;
+                prepare(&stage, step, version);
+                let before = picture(&stage);
+                file("calls", "0\n");
+                file("kill", &format!("{number} {moment}\n"));
+                let line = format!("{} & wait $!", step.line(version));
+                let said = stage.shell(&line);
+                fs::remove_file(stage.folder().join("kill")).unwrap();
+                let killed = fs::read_to_string(stage.folder().join("killed"));
+                let _ = fs::remove_file(stage.folder().join("killed"));
+                let Ok(call) = killed else {
+                    worked(&said);
+                    continue;
+                };
+                assert_eq!(said.status, 128 + 9, "{}", said.stderr);
+                let is_verb =
+                    |word: &&str| word.chars().all(|l| l.is_ascii_lowercase() || l == '-');
+                let verb = call.split(' ').find(|word| !word.starts_with('-') && is_verb(word));
+                came_to = verb.unwrap_or_default().to_owned();
+                // What runs in a killed run's name comes to its end first.
+                thread::sleep(Duration::from_millis(150));
+                settle(&stage, step, version, &before, &format!("{moment} {call}"));
+            }
+            if came_to.is_empty() {
+                break;
+            }
+            seen.push(came_to);
+        }
+    }
+    println!("killed around {} runs of git", seen.len());
+    for call in ["ls-remote", "fetch", "push"] {
+        assert!(seen.iter().any(|seen| seen == call), "never at {call}: {seen:?}");
+    }
+}
+
+/// Brings the stage to where the step has something to do.
+fn prepare(stage: &Stage, step: Step, version: usize) {
+    if step != Step::Release {
+        worked(&stage.shell(&format!("kubectl gitops release web v{version}")));
+    }
+    if step == Step::Request {
+        worked(&stage.shell("kubectl gitops promote web --to uat"));
+    }
+}
+
+/// The processes of a session that are not the server's.
+fn session(leader: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
+        let fields: Vec<&str> = rest.split(' ').collect();
+        if fields[0] != "Z" && fields[3] == leader.to_string() {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+/// Kills the program, or it and all it started, after that time. Answers
+/// whether it still ran. Comes back when nothing of it runs.
+fn kill_after(stage: &Stage, line: &str, after: Duration, all: bool) -> bool {
+    let line = line.replace("exec ", "exec setsid ");
+    let mut command = stage.command(&line);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let leader = child.id();
+    thread::sleep(after);
+    let ran = child.try_wait().unwrap().is_none();
+    let kill = |pids: &[u32]| {
+        let pids = pids.iter().map(u32::to_string);
+        let _ = Command::new("kill").arg("-9").args(pids).stderr(Stdio::null()).status();
+    };
+    if all {
+        // Nobody starts another one while the others are looked for.
+        let stop = session(leader).iter().map(u32::to_string).collect::<Vec<_>>();
+        let _ = Command::new("kill").arg("-STOP").args(stop).stderr(Stdio::null()).status();
+        kill(&session(leader));
+    } else {
+        kill(&[leader]);
+    }
+    child.wait().unwrap();
+    let start = Instant::now();
+    while !session(leader).is_empty() || served(stage) {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "something runs on: {:?}",
+            session(leader)
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
+    ran
+}
+
+/// Whether the server still works on what it was sent.
+fn served(stage: &Stage) -> bool {
+    fs::read_dir(stage.folder().join("serving")).unwrap().next().is_some()
+}
+
+/// The server in a session of its own, as it is on another machine: what is
+/// killed here goes on there.
+const SSH: &str = r#"#!/bin/sh
+for command; do :; done
+exec setsid -w sh -c "touch $STAGE/serving/\$\$; $command; status=\$?; rm $STAGE/serving/\$\$; exit \$status"
+"#;
+
+/// `GITOPS_KILLS` says how often.
+#[test]
+fn a_kill_at_any_moment() {
+    let kills = std::env::var("GITOPS_KILLS").ok().and_then(|kills| kills.parse().ok());
+    let kills: usize = kills.unwrap_or(30);
+    let seed = std::env::var("GITOPS_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| {
+        SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_nanos() as u64 | 1)
+    });
+    println!("GITOPS_SEED={seed} GITOPS_KILLS={kills}");
+    let mut state = seed;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    };
+
+    let mut stage = shop();
+    program(&stage, "elsewhere", SSH);
+    fs::create_dir(stage.folder().join("serving")).unwrap();
+    stage.set("GIT_SSH_COMMAND", stage.folder().join("bin/elsewhere").display().to_string());
+    stage.set("GIT_SSH_VARIANT", "simple");
+    let url = format!("ssh://server{}/srv/apps.git", stage.folder().display());
+    worked(&stage.shell(&format!("git remote set-url origin {url}")));
+    let mut version = 1;
+    let mut length = [Duration::ZERO; 3];
+    let mut hit = 0;
+    // The first of each step only tells how long it takes.
+    for number in 0..kills + STEPS.len() {
+        let step = STEPS[number % STEPS.len()];
+        version += 1;
+        prepare(&stage, step, version);
+        let before = picture(&stage);
+        if number < STEPS.len() {
+            let start = Instant::now();
+            worked(&stage.shell(&step.line(version)));
+            length[number] = start.elapsed();
+            continue;
+        }
+        let after = length[number % STEPS.len()].mul_f64(random() * 1.1);
+        let all = random() < 0.5;
+        let ran = kill_after(&stage, &step.line(version), after, all);
+        hit += usize::from(ran);
+        let how = format!("{step:?} v{version} killed after {after:?}, all: {all}, ran: {ran}");
+        settle(&stage, step, version, &before, &how);
+    }
+    println!("{hit} of {kills} kills met a run");
+    assert!(hit * 2 > kills, "most kills came too late: {hit} of {kills}");
+}
