@@ -199,25 +199,20 @@ fn kill_after(stage: &Stage, line: &str, after: Duration, all: bool) -> bool {
         let pids = pids.iter().map(u32::to_string);
         let _ = Command::new("kill").arg("-9").args(pids).stderr(Stdio::null()).status();
     };
-    if all {
-        // Nobody starts another one while the others are looked for.
-        let stop = session(leader).iter().map(u32::to_string).collect::<Vec<_>>();
-        let _ = Command::new("kill").arg("-STOP").args(stop).stderr(Stdio::null()).status();
-        kill(&session(leader));
-    } else {
-        kill(&[leader]);
-    }
+    kill(&[leader]);
     child.wait().unwrap();
     let start = Instant::now();
-    while !session(leader).is_empty() || served(stage) {
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "something runs on: {:?}",
-            session(leader)
-        );
+    loop {
+        let left = session(leader);
+        if left.is_empty() && !served(stage) {
+            return ran;
+        }
+        if all {
+            kill(&left);
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "something runs on: {left:?}");
         thread::sleep(Duration::from_millis(5));
     }
-    ran
 }
 
 /// Whether the server still works on what it was sent.

@@ -68,13 +68,11 @@ fn with_authorization(requests: &[Request]) -> usize {
 fn a_server_that_asks_nothing() {
     let field = Field::plain(&[]);
     worked(&field.release("v2"));
+    worked(&field.stage.shell("kubectl gitops promote web --to uat"));
     worked(&field.stage.shell("kubectl gitops promote web --to prod"));
-    assert_eq!(field.landed(), 1);
-    assert!(
-        server(&field.stage, "branch").contains("web/prod"),
-        "{}",
-        server(&field.stage, "branch")
-    );
+    assert_eq!(field.landed(), 2);
+    let branches = server(&field.stage, "branch");
+    assert!(branches.contains("web/prod") && !branches.contains("web/uat"), "{branches}");
     assert_eq!(with_authorization(&field.web.requests()), 0);
     // Nothing to do is no push.
     let again = field.release("v2");

@@ -3,11 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How long a program may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +59,15 @@ pub(crate) struct Output {
 /// How long a program has to put away its lock files once it is told to end.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether a program has ended whose streams somebody
-/// else keeps open, as the master of a shared ssh connection does.
-const LOOK: Duration = Duration::from_millis(50);
+/// The longest pause between two looks at a program.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Runs a program that reads `input`. Without a terminal it is a process group
 /// of its own: stopping it stops what it has started, ssh for example.
+///
+/// It is done when it has ended, also where somebody else keeps its streams
+/// open, as the master of a shared ssh connection does. All that it has written
+/// itself is in them by then.
 pub(crate) fn run(
     command: &mut Command,
     input: &[u8],
@@ -68,54 +75,102 @@ pub(crate) fn run(
     terminal: bool,
 ) -> io::Result<Output> {
     if !terminal {
-        own_group(command);
+        command.process_group(0);
     }
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let _registered = (!terminal).then(|| Registered::new(child.id()));
-    let (sender, words) = mpsc::channel();
-    if let Some(stdout) = child.stdout.take() {
-        listen(stdout, sender.clone(), Stream::Stdout);
+    let mut stdin = Writing { to: child.stdin.take(), rest: input };
+    let mut stdout = Reading { from: child.stdout.take(), bytes: Vec::new() };
+    let mut stderr = Reading { from: child.stderr.take(), bytes: Vec::new() };
+    for stream in [stdin.to.as_ref().map(AsFd::as_fd), stdout.fd(), stderr.fd()] {
+        if let Some(stream) = stream {
+            fcntl_setfl(stream, fcntl_getfl(stream)? | OFlags::NONBLOCK)?;
+        }
     }
-    if let Some(stderr) = child.stderr.take() {
-        listen(stderr, sender, Stream::Stderr);
-    }
-    if let Some(mut stdin) = child.stdin.take() {
-        let input = input.to_owned();
-        // A program that ends early says why on stderr.
-        thread::spawn(move || stdin.write_all(&input));
-    }
-    let mut said = Said { stdout: Vec::new(), stderr: Vec::new() };
     let mut since = Instant::now();
-    let mut status: Option<ExitStatus> = None;
-    loop {
-        let left = limit.length().saturating_sub(since.elapsed());
-        if left.is_zero() {
+    let mut pause = PAUSE / 16;
+    let mut ok = None;
+    let stopped = loop {
+        stdin.go_on();
+        if stdout.go_on() | stderr.go_on() {
+            if matches!(limit, Limit::Silence(_)) {
+                since = Instant::now();
+            }
+            pause = PAUSE / 16;
+        } else if ok.is_some() {
+            break None;
+        }
+        if ok.is_none() {
+            ok = child.try_wait()?.map(|status| status.success());
+            if ok.is_some() {
+                continue;
+            }
+        }
+        if since.elapsed() >= limit.length() {
             stop(&mut child, terminal)?;
-            // What it says while it ends.
-            while let Ok((stream, bytes)) = words.recv_timeout(LOOK) {
-                said.add(stream, &bytes);
-            }
-            return Ok(said.end(false, Some(limit)));
+            // What it said while it ended.
+            while stdout.go_on() | stderr.go_on() {}
+            break Some(limit);
         }
-        match words.recv_timeout(left.min(LOOK)) {
-            Ok((stream, bytes)) => {
-                said.add(stream, &bytes);
-                if matches!(limit, Limit::Silence(_)) {
-                    since = Instant::now();
+        thread::sleep(pause);
+        pause = (pause * 2).min(PAUSE);
+    };
+    let ok = ok.unwrap_or(false) && stopped.is_none();
+    Ok(Output { ok, stdout: stdout.bytes, stderr: stderr.bytes, stopped })
+}
+
+/// A stream that a program writes.
+struct Reading<R> {
+    from: Option<R>,
+    bytes: Vec<u8>,
+}
+
+impl<R: Read + AsFd> Reading<R> {
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.from.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Takes what is there, and answers whether there was something.
+    fn go_on(&mut self) -> bool {
+        let Some(from) = &mut self.from else { return false };
+        let mut bytes = [0; 16384];
+        loop {
+            match from.read(&mut bytes) {
+                Ok(length @ 1..) => {
+                    self.bytes.extend_from_slice(&bytes[..length]);
+                    return true;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                // An unreadable stream is one that has ended.
+                Ok(_) | Err(_) => {
+                    self.from = None;
+                    return false;
                 }
             }
-            // Nobody holds the streams any more.
-            Err(RecvTimeoutError::Disconnected) => {
-                if let Some(status) = ended(&mut child, left)? {
-                    return Ok(said.end(status.success(), None));
-                }
-            }
-            // It has ended, and a whole turn brought nothing.
-            Err(RecvTimeoutError::Timeout) => match status {
-                Some(status) => return Ok(said.end(status.success(), None)),
-                None => status = child.try_wait()?,
-            },
         }
+    }
+}
+
+/// The stream that a program reads.
+struct Writing<'a> {
+    to: Option<ChildStdin>,
+    rest: &'a [u8],
+}
+
+impl Writing<'_> {
+    /// Gives what it takes; closes the stream after the last byte.
+    fn go_on(&mut self) {
+        while let Some(to) = self.to.as_mut().filter(|_| !self.rest.is_empty()) {
+            match to.write(self.rest) {
+                Ok(length) => self.rest = &self.rest[length..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // A program that ends early says why on stderr.
+                Err(_) => self.rest = &[],
+            }
+        }
+        self.to = None;
     }
 }
 
@@ -147,68 +202,19 @@ impl Drop for Registered {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Stream {
-    Stdout,
-    Stderr,
-}
-
-struct Said {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-}
-
-impl Said {
-    fn add(&mut self, stream: Stream, bytes: &[u8]) {
-        match stream {
-            Stream::Stdout => self.stdout.extend_from_slice(bytes),
-            Stream::Stderr => self.stderr.extend_from_slice(bytes),
-        }
-    }
-
-    fn end(self, ok: bool, stopped: Option<Limit>) -> Output {
-        Output { ok, stdout: self.stdout, stderr: self.stderr, stopped }
-    }
-}
-
-fn listen(mut from: impl Read + Send + 'static, to: Sender<(Stream, Vec<u8>)>, stream: Stream) {
-    thread::spawn(move || {
-        let mut bytes = [0; 8192];
-        // An unreadable stream is one that has ended.
-        while let Ok(length @ 1..) = from.read(&mut bytes) {
-            if to.send((stream, bytes[..length].to_vec())).is_err() {
-                break;
-            }
-        }
-    });
-}
-
-/// Waits for a program whose streams are closed.
-fn ended(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
-    let start = Instant::now();
-    let mut pause = Duration::from_micros(100);
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if start.elapsed() >= limit {
-            return Ok(None);
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(LOOK);
-    }
-}
-
 /// Ends a program: asked first, so that no lock file of it stays, then killed.
 fn stop(child: &mut Child, terminal: bool) -> io::Result<()> {
-    if terminal || !cfg!(unix) {
+    if terminal {
         child.kill()?;
         child.wait()?;
         return Ok(());
     }
     let group = child.id();
     signal(group, Force::Ask);
-    ended(child, GRACE)?;
+    let start = Instant::now();
+    while child.try_wait()?.is_none() && start.elapsed() < GRACE {
+        thread::sleep(PAUSE);
+    }
     // Whoever of the group has not listened.
     signal(group, Force::Kill);
     child.wait()?;
@@ -221,18 +227,7 @@ enum Force {
     Kill,
 }
 
-#[cfg(unix)]
-fn own_group(command: &mut Command) {
-    use std::os::unix::process::CommandExt;
-    command.process_group(0);
-}
-
-#[cfg(not(unix))]
-fn own_group(_: &mut Command) {}
-
-#[cfg(unix)]
 fn signal(group: u32, force: Force) {
-    use rustix::process::{Pid, Signal, kill_process_group};
     let Some(group) = i32::try_from(group).ok().and_then(Pid::from_raw) else { return };
     let signal = match force {
         Force::Ask => Signal::TERM,
@@ -242,10 +237,7 @@ fn signal(group: u32, force: Force) {
     let _ = kill_process_group(group, signal);
 }
 
-#[cfg(not(unix))]
-fn signal(_: u32, _: Force) {}
-
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
@@ -266,6 +258,11 @@ mod tests {
         assert_eq!((said.ok, said.stdout, said.stderr), (false, b"yes".into(), b"no\n".into()));
         let (said, _) = shell("head -c 1000000 /dev/zero", b"", LONG);
         assert_eq!((said.ok, said.stdout.len()), (true, 1_000_000));
+        let much = vec![b'x'; 1_000_000];
+        let (said, _) = shell("cat", &much, LONG);
+        assert!(said.ok && said.stdout == much);
+        let (said, _) = shell("exec true", &much, LONG);
+        assert!(said.ok && said.stdout.is_empty());
         // Closed streams are not the end.
         let (said, took) = shell("exec >&- 2>&-; sleep 0.3", b"", LONG);
         assert!(said.ok && took >= Duration::from_millis(300));
@@ -275,9 +272,9 @@ mod tests {
 
     #[test]
     fn who_keeps_the_streams_open_is_not_waited_for() {
-        let (said, took) = shell("sleep 20 & echo done", b"", LONG);
+        let (said, took) = shell("sleep 20 & head -c 60000 /dev/zero", b"", LONG);
         assert!(said.ok && took < Duration::from_secs(5), "{took:?}");
-        assert_eq!(said.stdout, b"done\n");
+        assert_eq!(said.stdout.len(), 60_000);
     }
 
     /// The process ids that a test's program wrote down are gone.
@@ -291,7 +288,7 @@ mod tests {
             if pids.split_whitespace().all(gone) {
                 return true;
             }
-            thread::sleep(LOOK);
+            thread::sleep(PAUSE);
         }
         false
     }
