@@ -9,11 +9,13 @@
 //! - [`predict`]: how the owner of an object writes it, and what needs no asking
 //! - [`plan`]: a promotion as edits, with all it read
 //! - [`gate`]: what else must hold before a change may enter an environment
+//! - [`history`]: what the arrivals of versions come to in numbers
 //! - [`judge`]: what policies are asked and answer, and the decision over them
 
 pub mod change;
 pub mod diff;
 pub mod gate;
+pub mod history;
 pub mod judge;
 pub mod key;
 pub mod object;

@@ -3,6 +3,7 @@
 pub(crate) mod completion;
 mod diff;
 mod gate;
+mod history;
 mod list;
 mod policy;
 mod promote;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Release(release::ReleaseArgs),
     Promote(promote::PromoteArgs),
     Gate(gate::GateArgs),
+    History(history::HistoryArgs),
     Policy(policy::PolicyArgs),
     Completion(completion::CompletionArgs),
     Version(version::VersionArgs),
@@ -57,6 +59,7 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Release(args) => release::run(&context, args),
         Command::Promote(args) => promote::run(&context, args),
         Command::Gate(args) => gate::run(&context, args),
+        Command::History(args) => history::run(&context, args),
         Command::Policy(args) => policy::run(&context, args),
         Command::Completion(args) => completion::run(&context, &args),
         Command::Version(args) => version::run(&context, &args),

@@ -97,32 +97,12 @@ const APP: Shape = Map(&[
         "promote",
         Read(&List(&Map(&[
             ("image", Read(&Map(&[("name", Read(&Leaf)), ("fields", Read(&List(&Leaf)))]))),
-            (
-                "yaml",
-                Read(&Map(&[
-                    ("file", Read(&Leaf)),
-                    ("path", Read(&Leaf)),
-                    ("kind", Read(&Leaf)),
-                    ("name", Read(&Leaf)),
-                    ("create", Read(&Leaf)),
-                ])),
-            ),
-            (
-                "values",
-                Read(&Map(&[("file", Read(&Leaf)), ("key", Read(&Leaf)), ("create", Read(&Leaf))])),
-            ),
-            ("chart", Read(&Map(&[("name", Read(&Leaf))]))),
-            ("ref", Read(&Map(&[("base", Read(&Leaf))]))),
+            ("yaml", Later),
+            ("chart", Later),
+            ("ref", Later),
             ("copy", Later),
             ("render", Later),
-            (
-                "regex",
-                Read(&Map(&[
-                    ("file", Read(&Leaf)),
-                    ("match", Read(&Leaf)),
-                    ("count", Read(&Leaf)),
-                ])),
-            ),
+            ("regex", Later),
         ]))),
     ),
     ("never", Read(&List(&Leaf))),

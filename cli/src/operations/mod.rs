@@ -6,6 +6,7 @@ pub(crate) mod continuation;
 pub(crate) mod desired;
 pub(crate) mod gate;
 pub(crate) mod held;
+pub(crate) mod history;
 pub(crate) mod live;
 pub(crate) mod merge;
 pub(crate) mod offline;

@@ -2,11 +2,13 @@
 
 pub(crate) mod diff;
 pub(crate) mod gate;
+pub(crate) mod history;
 pub(crate) mod json;
 pub(crate) mod list;
 pub(crate) mod promotion;
 mod remarks;
 pub(crate) mod render;
+mod table;
 pub(crate) mod verdict;
 
 use std::fmt::Display;

@@ -1,0 +1,227 @@
+//! What arrived where and when, derived from the trees along each
+//! environment's branch. What commits claim about it is added, and never
+//! needed.
+
+use std::collections::BTreeMap;
+
+use gitops_core::history::Arrival;
+use gitops_core::judge::Move;
+use gitops_core::plan::{App, moves};
+use gitops_git::trailers::{self, Trailer};
+use gitops_git::{Commit, CommitId, GitError, Repository};
+use gitops_tree::TreePath;
+
+use super::desired::git_failure;
+use super::held::{app, held};
+use super::trust::Trust;
+use crate::config::Environment;
+use crate::failure::Failure;
+
+/// How many commits of a merged request are looked at for what they claim.
+const MERGED: usize = 50;
+
+/// How a version came into an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// From another environment; `claimed` where the commit says so, otherwise
+    /// that environment held the version.
+    Promoted { from: String, claimed: bool },
+    /// A release by this program.
+    Released,
+    /// An earlier state came back.
+    RolledBack,
+    /// It was there when the branch began.
+    First,
+    /// By a commit that says nothing about it.
+    Changed,
+}
+
+/// The values of one app changed in one environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Deployment {
+    pub(crate) environment: String,
+    pub(crate) app: String,
+    pub(crate) before: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) moves: Vec<Move>,
+    pub(crate) how: How,
+    /// The commit that put it onto the branch.
+    pub(crate) commit: Commit,
+    /// What that commit, or those that it merged, say of themselves.
+    #[allow(dead_code)]
+    pub(crate) claims: Vec<Trailer>,
+}
+
+impl Deployment {
+    /// As figures are made of it; `None` of what was there at the beginning,
+    /// since nobody knows when that came.
+    pub(crate) fn arrival(&self) -> Option<Arrival> {
+        (self.how != How::First).then(|| Arrival {
+            app: self.app.clone(),
+            environment: self.environment.clone(),
+            version: self.version.clone(),
+            at: self.commit.committer.when.seconds,
+            rollback: self.how == How::RolledBack,
+        })
+    }
+}
+
+/// What was found, and what could not be read.
+#[derive(Default)]
+pub(crate) struct History {
+    /// Oldest first.
+    pub(crate) deployments: Vec<Deployment>,
+    pub(crate) remarks: Vec<String>,
+}
+
+/// Everything that arrived in `environments`, of all apps. Environments that
+/// come before them are read, too, since they tell where a version came from.
+pub(crate) fn history(trust: &Trust, environments: &[&Environment]) -> Result<History, Failure> {
+    let mut history = History::default();
+    for environment in environments {
+        history.read(trust, environment)?;
+    }
+    history.deployments.sort_by_key(|deployment| deployment.commit.committer.when.seconds);
+    history.origins(trust);
+    Ok(history)
+}
+
+impl History {
+    /// Goes along the branch of one environment.
+    fn read(&mut self, trust: &Trust, environment: &Environment) -> Result<(), Failure> {
+        let place = trust.place(environment)?;
+        let (branch, repository) = (place.branch, &place.home.repository);
+        let Some(tip) = place.home.tip(branch)? else {
+            self.remarks.push(format!(
+                "{} has no branch `{branch}`, so that nothing is known of `{}`",
+                place.home.words(),
+                environment.name
+            ));
+            return Ok(());
+        };
+        let failed = |error: GitError| git_failure(format!("could not read `{branch}`"), &error);
+        let commits = repository
+            .first_parent(&tip, &[folder(environment)?])
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(failed)?;
+        if repository.is_shallow() {
+            let remark = "this clone is shallow: what happened earlier is not here; `git fetch --unshallow` brings it";
+            if !self.remarks.iter().any(|other| other == remark) {
+                self.remarks.push(remark.to_owned());
+            }
+        }
+        let mut known: Vec<App> = Vec::new();
+        for (index, commit) in commits.into_iter().rev().enumerate() {
+            let tree = repository.tree(&commit.id).map_err(failed)?;
+            // What cannot be read at one commit is compared at the next that can.
+            let now = match held(trust, environment, &tree) {
+                Ok(apps) => apps.unwrap_or_default(),
+                Err(failure) => {
+                    let why = failure.causes.into_iter().next().unwrap_or(failure.error);
+                    self.remarks.push(format!(
+                        "commit {} is left out of `{}`: {why}",
+                        commit.id.short(),
+                        environment.name,
+                    ));
+                    continue;
+                }
+            };
+            let mut by_app: BTreeMap<String, Vec<Move>> = BTreeMap::new();
+            for moved in moves(&known, &now) {
+                by_app.entry(moved.app.clone()).or_default().push(moved);
+            }
+            if by_app.is_empty() {
+                known = now;
+                continue;
+            }
+            let claims = claims(repository, &commit).map_err(failed)?;
+            for (name, moves) in by_app {
+                let version = |apps: &[App]| app(apps, &name).and_then(App::version);
+                self.deployments.push(Deployment {
+                    environment: environment.name.clone(),
+                    before: version(&known),
+                    version: version(&now),
+                    moves,
+                    how: how(&claims, index == 0 && commit.parents.is_empty()),
+                    commit: commit.clone(),
+                    claims: claims.clone(),
+                    app: name,
+                });
+            }
+            known = now;
+        }
+        Ok(())
+    }
+
+    /// Finds where versions came from that no commit says it of: an
+    /// environment right before held them at that time.
+    fn origins(&mut self, trust: &Trust) {
+        let mut holds: BTreeMap<(String, String), Option<String>> = BTreeMap::new();
+        for deployment in &mut self.deployments {
+            if deployment.how == How::Changed
+                && let Ok(environment) = trust.config.environment(&deployment.environment)
+            {
+                let before = environment.after.names().iter().find(|name| {
+                    let key = ((*name).clone(), deployment.app.clone());
+                    deployment.version.is_some() && holds.get(&key) == Some(&deployment.version)
+                });
+                if let Some(from) = before {
+                    deployment.how = How::Promoted { from: from.clone(), claimed: false };
+                }
+            }
+            let key = (deployment.environment.clone(), deployment.app.clone());
+            holds.insert(key, deployment.version.clone());
+        }
+    }
+}
+
+/// The folder below which everything of an environment stands.
+fn folder(environment: &Environment) -> Result<TreePath, Failure> {
+    let plain: Vec<&str> =
+        environment.path.split('/').take_while(|name| !name.contains("{app}")).collect();
+    TreePath::new(&plain.join("/")).map_err(|error| {
+        Failure::usage(format!("path of environment `{}`", environment.name)).because(&error)
+    })
+}
+
+/// The trailers of a commit; of a merge without any, those of the newest
+/// commit that it merged and that has some of ours.
+pub(crate) fn claims(repository: &Repository, commit: &Commit) -> Result<Vec<Trailer>, GitError> {
+    let own = commit.trailers();
+    let ours = |trailers: &[Trailer]| !trailers::values(trailers, "Plan-Digest").is_empty();
+    let (Some(parent), Some(merged)) = (commit.parents.first(), commit.parents.get(1)) else {
+        return Ok(own);
+    };
+    if ours(&own) {
+        return Ok(own);
+    }
+    let mut next: Option<CommitId> = Some(*merged);
+    for _ in 0..MERGED {
+        let Some(id) = next else { break };
+        if repository.is_ancestor(&id, parent)? {
+            break;
+        }
+        let commit = repository.read_commit(&id)?;
+        let trailers = commit.trailers();
+        if ours(&trailers) {
+            return Ok(trailers);
+        }
+        next = commit.parents.first().copied();
+    }
+    Ok(own)
+}
+
+fn how(claims: &[Trailer], first: bool) -> How {
+    let value = |key| trailers::values(claims, key).first().map(|value| (*value).to_owned());
+    if value("Rolled-Back").is_some() {
+        How::RolledBack
+    } else if let Some(from) = value("Promoted-From") {
+        How::Promoted { from, claimed: true }
+    } else if value("Plan-Digest").is_some() {
+        How::Released
+    } else if first {
+        How::First
+    } else {
+        How::Changed
+    }
+}
