@@ -347,12 +347,10 @@ fn an_unknown_app_names_the_known_ones() {
     let unknown = error(world.promote(&["wbe"], &dev(), &uat()));
     assert_eq!(unknown.to_string(), "no app `wbe` in environment `dev`; known are web, api");
     assert_eq!(unknown.hint().as_deref(), Some("did you mean `web`?"));
-    let absent = error(world.promote(&["api"], &dev(), &uat()));
-    assert_eq!(
-        absent.to_string(),
-        "app `api` has no entry `api` among the images of `k/uat/kustomization.yaml` in environment `uat`"
-    );
-    assert!(absent.hint().unwrap().contains("add `- name: api`"));
+    // One that has no entry there gets one.
+    let planned = world.promote(&["api"], &dev(), &uat()).unwrap();
+    assert_eq!(after(&planned, UAT), images("- name: web\n- name: api\n  newTag: v2\n"));
+    assert_eq!(planned.plans[0].0.moves[0].source.as_ref().unwrap().line, Some(4));
 }
 
 #[test]

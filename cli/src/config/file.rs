@@ -142,12 +142,100 @@ pub(crate) struct App {
     pub(crate) only: Option<Only>,
 }
 
-/// One thing that moves.
-#[derive(Deserialize, Debug)]
+/// One thing that moves: one of these.
+#[derive(Deserialize, Debug, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Promote {
     /// A kustomize image.
-    pub(crate) image: Image,
+    #[serde(default)]
+    pub(crate) image: Option<Image>,
+    /// A value of a YAML or JSON file.
+    #[serde(default)]
+    pub(crate) yaml: Option<Yaml>,
+    /// A Helm value.
+    #[serde(default)]
+    pub(crate) values: Option<HelmValues>,
+    /// The version of a chart.
+    #[serde(default)]
+    pub(crate) chart: Option<Chart>,
+    /// The ref of a repository.
+    #[serde(default, rename = "ref")]
+    pub(crate) reference: Option<Reference>,
+    /// A part of a text file.
+    #[serde(default)]
+    pub(crate) regex: Option<Regex>,
+}
+
+/// A value of a YAML or JSON file that moves.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Yaml {
+    /// The file, from the app's folder; may hold `{app}`.
+    pub(crate) file: String,
+    /// The path of the value, dotted; may hold `{app}`.
+    pub(crate) path: String,
+    /// The kind of the document, where the file holds several.
+    #[serde(default)]
+    pub(crate) kind: Option<String>,
+    /// The name of the document's object; may hold `{app}`.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    /// Whether keys that the target lacks are added.
+    #[serde(default)]
+    pub(crate) create: bool,
+}
+
+/// A Helm value that moves.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HelmValues {
+    /// The file, or the kind of object that holds the values inline.
+    #[serde(default = "values_yaml")]
+    pub(crate) file: String,
+    /// The key, dotted; may hold `{app}`.
+    pub(crate) key: String,
+    /// Whether a key that the target lacks is added.
+    #[serde(default)]
+    pub(crate) create: bool,
+}
+
+fn values_yaml() -> String {
+    "values.yaml".to_owned()
+}
+
+/// A chart whose version moves.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Chart {
+    /// Its name; may hold `{app}`.
+    #[serde(default = "app_variable")]
+    pub(crate) name: String,
+}
+
+/// A repository whose ref moves.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reference {
+    /// Its URL, perhaps with a folder in it; may hold `{app}`.
+    pub(crate) base: String,
+}
+
+/// A part of a text file that moves.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Regex {
+    /// The file, from the app's folder; may hold `{app}`.
+    pub(crate) file: String,
+    /// The regular expression; its group is the value.
+    #[serde(rename = "match")]
+    pub(crate) matches: String,
+    /// How often it must match.
+    #[serde(default = "once")]
+    pub(crate) count: usize,
+}
+
+fn once() -> usize {
+    1
 }
 
 /// A kustomize image that moves.

@@ -97,12 +97,32 @@ const APP: Shape = Map(&[
         "promote",
         Read(&List(&Map(&[
             ("image", Read(&Map(&[("name", Read(&Leaf)), ("fields", Read(&List(&Leaf)))]))),
-            ("yaml", Later),
-            ("chart", Later),
-            ("ref", Later),
+            (
+                "yaml",
+                Read(&Map(&[
+                    ("file", Read(&Leaf)),
+                    ("path", Read(&Leaf)),
+                    ("kind", Read(&Leaf)),
+                    ("name", Read(&Leaf)),
+                    ("create", Read(&Leaf)),
+                ])),
+            ),
+            (
+                "values",
+                Read(&Map(&[("file", Read(&Leaf)), ("key", Read(&Leaf)), ("create", Read(&Leaf))])),
+            ),
+            ("chart", Read(&Map(&[("name", Read(&Leaf))]))),
+            ("ref", Read(&Map(&[("base", Read(&Leaf))]))),
             ("copy", Later),
             ("render", Later),
-            ("regex", Later),
+            (
+                "regex",
+                Read(&Map(&[
+                    ("file", Read(&Leaf)),
+                    ("match", Read(&Leaf)),
+                    ("count", Read(&Leaf)),
+                ])),
+            ),
         ]))),
     ),
     ("never", Read(&List(&Leaf))),

@@ -5,11 +5,13 @@
 //! - [`Node::to_json`], [`Node::from_json`]: the way kustomize goes;
 //! - [`write()`], [`write_json`]: one object, byte for byte as kustomize prints it;
 //! - [`splice`]: edits of a file's bytes that change nothing but their target;
+//! - [`differences`]: the places in which two states of a file differ;
 //! - [`decode`]: a node into a typed value, with a place for every error.
 //!
 //! Pure: no file, clock or environment; nothing here panics on any input.
 
 mod base64;
+mod compare;
 mod decode;
 mod direct;
 mod events;
@@ -25,6 +27,7 @@ mod text;
 mod timestamp;
 mod write;
 
+pub use compare::{Difference, Step, differences, same};
 pub use decode::{DecodeError, decode};
 pub use json::JsonError;
 pub use node::{FileId, Mark, Node, OwnTag, Scalar, Style, Tag, Value};

@@ -1,10 +1,14 @@
 //! Edits that change the bytes of their target and nothing else.
 
+pub mod insert;
+
 use std::fmt;
 use std::ops::Range;
 
+use insert::Layout;
+
 use crate::spelling::string_like;
-use crate::{Document, FileId, Mark, Node, ReadError, Value, read};
+use crate::{Document, FileId, Mark, Node, ReadError, Value, read, same};
 
 /// Bytes to put in place of others; an empty range inserts.
 #[derive(Clone, PartialEq, Eq)]
@@ -124,9 +128,34 @@ pub fn set_string(bytes: &[u8], mark: &Mark, new: &str) -> Result<Vec<u8>, Splic
     {
         return Err(SpliceError::NotFound { line: mark.line, column: mark.column });
     }
+    let edited = apply(bytes, vec![replacement(bytes, mark, Written::Text(new))])?;
+    verify(&edited, &expected, mark)?;
+    Ok(edited)
+}
+
+/// What is to stand where a scalar stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written<'a> {
+    /// A string, spelled like the old scalar where that is possible.
+    Text(&'a str),
+    /// A string in the quotes that JSON has.
+    Quoted(&'a str),
+    /// Just this, such as a number.
+    Plain(&'a str),
+}
+
+/// The splice that puts a scalar in place of the one at `mark`. Nothing is
+/// read or proved here: whether only that value changes is for the caller to
+/// find out, by [`crate::differences`].
+pub fn replacement(bytes: &[u8], mark: &Mark, new: Written<'_>) -> Splice {
     let range = mark.start as usize..mark.end as usize;
-    let old = std::str::from_utf8(&bytes[range.clone()]).unwrap_or_default();
-    let mut with = string_like(old, new);
+    let old = bytes.get(range.clone()).and_then(|span| std::str::from_utf8(span).ok());
+    let old = old.unwrap_or_default();
+    let mut with = match new {
+        Written::Text(text) => string_like(old, text),
+        Written::Quoted(text) => string_like("\"\"", text),
+        Written::Plain(text) => text.to_owned(),
+    };
     if range.is_empty() && range.start > 0 && !matches!(bytes[range.start - 1], b' ' | b'\t') {
         with.insert(0, ' ');
     }
@@ -135,9 +164,7 @@ pub fn set_string(bytes: &[u8], mark: &Mark, new: &str) -> Result<Vec<u8>, Splic
         let text = old.trim_end_matches([' ', '\t', '\r', '\n']);
         with.push_str(&old[text.len()..]);
     }
-    let edited = apply(bytes, vec![Splice { range, with: with.into_bytes() }])?;
-    verify(&edited, &expected, mark)?;
-    Ok(edited)
+    Splice { range, with: with.into_bytes() }
 }
 
 /// Adds `key: value` as the last entry of a mapping, and returns the whole
@@ -174,11 +201,8 @@ pub fn insert_entry(
     if let Some((old, _)) = found.entries().iter().find(|(old, _)| old.text() == Some(key)) {
         return Err(SpliceError::KeyExists { key: key.to_owned(), line: old.mark.line });
     }
-    let span = &bytes[mark.start as usize..mark.end as usize];
-    let splice = match span {
-        [b'{', .., b'}'] => flow_entry(bytes, &found, key, value),
-        _ => block_entry(bytes, &found, key, value)?,
-    };
+    let layout = Layout { step: 2, dash: 0, json: false };
+    let splice = insert::entry(bytes, &found, key, &Node::string(value), layout)?;
     let edited = apply(bytes, vec![splice])?;
     verify(&edited, &expected, mark)?;
     Ok(edited)
@@ -195,72 +219,6 @@ fn own_entries(mapping: &Node) -> impl Iterator<Item = &(Node, Node)> {
 fn spelling<'a>(bytes: &'a [u8], node: &Node) -> &'a str {
     let span = &bytes[node.mark.start as usize..node.mark.end as usize];
     std::str::from_utf8(span).unwrap_or_default()
-}
-
-fn flow_entry(bytes: &[u8], mapping: &Node, key: &str, value: &str) -> Splice {
-    let entries: Vec<_> = own_entries(mapping).collect();
-    let like = entries.first().map(|(key, _)| spelling(bytes, key)).unwrap_or_default();
-    let entry = format!("{}: {}", string_like(like, key), string_like(like, value));
-    let (at, with) = match entries.last() {
-        Some((key, value)) => {
-            let at = key.mark.end.max(value.mark.end) as usize;
-            (at, format!(", {entry}"))
-        }
-        None => (mapping.mark.start as usize + 1, entry),
-    };
-    Splice { range: at..at, with: with.into_bytes() }
-}
-
-fn block_entry(
-    bytes: &[u8],
-    mapping: &Node,
-    key: &str,
-    value: &str,
-) -> Result<Splice, SpliceError> {
-    let mark = &mapping.mark;
-    let unsupported =
-        |reason| SpliceError::Unsupported { line: mark.line, column: mark.column, reason };
-    let Some((first, _)) = own_entries(mapping).next() else {
-        return Err(unsupported("this mapping has no entry of its own to stand after"));
-    };
-    let like = spelling(bytes, first);
-    let start = mark.start as usize;
-    let line_start = bytes[..start].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-    // `- name: a` and `? a` count for their width; a byte order mark does not.
-    let lead = std::str::from_utf8(&bytes[line_start..start]).unwrap_or_default();
-    let lead = lead.trim_start_matches('\u{feff}');
-    let indent: String = lead.chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-    let eol = match bytes[start..].iter().position(|b| *b == b'\n').map(|at| at + start) {
-        Some(at) if bytes[at - 1] == b'\r' => "\r\n",
-        Some(_) => "\n",
-        None if bytes[..start].windows(2).any(|pair| pair == b"\r\n") => "\r\n",
-        None => "\n",
-    };
-    let entry = format!("{indent}{}: {}", string_like(like, key), string_like(like, value));
-    let mut end = mark.end as usize;
-    let ends_line = |end: usize| end == 0 || bytes[end - 1] == b'\n';
-    if ends_line(end) {
-        // A block scalar came last: its blank lines belong behind the new
-        // entry, except where `+` keeps them.
-        let last = own_entries(mapping).last().map(|(_, value)| spelling(bytes, value));
-        let header = last.and_then(|text| text.lines().next()).unwrap_or_default();
-        let text = std::str::from_utf8(&bytes[start..end]).unwrap_or_default();
-        if !header.split('#').next().unwrap_or_default().contains('+') {
-            let tail = &text[text.trim_end().len()..];
-            let first_break = tail.find('\n').map_or(0, |at| at + 1);
-            end -= tail.len() - first_break;
-        }
-    } else {
-        let rest = &bytes[end..];
-        let length = rest.iter().position(|b| *b == b'\n').map_or(rest.len(), |at| at + 1);
-        let text = rest[..length].trim_ascii();
-        if !(text.is_empty() || text.starts_with(b"#")) {
-            return Err(unsupported("something else stands on this mapping's last line"));
-        }
-        end += length;
-    }
-    let with = if ends_line(end) { format!("{entry}{eol}") } else { format!("{eol}{entry}") };
-    Ok(Splice { range: end..end, with: with.into_bytes() })
 }
 
 fn read_back(bytes: &[u8]) -> Result<Vec<Document>, SpliceError> {
@@ -312,22 +270,4 @@ fn verify(edited: &[u8], expected: &[Document], mark: &Mark) -> Result<(), Splic
             }
         });
     if same { Ok(()) } else { Err(SpliceError::Spreads { line: mark.line, column: mark.column }) }
-}
-
-/// Text, type and order; not the quotes.
-fn same(one: &Node, two: &Node) -> bool {
-    match (&one.value, &two.value) {
-        (Value::Scalar(one), Value::Scalar(two)) => one.text == two.text && one.tag == two.tag,
-        (Value::Sequence(one), Value::Sequence(two)) => {
-            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| same(one, two))
-        }
-        (Value::Mapping(one), Value::Mapping(two)) => {
-            one.len() == two.len()
-                && one
-                    .iter()
-                    .zip(two)
-                    .all(|(one, two)| same(&one.0, &two.0) && same(&one.1, &two.1))
-        }
-        _ => false,
-    }
 }

@@ -97,7 +97,7 @@ fn entries_are_added_at_the_end() {
         ("a:\n  b: |\n    x", "/a", "a:\n  b: |\n    x\n  newTag: v1"),
         ("a:\n  b:\nc: d\n", "/a", "a:\n  b:\n  newTag: v1\nc: d\n"),
         ("a: &x\n  b: c\n", "/a", "a: &x\n  b: c\n  newTag: v1\n"),
-        ("a: {b: c,\n    d: e\n  }\n", "/a", "a: {b: c,\n    d: e, newTag: v1\n  }\n"),
+        ("a: {b: c,\n    d: e\n  }\n", "/a", "a: {b: c,\n    d: e,\n    newTag: v1\n  }\n"),
         ("a: {b: c,}\n", "/a", "a: {b: c, newTag: v1,}\n"),
         ("a:\n  b:\n    c: d\n  # end\n", "/a", "a:\n  b:\n    c: d\n  newTag: v1\n  # end\n"),
         ("\u{feff}a: b\n", "", "\u{feff}a: b\nnewTag: v1\n"),

@@ -1,6 +1,6 @@
 //! Which apps an environment holds, and what they run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gitops_tree::{EntryKind, Tree, TreeError, TreePath};
 use gitops_yaml::{FileId, Mark, Node};
@@ -8,9 +8,11 @@ use gitops_yaml::{FileId, Mark, Node};
 use crate::judge::EnvironmentRef;
 use crate::object::Source;
 
+use super::automation;
 use super::error::PlanError;
 use super::images::images;
-use super::rules::{Mover, Rules};
+use super::movers::{self, Files, Place};
+use super::rules::{AppRule, Mover, Rules};
 use super::slot::App;
 use super::template::Template;
 
@@ -19,8 +21,9 @@ pub const KUSTOMIZATION_FILES: [&str; 3] =
     ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// The apps of an environment, sorted by name. Where the environment's path
-/// holds `{app}`, they are the folders that fit it; elsewhere they are the
-/// images of its kustomization that `rules` speak of.
+/// holds `{app}`, they are the folders that fit it; elsewhere they are what
+/// `rules` find there: the images of its kustomization, and the names that
+/// files, paths, charts and repositories hold.
 ///
 /// # Errors
 ///
@@ -31,47 +34,123 @@ pub fn discover_apps(
     environment: &EnvironmentRef,
     rules: &Rules,
 ) -> Result<Vec<App>, PlanError> {
-    let mut apps: BTreeMap<String, App> = BTreeMap::new();
-    if environment.path.contains("{app}") {
-        for (name, folder) in app_folders(tree, environment)? {
-            let Some(rule) = rules.of(&name) else { continue };
-            let Some(file) = kustomization_file(tree, &folder)? else { continue };
-            let mut app = App { name: name.clone(), folder, slots: Vec::new() };
-            for image in images(tree, &file)? {
-                let mut movers = rule.movers.iter().enumerate();
-                let mover = movers.find_map(|(mover, rule)| match rule {
-                    Mover::Image(rule) => {
-                        (rule.name.with_app(&name)? == image.name).then_some((mover, rule))
-                    }
-                });
-                if let Some((mover, rule)) = mover {
-                    app.slots.extend(image.slots(mover, rule));
-                }
-            }
-            apps.insert(name, app);
-        }
+    let apps = if environment.path.contains("{app}") {
+        in_folders(tree, environment, rules)?
     } else {
-        let folder = folder_of(environment)?;
-        let file =
-            kustomization_file(tree, &folder)?.ok_or_else(|| PlanError::NoKustomization {
-                environment: environment.name.clone(),
-                folder: folder.clone(),
-            })?;
-        for image in images(tree, &file)? {
-            let Some((name, mover, rule)) = rules.app_of_image(&image.name) else { continue };
-            apps.entry(name.clone())
-                .or_insert_with(|| App { name, folder: folder.clone(), slots: Vec::new() })
-                .slots
-                .extend(image.slots(mover, rule));
-        }
-    }
+        in_one_folder(tree, environment, rules)?
+    };
     // The names go into branches, messages and onto terminals.
     if let Some(bad) =
-        apps.keys().find(|name| name.chars().any(|c| c.is_control() || c.is_whitespace()))
+        apps.iter().find(|app| app.name.chars().any(|c| c.is_control() || c.is_whitespace()))
     {
-        return Err(PlanError::BadApp { app: bad.escape_debug().to_string() });
+        return Err(PlanError::BadApp { app: bad.name.escape_debug().to_string() });
     }
-    Ok(apps.into_values().collect())
+    Ok(apps)
+}
+
+/// The apps whose folders fit the environment's path.
+fn in_folders(
+    tree: &dyn Tree,
+    environment: &EnvironmentRef,
+    rules: &Rules,
+) -> Result<Vec<App>, PlanError> {
+    let mut apps = Vec::new();
+    for (name, folder) in app_folders(tree, environment)? {
+        let Some(rule) = rules.of(&name) else { continue };
+        let file = kustomization_file(tree, &folder)?;
+        let mut there = file.is_some();
+        let mut app = App { name, folder, slots: Vec::new() };
+        for image in file.map(|file| images(tree, &file)).transpose()?.unwrap_or_default() {
+            let mut movers = rule.movers.iter().enumerate();
+            let mover = movers.find_map(|(mover, rule)| match rule {
+                Mover::Image(rule) => {
+                    (rule.name.with_app(&app.name)? == image.name).then_some((mover, rule))
+                }
+                _ => None,
+            });
+            if let Some((mover, rule)) = mover {
+                app.slots.extend(image.slots(mover, rule));
+            }
+        }
+        there |= add_slots(tree, environment, rule, &mut app, &Files::default())?;
+        if there {
+            automation::mark_overridden(tree, &app.folder, &mut app.slots)?;
+            apps.push(app);
+        }
+    }
+    apps.sort_by(|one, two| one.name.cmp(&two.name));
+    Ok(apps)
+}
+
+/// The apps of a folder that they share.
+fn in_one_folder(
+    tree: &dyn Tree,
+    environment: &EnvironmentRef,
+    rules: &Rules,
+) -> Result<Vec<App>, PlanError> {
+    let folder = folder_of(environment)?;
+    let mut apps: BTreeMap<String, App> = BTreeMap::new();
+    let new = |name: &str| App { name: name.to_owned(), folder: folder.clone(), slots: Vec::new() };
+    let file = kustomization_file(tree, &folder)?;
+    for image in file.as_ref().map(|file| images(tree, file)).transpose()?.unwrap_or_default() {
+        let Some((name, mover, rule)) = rules.app_of_image(&image.name) else { continue };
+        apps.entry(name.clone())
+            .or_insert_with(|| new(&name))
+            .slots
+            .extend(image.slots(mover, rule));
+    }
+    let files = Files::default();
+    let others: Vec<_> = rules.0.iter().filter(|rule| rule.looks_beyond_images()).collect();
+    let mut names: BTreeSet<String> = apps.keys().cloned().collect();
+    for rule in &others {
+        names.extend(rule.matches.literal().map(str::to_owned));
+        for mover in &rule.movers {
+            names.extend(movers::apps(tree, &folder, mover)?);
+        }
+    }
+    for name in names {
+        let Some(rule) = rules.of(&name).filter(|rule| rule.looks_beyond_images()) else {
+            continue;
+        };
+        let mut app = apps.remove(&name).unwrap_or_else(|| new(&name));
+        let images = !app.slots.is_empty();
+        if add_slots(tree, environment, rule, &mut app, &files)? || images {
+            apps.insert(name, app);
+        }
+    }
+    if apps.is_empty() && file.is_none() {
+        return Err(PlanError::NoKustomization { environment: environment.name.clone(), folder });
+    }
+    let mut apps: Vec<App> = apps.into_values().collect();
+    for app in &mut apps {
+        automation::mark_overridden(tree, &folder, &mut app.slots)?;
+    }
+    Ok(apps)
+}
+
+/// Adds what a rule finds besides images. Answers whether anything of the app
+/// is there, be it only a file without the value.
+fn add_slots(
+    tree: &dyn Tree,
+    environment: &EnvironmentRef,
+    rule: &AppRule,
+    app: &mut App,
+    files: &Files,
+) -> Result<bool, PlanError> {
+    let mut there = false;
+    for (mover, entry) in rule.movers.iter().enumerate() {
+        let place = Place {
+            tree,
+            folder: &app.folder,
+            app: &app.name,
+            environment: &environment.name,
+            files,
+        };
+        let looked = movers::look(&place, mover, entry)?;
+        there |= !looked.slots.is_empty() || looked.missing.iter().any(|missing| missing.file);
+        app.slots.extend(looked.slots);
+    }
+    Ok(there)
 }
 
 /// The folder that must hold every file of a promotion: the environment's

@@ -127,6 +127,60 @@ pub enum PlanError {
         /// The value as written.
         value: String,
     },
+    /// A file is neither YAML nor JSON.
+    #[error("{path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: TreePath,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// Two places where one value is wanted.
+    #[error("`{name}` stands in two places, {first} and {second}")]
+    TwoPlaces {
+        /// The value.
+        name: String,
+        /// One.
+        first: Box<Source>,
+        /// The other.
+        second: Box<Source>,
+    },
+    /// A value is not where it should be.
+    #[error("app `{app}` has no `{what}` in environment `{environment}`: {at}: {reason}")]
+    NotThere {
+        /// The app.
+        app: String,
+        /// The value.
+        what: String,
+        /// The environment.
+        environment: String,
+        /// Where it was looked for.
+        at: Box<Source>,
+        /// What was found instead.
+        reason: String,
+    },
+    /// Source and target state the value in different ways.
+    #[error(
+        "app `{app}` has `{}` in environment `{environment}` ({}), where the source has `{}` ({})", .to.0, .to.1, .from.0, .from.1
+    )]
+    OtherPlace {
+        /// The app.
+        app: String,
+        /// The target environment.
+        environment: String,
+        /// What the source has, and where.
+        from: Box<(String, Source)>,
+        /// What the target has, and where.
+        to: Box<(String, Source)>,
+    },
+    /// A version that could mean several values.
+    #[error("the version of app `{app}` could be any of {}", .values.join(", "))]
+    SeveralVersions {
+        /// The app.
+        app: String,
+        /// The values, and where they stand.
+        values: Vec<String>,
+    },
     /// Two entries for one image: which one counts is not for us to guess.
     #[error("{second}: image `{image}` stands a second time; the first is in line {}", .first.line.unwrap_or(0))]
     TwoEntries {
@@ -213,7 +267,7 @@ pub enum PlanError {
         /// The entry.
         at: Source,
         /// The key.
-        key: &'static str,
+        key: String,
         /// Why.
         reason: String,
     },
@@ -242,6 +296,18 @@ impl PlanError {
             }
             PlanError::NotAllowed { .. } => {
                 "`only.environments` in gitops.yaml says so".to_owned()
+            }
+            PlanError::NotThere { .. } => {
+                "correct `promote` of the app in gitops.yaml, or put the value there by hand".to_owned()
+            }
+            PlanError::TwoPlaces { .. } => {
+                "name the file, the `kind` or the `name` of the object in gitops.yaml".to_owned()
+            }
+            PlanError::OtherPlace { .. } => {
+                "state it alike in both environments, once and by hand".to_owned()
+            }
+            PlanError::SeveralVersions { .. } => {
+                "promote from an environment that holds them, or edit the file".to_owned()
             }
             PlanError::BadBranch { .. } => {
                 "change `pullRequest.branch` in gitops.yaml".to_owned()

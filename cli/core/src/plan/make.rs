@@ -8,15 +8,15 @@ use gitops_tree::{Reading, Recorded, Tree};
 use crate::judge::{EnvironmentRef, Move, Moved, Operation};
 use crate::object::Source;
 
-use super::apps::{discover_apps, root};
+use super::apps::discover_apps;
 use super::chosen::chosen;
-use super::edit::set_image_field;
 use super::error::PlanError;
-use super::images::{Entry, images_in, slot_id};
+use super::images::{Entry, images_in, set_image_field, slot_id};
+use super::movers;
 use super::rules::Rules;
-use super::slot::Slot;
+use super::slot::{Slot, Spot};
 use super::template::{Values, branch_problem};
-use super::wanted::{Want, Wants, find, promoted, released, rule_of};
+use super::wanted::{Holder, Want, Wants, find, promoted, released, rule_of};
 use super::{BlobId, Contents, Edit, FileBytes, Plan, ReadEntry, ReadFrom, Texts, outside_target};
 
 /// One environment at one revision.
@@ -101,11 +101,13 @@ pub fn promote(
     let held = discover_apps(&source_tree, from.environment, step.rules)?;
     let place = discover_apps(&target_tree, target, step.rules)?;
 
+    let source_side = Holder { tree: &source_tree, environment: from.environment, apps: &held };
+    let target_side = Holder { tree: &target_tree, environment: target, apps: &place };
     let mut moves = BTreeMap::new();
     let mut skipped = Vec::new();
     for (name, named) in chosen(&held, apps, from.environment)? {
         let found = find(&held, &name, from.environment)
-            .and_then(|app| promoted(step, from.environment, app, &place, version));
+            .and_then(|app| promoted(step, source_side, target_side, app, version));
         match found {
             Ok(wants) => {
                 moves.insert(name, wants);
@@ -113,6 +115,7 @@ pub fn promote(
             Err(
                 reason @ (PlanError::AbsentInTarget { .. }
                 | PlanError::NotAllowed { .. }
+                | PlanError::NotThere { .. }
                 | PlanError::NoVersion { .. }),
             ) if !named => skipped.push(Skipped { app: name, reason }),
             Err(error) => return Err(error),
@@ -206,6 +209,7 @@ fn put(
     app: &str,
     wants: &[Want],
 ) -> Result<Vec<Move>, PlanError> {
+    let rule = step.rules.of(app).expect("apps that move have a rule");
     let mut moved = Vec::new();
     for want in wants {
         let slot = &want.slot;
@@ -217,15 +221,29 @@ fn put(
             Some(bytes) => bytes.after.clone().unwrap_or_default(),
             None => step.target.tree.read(file)?,
         };
-        let value = want.value.as_ref().map(|held| held.text.as_str());
-        let bytes: Arc<[u8]> =
-            set_image_field(file, &original, &slot.name, slot.what, value)?.into();
+        let text = want.value.as_ref().map(|held| held.text.as_str());
+        let bytes: Arc<[u8]> = match (&slot.spot, &want.value) {
+            (Spot::Image, _) => {
+                set_image_field(file, &original, &slot.name, slot.what, text)?.into()
+            }
+            (_, Some(value)) => {
+                let mover = &rule.movers[slot.id.mover];
+                movers::set(mover, app, slot, &original, value)?.into()
+            }
+            (_, None) => {
+                return Err(PlanError::NotEditable {
+                    at: slot.source.clone(),
+                    key: slot.name.clone(),
+                    reason: "the source has no value for it, and it would be lost here".to_owned(),
+                });
+            }
+        };
         contents
             .files
             .entry(file.clone())
             .and_modify(|file| file.after = Some(bytes.clone()))
             .or_insert(FileBytes { before: Some(original), after: Some(bytes), mode: None });
-        moved.push((slot, value));
+        moved.push((slot, text));
     }
     refuse_pins(contents, wants, &moved)?;
     moved
@@ -249,7 +267,7 @@ fn refuse_pins(
     wants: &[Want],
     moved: &[(&Slot, Option<&str>)],
 ) -> Result<(), PlanError> {
-    for (slot, _) in moved {
+    for (slot, _) in moved.iter().filter(|(slot, _)| slot.spot == Spot::Image) {
         let digest = slot_id(slot.id.mover, &slot.name, Moved::ImageDigest);
         if wants.iter().any(|want| want.slot.id == digest) {
             continue;
@@ -265,13 +283,17 @@ fn refuse_pins(
 
 /// Where the value of a slot stands in the file as edited.
 fn place(contents: &Contents, slot: &Slot) -> Result<Source, PlanError> {
+    if slot.spot != Spot::Image {
+        let bytes = contents.get(&slot.file).and_then(|file| file.after.as_deref());
+        return Ok(movers::place(slot, bytes.unwrap_or_default()));
+    }
     let entry = entry_after(contents, slot)?;
     Ok(entry.map_or_else(|| slot.source.clone(), |entry| entry.place(slot.what)))
 }
 
 fn entry_after(contents: &Contents, slot: &Slot) -> Result<Option<Entry>, PlanError> {
     let bytes = contents.get(&slot.file).and_then(|file| file.after.clone()).unwrap_or_default();
-    let entries = images_in(&slot.file, &root(&slot.file, &bytes)?)?;
+    let entries = images_in(&slot.file, &bytes)?;
     Ok(entries.into_iter().find(|entry| entry.name == slot.name))
 }
 

@@ -13,6 +13,7 @@
 //! beside it in [`Contents`].
 
 mod apps;
+mod automation;
 mod blob;
 mod chosen;
 mod edit;
@@ -20,6 +21,8 @@ mod error;
 mod hunk;
 mod images;
 mod make;
+mod movers;
+mod path;
 mod rules;
 mod show;
 mod slot;
@@ -39,9 +42,13 @@ pub use blob::BlobId;
 pub use error::PlanError;
 pub use hunk::printable;
 pub use make::{Planned, Side, Skipped, Step, promote, release};
-pub use rules::{AppRule, FieldPattern, ImageRule, Mover, Pattern, Rules, key_of};
+pub use path::ValuePath;
+pub use rules::{
+    AppRule, ChartRule, FieldPattern, ImageRule, Mover, Pattern, RefRule, RegexRule, Rules,
+    ValuesFile, ValuesRule, YamlRule, key_of,
+};
 pub use show::show;
-pub use slot::{App, Held, Slot, SlotId, moves};
+pub use slot::{App, Held, Slot, SlotId, Spot, moves};
 pub use template::{Template, TemplateError, VARIABLES, Values, branch_problem};
 
 use crate::judge::{EnvironmentRef, Judgement, Move, Operation};

@@ -4,6 +4,8 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::judge::Moved;
 
+use super::movers::compile;
+use super::path::ValuePath;
 use super::slot::Slot;
 use super::template::Template;
 
@@ -99,6 +101,118 @@ pub struct ImageRule {
 pub enum Mover {
     /// Fields of an entry of a kustomization's `images:`.
     Image(ImageRule),
+    /// A value of any YAML or JSON file.
+    Yaml(YamlRule),
+    /// A Helm value.
+    Values(ValuesRule),
+    /// The version of a Helm chart.
+    Chart(ChartRule),
+    /// The ref of a repository that something is taken from.
+    Ref(RefRule),
+    /// A part of any text file.
+    Regex(RegexRule),
+}
+
+/// A value of a YAML or JSON file.
+#[derive(Clone, Debug)]
+pub struct YamlRule {
+    /// The file, from the app's folder; may hold `{app}`.
+    pub file: Template,
+    /// Where the value stands in it.
+    pub path: ValuePath,
+    /// The kind of the document, where the file holds several.
+    pub kind: Option<String>,
+    /// The `metadata.name` of the document; may hold `{app}`.
+    pub name: Option<Template>,
+    /// Whether keys of the path that the target lacks are added.
+    pub create: bool,
+}
+
+/// A Helm value.
+#[derive(Clone, Debug)]
+pub struct ValuesRule {
+    /// Where the values stand.
+    pub file: ValuesFile,
+    /// The key, dotted.
+    pub key: ValuePath,
+    /// Whether a key that the target lacks is added.
+    pub create: bool,
+}
+
+/// Where Helm values stand.
+#[derive(Clone, Debug)]
+pub enum ValuesFile {
+    /// In a file, from the app's folder; may hold `{app}`. It may be an object
+    /// that holds values inline.
+    File(Template),
+    /// Inline in the objects of a kind, wherever they stand in the app's
+    /// folder: `HelmRelease`, `Application` or `ApplicationSet`.
+    Kind(String),
+}
+
+/// The version of a Helm chart.
+#[derive(Clone, Debug)]
+pub struct ChartRule {
+    /// The chart's name; may hold `{app}`.
+    pub name: Template,
+}
+
+/// The ref of a repository that something is taken from.
+#[derive(Clone, Debug)]
+pub struct RefRule {
+    /// The repository's URL, perhaps with a folder in it; may hold `{app}`.
+    pub base: Template,
+}
+
+/// A part of a text file.
+#[derive(Clone, Debug)]
+pub struct RegexRule {
+    /// The file, from the app's folder; may hold `{app}`.
+    pub(super) file: Template,
+    /// A regular expression whose one group is the value; `{app}` stands for
+    /// the app's name.
+    pub(super) pattern: String,
+    /// How often it must match.
+    pub(super) count: usize,
+}
+
+impl RegexRule {
+    /// Reads a rule.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the expression, in words.
+    pub fn new(file: Template, pattern: &str, count: usize) -> Result<RegexRule, String> {
+        compile(pattern, "app")?;
+        Ok(RegexRule { file, pattern: pattern.to_owned(), count })
+    }
+}
+
+impl Mover {
+    /// What it moves of an app, for people.
+    pub(super) fn describe(&self, app: &str) -> String {
+        let filled = |template: &Template| template.with_app(app).unwrap_or_default();
+        match self {
+            Mover::Image(rule) => filled(&rule.name),
+            Mover::Yaml(rule) => rule.path.of_app(app),
+            Mover::Values(rule) => rule.key.of_app(app),
+            Mover::Chart(rule) => format!("chart {}", filled(&rule.name)),
+            Mover::Ref(rule) => format!("ref of {}", filled(&rule.base)),
+            Mover::Regex(rule) => filled(&rule.file),
+        }
+    }
+
+    /// Its key under `promote:`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Mover::Image(_) => "image",
+            Mover::Yaml(_) => "yaml",
+            Mover::Values(_) => "values",
+            Mover::Chart(_) => "chart",
+            Mover::Ref(_) => "ref",
+            Mover::Regex(_) => "regex",
+        }
+    }
 }
 
 /// What moves for the apps that match.
@@ -120,9 +234,15 @@ impl AppRule {
     pub fn moves(&self, slot: &Slot) -> bool {
         let wanted = match self.movers.get(slot.id.mover) {
             Some(Mover::Image(image)) => image.fields.contains(&slot.what),
+            Some(_) => true,
             None => false,
         };
         wanted && !self.fences(slot)
+    }
+
+    /// Whether something else than images moves.
+    pub(super) fn looks_beyond_images(&self) -> bool {
+        self.movers.iter().any(|mover| !matches!(mover, Mover::Image(_)))
     }
 
     /// Whether `never` covers a slot.
@@ -147,7 +267,7 @@ impl Rules {
     pub(super) fn app_of_image(&self, image: &str) -> Option<(String, usize, &ImageRule)> {
         self.0.iter().enumerate().find_map(|(index, rule)| {
             rule.movers.iter().enumerate().find_map(|(mover, entry)| {
-                let Mover::Image(image_rule) = entry;
+                let Mover::Image(image_rule) = entry else { return None };
                 let app = if image_rule.name.uses("app") {
                     image_rule.name.app_of(image)?
                 } else if image_rule.name.with_app("")? == image {

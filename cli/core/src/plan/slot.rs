@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gitops_tree::TreePath;
+use gitops_yaml::Step;
 
 use crate::judge::{Move, Moved};
 use crate::object::Source;
@@ -49,8 +50,42 @@ pub struct Slot {
     pub value: Option<Held>,
     /// Where the value stands, or what is to hold it.
     pub source: Source,
+    /// How an edit finds it.
+    pub spot: Spot,
     /// The automation that writes the value as well.
     pub owned_by: Option<String>,
+}
+
+/// How an edit finds a slot's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spot {
+    /// A field of an entry of `images:`, which is added where it is not there.
+    Image,
+    /// A scalar.
+    Scalar {
+        /// The document, from 0.
+        document: usize,
+        /// The path in it.
+        path: Vec<Step>,
+    },
+    /// The `ref` in the query of a URL.
+    Query {
+        /// The document, from 0.
+        document: usize,
+        /// The path of the URL.
+        path: Vec<Step>,
+    },
+    /// Keys that are not there, and may be added.
+    Missing {
+        /// The document, from 0.
+        document: usize,
+        /// What they are added to.
+        above: Vec<Step>,
+        /// The keys.
+        missing: Vec<Step>,
+    },
+    /// What a regular expression finds.
+    Text,
 }
 
 /// A value as a file holds it.

@@ -1,0 +1,183 @@
+//! `values:`, a Helm value in a file or inline in an object.
+
+use gitops_tree::{Tree, TreePath};
+use gitops_yaml::{Node, Step};
+
+use crate::judge::Moved;
+
+use super::super::error::PlanError;
+use super::super::path::{Miss, ValuePath};
+use super::super::rules::{ValuesFile, ValuesRule};
+use super::super::slot::{Slot, SlotId};
+use super::chart::argo_sources;
+use super::{Doc, Looked, Place, documents, file_of, keys, named, no_file, read, value};
+
+pub(super) fn look(
+    place: &Place<'_>,
+    mover: usize,
+    rule: &ValuesRule,
+) -> Result<Looked, PlanError> {
+    let mut finder = Finder { place, mover, rule, found: Vec::new(), looked: Looked::default() };
+    match &rule.file {
+        ValuesFile::File(name) => {
+            let file = file_of(place, name)?;
+            let Some(bytes) = read(place.tree, &file)? else {
+                return Ok(Looked { slots: Vec::new(), missing: vec![no_file(&file)] });
+            };
+            let documents = documents(&file, &bytes)?;
+            let mut any = false;
+            for doc in Doc::all(&file, &bytes, &documents) {
+                any = true;
+                finder.document(&doc)?;
+            }
+            let empty = Node::mapping();
+            if !any {
+                finder.document(&Doc { file: &file, bytes: &bytes, index: 0, root: &empty })?;
+            }
+        }
+        ValuesFile::Kind(kind) => {
+            for scanned in place.files.with(place.tree, place.folder, &[kind])? {
+                for doc in Doc::all(&scanned.file, &scanned.bytes, &scanned.documents) {
+                    if doc.kind() == kind {
+                        finder.document(&doc)?;
+                    }
+                }
+            }
+        }
+    }
+    let mut looked = finder.looked;
+    looked.slots = named(finder.found)?;
+    if !looked.slots.is_empty() {
+        // Of several objects, those without the key have nothing to move.
+        looked.missing.clear();
+    }
+    Ok(looked)
+}
+
+struct Finder<'a> {
+    place: &'a Place<'a>,
+    mover: usize,
+    rule: &'a ValuesRule,
+    found: Vec<(String, Slot)>,
+    looked: Looked,
+}
+
+impl Finder<'_> {
+    fn document(&mut self, doc: &Doc<'_>) -> Result<(), PlanError> {
+        match doc.kind() {
+            "HelmRelease" => {
+                let Some(holder) = doc.root.at_path(&["spec", "values"]) else {
+                    let reason = "it has no `spec.values`".to_owned();
+                    self.looked.missing.push(doc.missing(doc.root, reason));
+                    return Ok(());
+                };
+                self.below(doc, holder, keys(&["spec", "values"]), "")
+            }
+            "Application" | "ApplicationSet" => self.argo(doc),
+            _ => self.below(doc, doc.root, Vec::new(), ""),
+        }
+    }
+
+    /// What Argo CD gives to Helm: `parameters` decide, then `valuesObject`,
+    /// then `values`, which is a text (argo-cd `util/argo` and `reposerver`).
+    fn argo(&mut self, doc: &Doc<'_>) -> Result<(), PlanError> {
+        for (number, (above, source)) in argo_sources(doc).into_iter().enumerate() {
+            let Some(helm) = source.get("helm") else { continue };
+            let step = |below: &[&str]| -> Vec<Step> {
+                above.iter().cloned().chain(keys(&["helm"])).chain(keys(below)).collect()
+            };
+            let place = if number == 0 { String::new() } else { format!(" source {number}") };
+            let key = self.rule.key.of_app(self.place.app);
+            let parameters = helm.get("parameters").map_or(&[][..], Node::items);
+            let set = parameters
+                .iter()
+                .position(|item| item.get("name").and_then(Node::text) == Some(&*key));
+            if let Some(index) = set {
+                let mut steps = step(&["parameters"]);
+                steps.push(Step::Item(index));
+                let value = parameters[index].get("value");
+                match value {
+                    Some(node) => {
+                        steps.push(Step::Key("value".to_owned()));
+                        self.found(doc, steps, node, &place)?;
+                    }
+                    None => {
+                        let reason = format!("parameter `{key}` has no `value`");
+                        self.looked.missing.push(doc.missing(&parameters[index], reason));
+                    }
+                }
+            } else if let Some(holder) = helm.get("valuesObject") {
+                self.below(doc, holder, step(&["valuesObject"]), &place)?;
+            } else {
+                let reason = if helm.get("values").is_some() {
+                    "its `values` are a text; write them as `valuesObject`, or the key as a parameter"
+                } else {
+                    "it has no `valuesObject` and no such parameter"
+                };
+                self.looked.missing.push(doc.missing(helm, reason.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    fn below(
+        &mut self,
+        doc: &Doc<'_>,
+        holder: &Node,
+        above: Vec<Step>,
+        place: &str,
+    ) -> Result<(), PlanError> {
+        match self.rule.key.find(holder, self.place.app) {
+            Ok((steps, node)) => {
+                self.found(doc, above.into_iter().chain(steps).collect(), node, place)
+            }
+            Err(miss) if self.rule.create && !miss.missing.is_empty() => {
+                let above = above.into_iter().chain(miss.above).collect();
+                let (short, id) = self.id(doc, place);
+                let names = self.rule.key.names(self.place.app);
+                let slot = doc.absent(id, short.clone(), names, Miss { above, ..miss });
+                self.found.push((short, slot));
+                Ok(())
+            }
+            Err(miss) => {
+                let mut missing = doc.missing(holder, miss.reason);
+                missing.at.line = (miss.line > 0).then_some(miss.line);
+                self.looked.missing.push(missing);
+                Ok(())
+            }
+        }
+    }
+
+    fn found(
+        &mut self,
+        doc: &Doc<'_>,
+        steps: Vec<Step>,
+        node: &Node,
+        place: &str,
+    ) -> Result<(), PlanError> {
+        let (short, id) = self.id(doc, place);
+        let names = self.rule.key.names(self.place.app);
+        let slot = doc.slot(id, Moved::Value, short.clone(), names, steps, node)?;
+        self.found.push((short, slot));
+        Ok(())
+    }
+
+    fn id(&self, doc: &Doc<'_>, place: &str) -> (String, SlotId) {
+        let short = self.rule.key.of_app(self.place.app);
+        let long = format!("{short} in {}{place}", doc.identity(self.place.environment));
+        (short, SlotId { mover: self.mover, place: long })
+    }
+}
+
+/// The apps that the rule's file or key names in a shared folder.
+pub(super) fn apps(
+    tree: &dyn Tree,
+    folder: &TreePath,
+    rule: &ValuesRule,
+) -> Result<Vec<String>, PlanError> {
+    let key = |key: &ValuePath| key.uses_app().then(|| key.clone());
+    match &rule.file {
+        ValuesFile::File(file) => value::apps(tree, folder, file, key(&rule.key).as_ref()),
+        ValuesFile::Kind(_) => Ok(Vec::new()),
+    }
+}
