@@ -59,6 +59,9 @@ impl Standing {
     }
 }
 
+/// A repository and a branch, where they are not those at hand.
+type Elsewhere = (Option<String>, Option<String>);
+
 /// The tree that a verb was asked about, and what it leads to.
 pub(crate) struct Workspace {
     here: Standing,
@@ -67,7 +70,7 @@ pub(crate) struct Workspace {
     is_revision: bool,
     context: Context,
     /// Environments that stand elsewhere, by repository and branch.
-    elsewhere: RefCell<BTreeMap<(Option<String>, Option<String>), Standing>>,
+    elsewhere: RefCell<BTreeMap<Elsewhere, Standing>>,
 }
 
 impl Workspace {
