@@ -16,6 +16,7 @@ use gitops_tree::{Tree, TreePath};
 use gitops_yaml::{Mark, Node};
 
 use crate::ahead::Ahead;
+use crate::defaults::List;
 use crate::error::{BuildError, BuildErrors, Place, Problems, Several};
 use crate::files::{Files, Reference};
 use crate::known::Known;
@@ -86,9 +87,10 @@ fn finish(
 ) -> Result<(), BuildErrors> {
     let metadata = kustomization.metadata;
     generate::add_hashes(&mut set.objects)?;
-    let config = known.get();
-    references::fix(set, &config.references)?;
-    variables::resolve(set, variables, &config.variables)?;
+    references::fix(set, known)?;
+    if !variables.is_empty() {
+        variables::resolve(set, variables, known.fields(List::Variables))?;
+    }
     set.objects.retain(|object| !is_local(object));
     let mut clashes = Problems::default();
     set.clashes().for_each(|clash| clashes.add(clash, &[]));

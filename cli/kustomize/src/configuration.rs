@@ -74,7 +74,7 @@ fn read_reference(decode: Decode<'_>, node: &Node, at: &str) -> Result<NameRefer
             reference.fields = read_specs(decode, value, &field)?;
             continue;
         }
-        let text = decode.string(value, &field)?.to_owned();
+        let text = decode.string(value, &field)?.into();
         *match name {
             "group" => &mut reference.target.group,
             "version" => &mut reference.target.version,

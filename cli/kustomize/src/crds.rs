@@ -5,7 +5,7 @@
 //! The files map type names to OpenAPI definitions, as gen-openapi writes
 //! them; they are not CustomResourceDefinitions.
 
-use gitops_yaml::{Node, Value};
+use gitops_yaml::{Node, Text, Value};
 
 use crate::decode::Decode;
 use crate::defaults::{Config, NameReference};
@@ -29,7 +29,7 @@ pub(crate) fn read(decode: Decode<'_>, root: &Node) -> Result<Config, BuildError
             .all(|field| types.properties(name).is_some_and(|own| own.get(field).is_some()));
         if is_object {
             let kind = name.rsplit('.').next().unwrap_or(name);
-            types.read(&Gvk { kind: kind.to_owned(), ..Gvk::default() }, key, name, "")?;
+            types.read(&Gvk { kind: kind.into(), ..Gvk::default() }, key, name, "")?;
         }
     }
     Ok(types.config)
@@ -142,9 +142,9 @@ impl<'n> Types<'n> {
                 let name = says("x-kubernetes-object-ref-name-key").unwrap_or("name");
                 self.config.references.push(NameReference {
                     target: Gvk {
-                        group: String::new(),
-                        version: version.to_owned(),
-                        kind: kind.to_owned(),
+                        group: Text::default(),
+                        version: version.into(),
+                        kind: kind.into(),
                     },
                     fields: vec![spec(&format!("{path}/{name}"))],
                 });

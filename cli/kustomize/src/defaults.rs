@@ -4,6 +4,9 @@
 //! pods are written down once, with the places where kinds hold them.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use gitops_yaml::Text;
 
 use crate::fieldspec::{self, FieldSpec};
 use crate::id::Gvk;
@@ -92,46 +95,100 @@ impl Config {
         ]
     }
 
-    /// kustomize's own configuration, as [`Config::merge`] into an empty one
-    /// gives it; a test holds it, so that not every start compares all specs.
+    /// kustomize's own configuration.
     pub(crate) fn builtin() -> Config {
-        let mut config = Config::written();
-        for list in config.lists_mut() {
-            list.sort_by_cached_key(|spec| order::type_key(&spec.gvk));
+        let mut config = Config::default();
+        for (which, list) in List::ALL.into_iter().zip(config.lists_mut()) {
+            *list = builtin(which).to_vec();
         }
-        config.references.sort_by_cached_key(|reference| order::type_key(&reference.target));
+        config.references = builtin_references().to_vec();
         config
     }
 
-    /// kustomize's own configuration, in the order of this file.
-    fn written() -> Config {
-        let names = specs(&[("", "", "", "metadata/name", false)]);
-        let mut common_labels = specs(SELECTORS);
-        for kind in ["Deployment", "StatefulSet"] {
-            common_labels.extend(
-                POD_SELECTORS.iter().map(|path| {
+    /// One of its lists.
+    pub(crate) fn list(&self, which: List) -> &[FieldSpec] {
+        self.lists()[which as usize]
+    }
+}
+
+/// The lists of field specs of a [`Config`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum List {
+    NamePrefix,
+    NameSuffix,
+    Namespace,
+    CommonLabels,
+    Labels,
+    TemplateLabels,
+    Annotations,
+    Variables,
+    Images,
+    Replicas,
+}
+
+impl List {
+    /// In the order of [`Config::lists`].
+    const ALL: [List; 10] = [
+        List::NamePrefix,
+        List::NameSuffix,
+        List::Namespace,
+        List::CommonLabels,
+        List::Labels,
+        List::TemplateLabels,
+        List::Annotations,
+        List::Variables,
+        List::Images,
+        List::Replicas,
+    ];
+}
+
+/// A list of kustomize's own configuration, as [`Config::merge`] into an empty
+/// one gives it; a test holds it. Made when it is asked for: a small build
+/// needs few of them.
+pub(crate) fn builtin(which: List) -> &'static [FieldSpec] {
+    static LISTS: [OnceLock<Vec<FieldSpec>>; List::ALL.len()] =
+        [const { OnceLock::new() }; List::ALL.len()];
+    LISTS[which as usize].get_or_init(|| {
+        let mut list = written(which);
+        list.sort_by_cached_key(|spec| order::type_key(&spec.gvk));
+        list
+    })
+}
+
+/// The same for the fields that hold names.
+pub(crate) fn builtin_references() -> &'static [NameReference] {
+    static REFERENCES: OnceLock<Vec<NameReference>> = OnceLock::new();
+    REFERENCES.get_or_init(|| {
+        let mut references = references();
+        references.sort_by_cached_key(|reference| order::type_key(&reference.target));
+        references
+    })
+}
+
+/// A list in the order of this file.
+fn written(which: List) -> Vec<FieldSpec> {
+    match which {
+        List::NamePrefix | List::NameSuffix => specs(&[("", "", "", "metadata/name", false)]),
+        List::Namespace => specs(NAMESPACE),
+        List::CommonLabels => {
+            let mut labels = specs(SELECTORS);
+            for kind in ["Deployment", "StatefulSet"] {
+                labels.extend(POD_SELECTORS.iter().map(|path| {
                     spec("apps", "", kind, ["spec/template/spec/", path].concat(), false)
-                }),
-            );
+                }));
+            }
+            labels.extend(specs(LABELS));
+            labels
         }
-        let template_labels = specs(LABELS);
-        common_labels.extend(template_labels.iter().cloned());
-        Config {
-            name_prefix: names.clone(),
-            name_suffix: names,
-            namespace: specs(NAMESPACE),
-            labels: Vec::new(),
-            annotations: specs(ANNOTATIONS),
-            references: references(),
-            variables: variables(),
-            images: IMAGES.iter().map(|path| spec("", "", "", *path, true)).collect(),
-            replicas: ["Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"]
-                .iter()
-                .map(|kind| spec("", "", kind, "spec/replicas", true))
-                .collect(),
-            common_labels,
-            template_labels,
-        }
+        List::Labels => Vec::new(),
+        List::TemplateLabels => specs(LABELS),
+        List::Annotations => specs(ANNOTATIONS),
+        List::Variables => variables(),
+        List::Images => IMAGES.iter().map(|path| spec("", "", "", *path, true)).collect(),
+        List::Replicas => ["Deployment", "ReplicationController", "ReplicaSet", "StatefulSet"]
+            .into_iter()
+            .map(|kind| spec("", "", kind, "spec/replicas", true))
+            .collect(),
     }
 }
 
@@ -139,17 +196,17 @@ impl Config {
 type Row = (&'static str, &'static str, &'static str, &'static str, bool);
 
 fn spec(
-    group: &str,
-    version: &str,
-    kind: &str,
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
     path: impl Into<Cow<'static, str>>,
     create: bool,
 ) -> FieldSpec {
-    FieldSpec {
-        gvk: Gvk { group: group.into(), version: version.into(), kind: kind.into() },
-        path: path.into(),
-        create,
-    }
+    FieldSpec { gvk: gvk(group, version, kind), path: path.into(), create }
+}
+
+fn gvk(group: &'static str, version: &'static str, kind: &'static str) -> Gvk {
+    Gvk { group: Text::fixed(group), version: Text::fixed(version), kind: Text::fixed(kind) }
 }
 
 fn specs(rows: &[Row]) -> Vec<FieldSpec> {
@@ -445,19 +502,12 @@ fn references() -> Vec<NameReference> {
                 _ => Vec::new(),
             };
             fields.extend(specs(rows));
-            NameReference {
-                target: Gvk {
-                    group: (*group).to_owned(),
-                    version: (*version).to_owned(),
-                    kind: (*kind).to_owned(),
-                },
-                fields,
-            }
+            NameReference { target: gvk(group, version, kind), fields }
         })
         .collect()
 }
 
-fn in_pods(paths: &[&str]) -> Vec<FieldSpec> {
+fn in_pods(paths: &[&'static str]) -> Vec<FieldSpec> {
     PODS.iter()
         .flat_map(|(version, kind, pod)| {
             paths.iter().map(move |path| spec("", version, kind, [*pod, "/", path].concat(), false))
@@ -525,14 +575,18 @@ mod tests {
 
     #[test]
     fn the_built_in_configuration_is_what_a_merge_gives() {
+        let mut config = Config { references: references(), ..Config::default() };
+        for (which, list) in List::ALL.into_iter().zip(config.lists_mut()) {
+            *list = written(which);
+        }
         let mut merged = Config::default();
-        assert_eq!(merged.merge(&Config::written()), Ok(()));
+        assert_eq!(merged.merge(&config), Ok(()));
         assert_eq!(merged, Config::builtin());
     }
 
     #[test]
     fn no_field_is_named_twice() {
-        for reference in Config::builtin().references {
+        for reference in builtin_references() {
             let mut fields = Vec::new();
             assert_eq!(fieldspec::merge(&mut fields, &reference.fields), Ok(true));
             assert_eq!(fields, reference.fields);

@@ -4,20 +4,22 @@
 
 use std::fmt;
 
+use gitops_yaml::Text;
+
 use crate::scope;
 
 /// Group, version and kind. In a selector an empty part stands for any.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Gvk {
-    pub(crate) group: String,
-    pub(crate) version: String,
-    pub(crate) kind: String,
+    pub(crate) group: Text,
+    pub(crate) version: Text,
+    pub(crate) kind: Text,
 }
 
 impl Gvk {
     pub(crate) fn new(api_version: &str, kind: &str) -> Gvk {
         let (group, version) = split_api_version(api_version);
-        Gvk { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() }
+        Gvk { group: group.into(), version: version.into(), kind: kind.into() }
     }
 
     /// Whether this matches `selector`, whose empty parts match anything.
@@ -52,9 +54,9 @@ pub(crate) fn split_api_version(api_version: &str) -> (&str, &str) {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Id {
     pub(crate) gvk: Gvk,
-    pub(crate) name: String,
+    pub(crate) name: Text,
     /// Empty where none is given.
-    pub(crate) namespace: String,
+    pub(crate) namespace: Text,
     /// Whether an OpenAPI document says that it has none; the built-in kinds
     /// are asked beside it.
     pub(crate) outside_namespaces: bool,

@@ -1,9 +1,9 @@
 //! Which fields a build's transformations touch, as kustomizations add to it.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
 
-use crate::defaults::Config;
+use crate::defaults::{self, Config, List, NameReference};
+use crate::fieldspec::FieldSpec;
 
 /// The configuration that an accumulation has come to. Most never leave the
 /// built-in one.
@@ -15,17 +15,29 @@ pub(crate) enum Known {
     Custom(Box<Config>),
 }
 
-/// kustomize's own configuration.
-fn builtin() -> &'static Config {
-    static BUILTIN: OnceLock<Config> = OnceLock::new();
-    BUILTIN.get_or_init(Config::builtin)
-}
-
 impl Known {
-    pub(crate) fn get(&self) -> Cow<'_, Config> {
+    /// The fields that a transformation touches.
+    pub(crate) fn fields(&self, which: List) -> &[FieldSpec] {
+        match self {
+            Known::Nothing => &[],
+            Known::Builtin => defaults::builtin(which),
+            Known::Custom(config) => config.list(which),
+        }
+    }
+
+    /// The fields that hold names.
+    pub(crate) fn references(&self) -> &[NameReference] {
+        match self {
+            Known::Nothing => &[],
+            Known::Builtin => defaults::builtin_references(),
+            Known::Custom(config) => &config.references,
+        }
+    }
+
+    fn whole(&self) -> Cow<'_, Config> {
         match self {
             Known::Nothing => Cow::Owned(Config::default()),
-            Known::Builtin => Cow::Borrowed(builtin()),
+            Known::Builtin => Cow::Owned(Config::builtin()),
             Known::Custom(config) => Cow::Borrowed(config),
         }
     }
@@ -48,9 +60,9 @@ impl Known {
             (known, more) => {
                 let mut config = match known {
                     Known::Custom(config) => config,
-                    known => Box::new(known.get().into_owned()),
+                    known => Box::new(known.whole().into_owned()),
                 };
-                config.merge(&more.get())?;
+                config.merge(&more.whole())?;
                 Known::Custom(config)
             }
         };

@@ -7,7 +7,7 @@ mod entries;
 use std::cell::RefCell;
 
 use gitops_tree::TreePath;
-use gitops_yaml::{Mark, Node};
+use gitops_yaml::{Mark, Node, Text};
 
 use crate::decode::Decode;
 use crate::error::BuildError;
@@ -113,10 +113,10 @@ pub(crate) struct Patch {
 pub(crate) struct Selector {
     pub(crate) mark: Mark,
     pub(crate) gvk: Gvk,
-    pub(crate) name: String,
-    pub(crate) namespace: String,
-    pub(crate) label_selector: String,
-    pub(crate) annotation_selector: String,
+    pub(crate) name: Text,
+    pub(crate) namespace: Text,
+    pub(crate) label_selector: Text,
+    pub(crate) annotation_selector: Text,
 }
 
 impl Selector {

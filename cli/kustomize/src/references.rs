@@ -6,12 +6,13 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use gitops_yaml::{FileId, Mark, Node, Value};
+use gitops_yaml::{FileId, Mark, Node, Text, Value};
 
 use crate::defaults::NameReference;
 use crate::error::BuildError;
 use crate::fieldspec::{Create, FieldSpec, set_untyped};
 use crate::id::{Gvk, Id};
+use crate::known;
 use crate::parallel;
 use crate::resource::{FieldProblem, Object, raw};
 use crate::set::{Set, field_error};
@@ -25,7 +26,7 @@ struct Candidate {
     name_mark: Mark,
     namespace_mark: Mark,
     /// The namespace as written.
-    namespace: String,
+    namespace: Text,
     prefixes: Vec<String>,
     suffixes: Vec<String>,
 }
@@ -38,7 +39,7 @@ impl Candidate {
 }
 
 /// Brings every reference up to date.
-pub(crate) fn fix(set: &mut Set, references: &[NameReference]) -> Result<(), BuildError> {
+pub(crate) fn fix(set: &mut Set, config: &known::Known) -> Result<(), BuildError> {
     for object in &set.objects {
         bound_namespaces(object).map_err(|problem| field_error(object, problem))?;
     }
@@ -53,7 +54,7 @@ pub(crate) fn fix(set: &mut Set, references: &[NameReference]) -> Result<(), Bui
             previous: object.previous_ids(),
             name_mark: mark_of(object, "name"),
             namespace_mark: mark_of(object, "namespace"),
-            namespace: object.namespace().to_owned(),
+            namespace: object.namespace().into(),
             prefixes: object.prefixes.clone(),
             suffixes: object.suffixes.clone(),
         })
@@ -75,7 +76,7 @@ pub(crate) fn fix(set: &mut Set, references: &[NameReference]) -> Result<(), Bui
     for candidate in &candidates {
         by_type.entry(&candidate.first().gvk).or_insert_with_key(|gvk| {
             let mut about = Vec::new();
-            for NameReference { target, fields } in references {
+            for NameReference { target, fields } in config.references() {
                 let fields = fields.iter().filter(|field| gvk.is_selected_by(&field.gvk));
                 about.extend(fields.map(|field| (target, field)));
             }
@@ -177,9 +178,9 @@ fn bound_namespaces(object: &Object) -> Result<HashSet<String>, FieldProblem> {
 fn role_of(object: &Object) -> Option<Gvk> {
     let role = object.node.get("roleRef")?;
     Some(Gvk {
-        group: raw(role.get("apiGroup")?).to_owned(),
-        version: String::new(),
-        kind: raw(role.get("kind")?).to_owned(),
+        group: raw(role.get("apiGroup")?).into(),
+        version: Text::default(),
+        kind: raw(role.get("kind")?).into(),
     })
 }
 
@@ -228,7 +229,7 @@ impl Search<'_> {
     fn update_scalar(&self, node: &mut Node) -> Result<(), Problem> {
         let old = raw(node).to_owned();
         let Some(found) = self.select(&old, None, false)? else { return Ok(()) };
-        if found.now.name != old {
+        if *found.now.name != old {
             set_untyped(node, &found.now.name).map_err(Problem::Shape)?;
             self.mark(node, found.name_mark);
         }
@@ -242,7 +243,7 @@ impl Search<'_> {
         };
         let namespace = node.get("namespace").map(|namespace| raw(namespace).to_owned());
         let Some(found) = self.select(&name, namespace.as_deref(), true)? else { return Ok(()) };
-        if found.now.name == name && found.namespace.is_empty() {
+        if *found.now.name == name && found.namespace.is_empty() {
             return Ok(());
         }
         for (field, value, mark) in [
@@ -256,7 +257,7 @@ impl Search<'_> {
                 node.set(field, Node::string(""));
             }
             if let Some(own) = node.get_mut(field) {
-                let same = raw(own) == value;
+                let same = *raw(own) == **value;
                 set_untyped(own, value).map_err(Problem::Shape)?;
                 if !same {
                     self.mark(own, mark);
@@ -310,7 +311,7 @@ impl Search<'_> {
         self.referrer.now.is_cluster_scoped()
             || candidate.now.is_cluster_scoped()
             || candidate.now.same_namespace(&self.referrer.now)
-            || self.bound.contains(&candidate.namespace)
+            || self.bound.contains(candidate.namespace.as_str())
     }
 
     /// The candidates that stood in a namespace first, or else stand in it now.

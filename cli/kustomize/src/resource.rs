@@ -3,7 +3,7 @@
 //! kustomize keeps these notes in annotations of the object; here they stand
 //! beside it.
 
-use gitops_yaml::{Mark, Node, Scalar, Style, Value};
+use gitops_yaml::{Mark, Node, Scalar, Style, Text, Value};
 
 use crate::error::Place;
 use crate::fieldspec::{self, Create, FieldSpec, Set};
@@ -51,9 +51,9 @@ pub(crate) enum Behavior {
 /// An earlier identity of an object; group and version are always today's.
 #[derive(Clone, Debug)]
 pub(crate) struct Previous {
-    namespace: String,
-    name: String,
-    kind: String,
+    namespace: Text,
+    name: Text,
+    kind: Text,
 }
 
 /// An object and its history.
@@ -119,16 +119,16 @@ impl Object {
                 .find(|(key, _)| key.strip_prefix(NOTE) == Some(name))
                 .map(|(_, value)| value)
         };
-        let list = |name: &str| -> Vec<String> {
-            note(name).map(|text| text.split(',').map(str::to_owned).collect()).unwrap_or_default()
-        };
-        let names = list("previousNames");
-        let (namespaces, kinds) = (list("previousNamespaces"), list("previousKinds"));
+        fn parts<T: for<'t> From<&'t str>>(text: Option<&String>) -> Vec<T> {
+            text.map(|text| text.split(',').map(T::from).collect()).unwrap_or_default()
+        }
+        let names = parts(note("previousNames"));
+        let (namespaces, kinds) = (parts(note("previousNamespaces")), parts(note("previousKinds")));
         let same = names.len() == namespaces.len() && names.len() == kinds.len();
         let previous = names.into_iter().zip(namespaces).zip(kinds).filter(|_| same);
         let previous: Vec<Previous> =
             previous.map(|((name, namespace), kind)| Previous { namespace, name, kind }).collect();
-        let (prefixes, suffixes) = (list("prefixes"), list("suffixes"));
+        let (prefixes, suffixes) = (parts(note("prefixes")), parts(note("suffixes")));
         self.needs_hash = note("needsHashSuffix").is_some_and(|text| text == "enabled");
         self.previous = previous;
         self.prefixes = prefixes;
@@ -202,8 +202,8 @@ impl Object {
     pub(crate) fn id(&self) -> Id {
         Id {
             gvk: self.gvk(),
-            name: self.name().to_owned(),
-            namespace: self.namespace().to_owned(),
+            name: self.name().into(),
+            namespace: self.namespace().into(),
             outside_namespaces: self.outside_namespaces,
         }
     }
@@ -215,8 +215,8 @@ impl Object {
             .iter()
             .map(|previous| Id {
                 gvk: Gvk {
-                    group: group.to_owned(),
-                    version: version.to_owned(),
+                    group: group.into(),
+                    version: version.into(),
                     kind: previous.kind.clone(),
                 },
                 name: previous.name.clone(),
@@ -241,7 +241,7 @@ impl Object {
         self.shared.part_annotations();
         let id = self.id();
         self.previous.push(Previous {
-            namespace: id.effective_namespace().to_owned(),
+            namespace: id.effective_namespace().into(),
             name: id.name,
             kind: id.gvk.kind,
         });

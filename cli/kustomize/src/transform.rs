@@ -9,10 +9,11 @@ use std::cell::Cell;
 use gitops_yaml::{Mark, Node, Style, Tag, Value};
 
 use crate::EQUALS_VERSION;
-use crate::defaults::Config;
+use crate::defaults::List;
 use crate::error::{BuildError, Place};
 use crate::fieldspec::{self, Create, FieldSpec, set_scalar, set_string, set_untyped};
 use crate::id::Gvk;
+use crate::known::Known;
 use crate::kustomization::{Labels, Replica};
 use crate::parallel;
 use crate::resource::{FieldProblem, Object, child_mapping};
@@ -256,7 +257,7 @@ fn put_pair(node: &mut Node, key: &str, value: &Node, number: usize) -> Result<b
 pub(crate) fn labels(
     set: &mut Set,
     entry: &Labels,
-    config: &Config,
+    known: &Known,
     place: &Place,
 ) -> Result<(), BuildError> {
     let mut specs = entry.fields.clone();
@@ -266,12 +267,12 @@ pub(crate) fn labels(
         fieldspec::merge(&mut specs, more)
             .map_err(|message| BuildError::Invalid { place: place.clone(), message })
     };
-    merge(&config.labels)?;
+    merge(known.fields(List::Labels))?;
     if entry.include_selectors {
-        merge(&config.common_labels)?;
+        merge(known.fields(List::CommonLabels))?;
     } else {
         if entry.include_templates {
-            merge(&config.template_labels)?;
+            merge(known.fields(List::TemplateLabels))?;
         }
         merge(&metadata)?;
     }
@@ -290,8 +291,8 @@ pub(crate) fn replicas(
     let count = count.parse::<i64>().map_or(count, |number| number.to_string());
     for spec in specs {
         for object in &mut set.objects {
-            let matches =
-                object.was_ever(&|id| id.name == replica.name && id.gvk.is_selected_by(&spec.gvk));
+            let matches = object
+                .was_ever(&|id| *id.name == *replica.name && id.gvk.is_selected_by(&spec.gvk));
             if !matches {
                 continue;
             }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gitops_yaml::{Mark, Node, Scalar, Style, Tag, Value};
+use gitops_yaml::{Mark, Node, Scalar, Style, Tag, Text, Value};
 
 use crate::decode::{Decode, join};
 use crate::error::{BuildError, Place};
@@ -35,8 +35,8 @@ pub(crate) fn read(decode: Decode<'_>, node: &Node, at: &str) -> Result<Variable
         mark: node.mark,
         target: Id {
             gvk: Gvk::default(),
-            name: String::new(),
-            namespace: String::new(),
+            name: Text::default(),
+            namespace: Text::default(),
             outside_namespaces: false,
         },
         field_path: "metadata.name".to_owned(),
@@ -66,9 +66,9 @@ fn read_target(
     target: &mut Id,
 ) -> Result<(), BuildError> {
     let known = ["apiVersion", "group", "version", "kind", "name", "namespace"];
-    let mut api_version = String::new();
+    let mut api_version = Text::default();
     for (name, _, value) in decode.fields(node, at, &known)? {
-        let text = decode.string(value, &join(at, name))?.to_owned();
+        let text = decode.string(value, &join(at, name))?.into();
         *match name {
             "apiVersion" => &mut api_version,
             "group" => &mut target.gvk.group,
@@ -80,8 +80,8 @@ fn read_target(
     }
     match api_version.split_once('/') {
         Some((group, version)) => {
-            target.gvk.group = group.to_owned();
-            target.gvk.version = version.to_owned();
+            target.gvk.group = group.into();
+            target.gvk.version = version.into();
         }
         None if !api_version.is_empty() => target.gvk.version = api_version,
         None => {}

@@ -12,6 +12,12 @@ use smol_str::SmolStr;
 pub struct Text(SmolStr);
 
 impl Text {
+    /// A text of the program, which is not copied however long it is.
+    #[must_use]
+    pub const fn fixed(text: &'static str) -> Text {
+        Text(SmolStr::new_static(text))
+    }
+
     /// The string.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -4,9 +4,10 @@ use gitops_tree::TreePath;
 use gitops_yaml::Node;
 
 use super::{Accumulated, Build};
-use crate::defaults::Config;
+use crate::defaults::List;
 use crate::error::{BuildError, Place, Several};
 use crate::generate::{self, Kind};
+use crate::known::Known;
 use crate::kustomization::{Image, Kustomization};
 use crate::names::Names;
 use crate::origin::{self, Cause};
@@ -242,9 +243,8 @@ impl Build<'_> {
             made.broken |= !patched;
         }
         if !made.broken {
-            let config = made.known.get();
             let done = self.attempt(Some(&Place::file(path.clone())), |build| {
-                build.transform_fields(root, path, kustomization, &config, &mut made.set)
+                build.transform_fields(root, path, kustomization, &made.known, &mut made.set)
             });
             made.broken |= done.is_none();
             return;
@@ -322,7 +322,7 @@ impl Build<'_> {
         root: &TreePath,
         path: &TreePath,
         kustomization: &Kustomization,
-        config: &Config,
+        known: &Known,
         set: &mut Set,
     ) -> Result<(), BuildError> {
         let home = Home { root, path, schema: &self.schema };
@@ -335,32 +335,38 @@ impl Build<'_> {
         };
         let files = &mut self.files;
         if let Some(namespace) = &kustomization.namespace {
-            transform::namespace(set, namespace, &config.namespace, Subjects::Default, false)?;
+            transform::namespace(
+                set,
+                namespace,
+                known.fields(List::Namespace),
+                Subjects::Default,
+                false,
+            )?;
             note(set, "NamespaceTransformer");
         }
-        for (affix, which, specs, kind) in [
-            (&kustomization.name_prefix, Affix::Prefix, &config.name_prefix, "PrefixTransformer"),
-            (&kustomization.name_suffix, Affix::Suffix, &config.name_suffix, "SuffixTransformer"),
+        for (affix, which, list, kind) in [
+            (&kustomization.name_prefix, Affix::Prefix, List::NamePrefix, "PrefixTransformer"),
+            (&kustomization.name_suffix, Affix::Suffix, List::NameSuffix, "SuffixTransformer"),
         ] {
             if let Some((text, mark)) =
                 affix.as_ref().and_then(|affix| Some((affix.text()?, affix.mark)))
             {
-                transform::affix(set, (text, mark), which, specs)?;
+                transform::affix(set, (text, mark), which, known.fields(list))?;
                 note(set, kind);
             }
         }
         for entry in &kustomization.labels {
-            transform::labels(set, entry, config, &whole)?;
+            transform::labels(set, entry, known, &whole)?;
             note(set, "LabelTransformer");
         }
         if !kustomization.labels.is_empty() || !kustomization.common_labels.is_empty() {
             let pairs = &kustomization.common_labels;
-            transform::pairs(set, pairs, &config.common_labels, "commonLabels")?;
+            transform::pairs(set, pairs, known.fields(List::CommonLabels), "commonLabels")?;
             note(set, "LabelTransformer");
         }
         if !kustomization.common_annotations.is_empty() {
             let pairs = &kustomization.common_annotations;
-            transform::pairs(set, pairs, &config.annotations, "commonAnnotations")?;
+            transform::pairs(set, pairs, known.fields(List::Annotations), "commonAnnotations")?;
             note(set, "AnnotationsTransformer");
         }
         let mut targets = Targets::default();
@@ -370,12 +376,12 @@ impl Build<'_> {
         }
         for replica in &kustomization.replicas {
             let place = files.place(&replica.count, &whole);
-            transform::replicas(set, replica, &config.replicas, &place)?;
+            transform::replicas(set, replica, known.fields(List::Replicas), &place)?;
             note(set, "ReplicaCountTransformer");
         }
         if !kustomization.images.is_empty() {
             let place = |image: &Image| files.place(&Node::string("").at(image.mark), &whole);
-            transform::images(set, &kustomization.images, &config.images, &place)?;
+            transform::images(set, &kustomization.images, known.fields(List::Images), &place)?;
             kustomization.images.iter().for_each(|_| note(set, "ImageTagTransformer"));
         }
         if !kustomization.replacements.is_empty() {

@@ -1,6 +1,6 @@
 //! The entries of a kustomization's lists.
 
-use gitops_yaml::Node;
+use gitops_yaml::{Node, Text};
 
 use super::{
     BuildMetadata, Generator, GeneratorOptions, Image, Labels, Patch, Replica, Selector, Sort,
@@ -68,9 +68,9 @@ pub(crate) fn read_field_spec(
         decode.fields(node, at, &["group", "version", "kind", "path", "create"])?
     {
         match name {
-            "group" => spec.gvk.group = owned(decode, value, at, name)?,
-            "version" => spec.gvk.version = owned(decode, value, at, name)?,
-            "kind" => spec.gvk.kind = owned(decode, value, at, name)?,
+            "group" => spec.gvk.group = owned(decode, value, at, name)?.into(),
+            "version" => spec.gvk.version = owned(decode, value, at, name)?.into(),
+            "kind" => spec.gvk.kind = owned(decode, value, at, name)?.into(),
             "path" => {
                 spec.path = owned(decode, value, at, name)?.into();
                 if spec.path.matches('/').count() > MAX_PATH {
@@ -128,15 +128,15 @@ pub(crate) fn read_selector(
     let mut selector = Selector {
         mark: node.mark,
         gvk: Gvk::default(),
-        name: String::new(),
-        namespace: String::new(),
-        label_selector: String::new(),
-        annotation_selector: String::new(),
+        name: Text::default(),
+        namespace: Text::default(),
+        label_selector: Text::default(),
+        annotation_selector: Text::default(),
     };
     let known =
         ["group", "version", "kind", "name", "namespace", "labelSelector", "annotationSelector"];
     for (name, _, value) in decode.fields(node, at, &known)? {
-        let text = owned(decode, value, at, name)?;
+        let text = owned(decode, value, at, name)?.into();
         *match name {
             "group" => &mut selector.gvk.group,
             "version" => &mut selector.gvk.version,
