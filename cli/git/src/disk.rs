@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::{self, FileType};
 use std::io::{Error, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -16,11 +17,23 @@ use crate::GitError;
 /// No symbolic link below the folder is followed: a path that leads through one
 /// is absent, as it is in a commit. (The folder itself may be one.) What was
 /// once seen to be there is not looked at again.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Directory {
     root: PathBuf,
     seen: RefCell<HashMap<TreePath, EntryKind>>,
+    /// What files are read into, before their size is known for sure.
+    buffer: RefCell<Vec<u8>>,
 }
+
+/// Prints where it is: what was read may be secret.
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+/// A buffer that is no larger is used for the next file, too.
+const KEPT: usize = 1 << 20;
 
 impl Directory {
     /// The folder `root`. Fails when it is absent, unreadable or not a folder.
@@ -31,7 +44,7 @@ impl Directory {
         if !metadata.is_dir() {
             return Err(fail("it is not a directory".into()));
         }
-        Ok(Directory { root, seen: RefCell::default() })
+        Ok(Directory { root, seen: RefCell::default(), buffer: RefCell::default() })
     }
 
     /// The whole disk, and where `path` stands in it once its links are
@@ -52,7 +65,8 @@ impl Directory {
             parent = folder.parent();
             seen.insert(folder, EntryKind::Directory);
         }
-        Ok((Directory { root: root.to_owned(), seen: RefCell::new(seen) }, inside))
+        let (root, seen) = (root.to_owned(), RefCell::new(seen));
+        Ok((Directory { root, seen, buffer: RefCell::default() }, inside))
     }
 
     /// The folder, absolute and without links.
@@ -130,12 +144,18 @@ impl Tree for Directory {
         let mut open = fs::File::open(self.on_disk(file)).map_err(fail)?;
         let size = open.metadata().map_err(fail)?.len();
         check_size(file, size)?;
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        let mut bytes = self.buffer.take();
+        bytes.clear();
+        bytes.reserve(usize::try_from(size).unwrap_or(0));
         // It may grow while it is read.
         let most = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
         open.by_ref().take(most).read_to_end(&mut bytes).map_err(fail)?;
         check_size(file, u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
-        Ok(bytes.into())
+        let content = Arc::from(bytes.as_slice());
+        if bytes.capacity() <= KEPT {
+            self.buffer.replace(bytes);
+        }
+        Ok(content)
     }
 
     fn link(&self, link: &TreePath) -> Result<String, TreeError> {

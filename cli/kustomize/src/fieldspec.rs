@@ -222,7 +222,14 @@ pub(crate) fn put(node: &mut Node, key: &str, value: Node) {
     let own = Node::scalar(key, type_of(key));
     match entries.iter_mut().find(|(own, _)| crate::resource::raw(own) == key) {
         Some(entry) => *entry = (own, value),
-        None => entries.push((own, value)),
+        None => {
+            // The reader's lists are just as long as need be; doubled, they would
+            // be most of what a large build needs.
+            if entries.len() == entries.capacity() {
+                entries.reserve_exact((entries.len() / 4).max(2));
+            }
+            entries.push((own, value));
+        }
     }
 }
 
