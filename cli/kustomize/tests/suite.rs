@@ -8,7 +8,7 @@
 
 mod disk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use gitops_kustomize::{LoadRestrictor, Options, Reorder, build};
@@ -28,9 +28,10 @@ const OUTSIDE: [&str; 9] = [
     "no such host",
 ];
 
-/// Builds that fall short: kustomize takes a schema from a comment behind a
-/// key (`items: # {"type": …}`), and comments are not read. Lower it with every gain.
-const SHORT: usize = 8;
+/// The cases that fall short, in any order: kustomize takes a schema from a comment
+/// behind a key (`items: # {"type": …}`), and comments are not read.
+const SHORT: [&str; 4] =
+    ["merge2.TestMerge-12", "merge2.TestMerge-14", "merge2.TestMerge-76", "merge2.TestMerge-78"];
 
 #[derive(Default)]
 struct Score {
@@ -51,6 +52,7 @@ fn cases_of_kustomizes_tests() {
     let cases = std::fs::read_to_string(file).unwrap();
     let mut scores: BTreeMap<String, Score> = BTreeMap::new();
     let mut misses = Vec::new();
+    let mut short = BTreeSet::new();
     for line in cases.lines() {
         let case: Json = serde_json::from_str(line).unwrap();
         let name = case["name"].as_str().unwrap();
@@ -63,6 +65,7 @@ fn cases_of_kustomizes_tests() {
                     .iter()
                     .filter_map(|option| wanted[option].as_str())
                     .collect();
+                short.insert(name.to_owned());
                 misses.push(format!("{name} ({}): {miss}", options.join(" ")));
             }
         }
@@ -82,7 +85,8 @@ fn cases_of_kustomizes_tests() {
     row(&mut table, "all", &total);
     eprintln!("{}\n{table}", misses.join("\n"));
     assert!(total.equal > 1000 && total.refused > 300, "the suite is not whole:\n{table}");
-    assert!(misses.len() <= SHORT, "{} builds fall short, {SHORT} before", misses.len());
+    let known = BTreeSet::from(SHORT.map(str::to_owned));
+    assert_eq!(short, known, "the cases that fall short are others than those of `SHORT`");
 }
 
 fn row(table: &mut String, name: &str, score: &Score) {
