@@ -21,11 +21,9 @@ fn main() {
     let times: Option<usize> = arguments.next().map(|times| times.parse().unwrap());
     let Some(times) = times else {
         let rendered = build(&Disk, &folder, &Options::default());
-        let text = match rendered {
-            Ok(rendered) => rendered.into_yaml(),
-            Err(error) => panic!("{error}"),
-        };
-        std::io::stdout().write_all(text.as_bytes()).unwrap();
+        let rendered = rendered.unwrap_or_else(|errors| panic!("{errors}"));
+        let mut stdout = std::io::stdout().lock();
+        rendered.write_yaml(|piece| stdout.write_all(piece.as_bytes())).unwrap();
         std::process::exit(0);
     };
     let mut built = Vec::new();

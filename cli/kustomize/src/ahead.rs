@@ -70,7 +70,9 @@ impl Ahead {
         }
         let pieces = first..state.jobs.len();
         drop(state);
-        self.shared.changed.notify_one();
+        if self.helpers.is_some() {
+            self.shared.changed.notify_one();
+        }
         self.size += bytes.len();
         self.files.insert(path, Planned { id, bytes, pieces, uses: 1, kept: None });
         if self.size >= LARGE && self.helpers.is_none() {
@@ -81,8 +83,13 @@ impl Ahead {
     fn start(&self) -> Vec<JoinHandle<()>> {
         let start = |_| {
             let shared = self.shared.clone();
-            thread::Builder::new().stack_size(STACK).spawn(move || shared.help()).ok()
+            let help = move || {
+                parallel::grow_heap();
+                shared.help();
+            };
+            thread::Builder::new().stack_size(STACK).spawn(help).ok()
         };
+        parallel::grow_heap();
         // Where the system gives no thread, the build parses alone.
         (1..parallel::threads()).map_while(start).collect()
     }

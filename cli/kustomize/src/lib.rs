@@ -60,6 +60,8 @@ mod touch;
 mod transform;
 mod variables;
 
+use std::convert::Infallible;
+
 use gitops_tree::{EntryKind, Tree, TreeError, TreePath};
 use gitops_yaml::Node;
 
@@ -143,20 +145,6 @@ pub struct Rendered {
     pub warnings: Vec<Warning>,
 }
 
-fn written(resources: &[Resource]) -> String {
-    let mut text = String::new();
-    for resource in resources {
-        if !text.is_empty() {
-            text.push_str(BETWEEN);
-        }
-        gitops_yaml::write_to(&mut text, &resource.node);
-    }
-    text
-}
-
-/// What stands between two objects.
-const BETWEEN: &str = "---\n";
-
 impl Rendered {
     fn new(
         objects: Vec<resource::Object>,
@@ -181,28 +169,41 @@ impl Rendered {
 
     /// The objects as `kustomize build` prints them.
     pub fn to_yaml(&self) -> String {
-        let parts = self.resources.chunks(Rendered::PART).collect();
-        parallel::map(parts, self.is_large(), written).join(BETWEEN)
+        let mut text = String::new();
+        let Ok(()) = self.write_yaml(|piece| {
+            text.push_str(piece);
+            Ok::<_, Infallible>(())
+        });
+        text
     }
 
-    /// The same where the objects are not needed any more: the threads that
-    /// write them let them go, too.
-    pub fn into_yaml(self) -> String {
-        let is_large = self.is_large();
-        let mut rest = self.resources.into_iter();
-        let mut parts: Vec<Vec<Resource>> = Vec::new();
-        while rest.len() > 0 {
-            parts.push(rest.by_ref().take(Rendered::PART).collect());
-        }
-        parallel::map(parts, is_large, |part| written(&part)).join(BETWEEN)
-    }
-
-    /// As many objects are written at a time.
-    const PART: usize = 16;
-
-    fn is_large(&self) -> bool {
+    /// The same in pieces, in order and as soon as each is ready: the whole
+    /// text of a large build is never held.
+    ///
+    /// # Errors
+    ///
+    /// The first that `write` gives; nothing is written after it.
+    pub fn write_yaml<E>(&self, write: impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
         const MANY: usize = 200;
-        self.resources.len() >= MANY
+        const PART: usize = 16;
+        let is_large = self.resources.len() >= MANY;
+        let part = if is_large { PART } else { self.resources.len().max(1) };
+        let parts: Vec<&[Resource]> = self.resources.chunks(part).collect();
+        parallel::in_order(&parts, is_large, write_part, write)
+    }
+}
+
+/// What stands between two objects.
+const BETWEEN: &str = "---\n";
+
+/// Writes a part of all objects; what stands before it is its own.
+fn write_part(index: usize, part: &[Resource], text: &mut String) {
+    text.clear();
+    for (number, resource) in part.iter().enumerate() {
+        if index + number > 0 {
+            text.push_str(BETWEEN);
+        }
+        gitops_yaml::write_to(text, &resource.node);
     }
 }
 

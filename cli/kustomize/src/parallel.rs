@@ -3,7 +3,7 @@
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// More threads gain little, and every one costs its start.
@@ -18,6 +18,18 @@ pub(crate) fn threads() -> usize {
         return threads;
     }
     thread::available_parallelism().map_or(1, NonZero::get).min(MAX_THREADS)
+}
+
+/// Lets the heap of this thread grow by a large step. glibc's grows by a few
+/// pages at a time, each by a call to the system, which stops the other threads
+/// where they ask for pages, too: a tenth of a large build. A block that is
+/// given back stays with the heap, once a first one of its size has told glibc
+/// that such blocks come and go. Pages that nobody writes to are not taken.
+pub(crate) fn grow_heap() {
+    const STEP: usize = 16 << 20;
+    for _ in 0..2 {
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(STEP)));
+    }
 }
 
 /// What `run` makes of each item, in order. `is_large` tells whether there is
@@ -46,7 +58,11 @@ pub(crate) fn map<T: Send, R: Send>(
     };
     thread::scope(|scope| {
         for _ in 1..threads {
-            let helper = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+            let help = || {
+                grow_heap();
+                work();
+            };
+            let helper = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, help);
             if helper.is_err() {
                 // The system gives no more threads; those that are there do it all.
                 break;
@@ -87,8 +103,145 @@ pub(crate) fn each<T: Send, E: Send>(
     map(parts, is_large, run_part).into_iter().collect()
 }
 
+/// Hands to `take`, in order, the text that `run` makes of each item; buffers
+/// are filled again once they are taken. This thread takes; it makes texts, too,
+/// while the next one is not ready.
+pub(crate) fn in_order<T: Sync + Copy, E>(
+    items: &[T],
+    is_large: bool,
+    run: impl Fn(usize, T, &mut String) + Sync,
+    mut take: impl FnMut(&str) -> Result<(), E>,
+) -> Result<(), E> {
+    let threads = if is_large && items.len() > 1 { threads().min(items.len()) } else { 1 };
+    if threads < 2 {
+        let mut text = String::new();
+        return items.iter().enumerate().try_for_each(|(index, item)| {
+            run(index, *item, &mut text);
+            take(&text)
+        });
+    }
+    let texts = Texts::new(items.len());
+    thread::scope(|scope| {
+        let help = || {
+            grow_heap();
+            texts.help(|index, text| run(index, items[index], text));
+        };
+        for _ in 1..threads {
+            if thread::Builder::new().stack_size(STACK).spawn_scoped(scope, help).is_err() {
+                break;
+            }
+        }
+        let _close = Close(&texts);
+        texts.take_all(|index, text| run(index, items[index], text), &mut take)
+    })
+}
+
+/// Texts that are made on any thread and taken in order.
+struct Texts {
+    state: Mutex<Made>,
+    changed: Condvar,
+}
+
+struct Made {
+    ready: Vec<Option<String>>,
+    spare: Vec<String>,
+    /// The first that nobody has begun with.
+    next: usize,
+    /// A thread panicked: what it was at will never be ready.
+    failed: bool,
+}
+
+impl Texts {
+    fn new(count: usize) -> Texts {
+        let ready = (0..count).map(|_| None).collect();
+        let state = Mutex::new(Made { ready, spare: Vec::new(), next: 0, failed: false });
+        Texts { state, changed: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Made> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the next text; gives the lock back where there is none to make.
+    fn make<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, Made>,
+        run: impl Fn(usize, &mut String),
+    ) -> Option<MutexGuard<'s, Made>> {
+        let index = state.next;
+        if index == state.ready.len() {
+            return Some(state);
+        }
+        state.next += 1;
+        let mut text = state.spare.pop().unwrap_or_default();
+        drop(state);
+        let mut alarm = Alarm { texts: self, armed: true };
+        run(index, &mut text);
+        alarm.armed = false;
+        self.lock().ready[index] = Some(text);
+        None
+    }
+
+    fn help(&self, run: impl Fn(usize, &mut String)) {
+        while self.make(self.lock(), &run).is_none() {
+            self.changed.notify_one();
+        }
+    }
+
+    fn take_all<E>(
+        &self,
+        run: impl Fn(usize, &mut String),
+        take: &mut impl FnMut(&str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut taken = 0;
+        let mut state = self.lock();
+        while taken < state.ready.len() && !state.failed {
+            if let Some(text) = state.ready[taken].take() {
+                drop(state);
+                take(&text)?;
+                taken += 1;
+                state = self.lock();
+                state.spare.push(text);
+                continue;
+            }
+            state = match self.make(state, &run) {
+                Some(state) => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                None => self.lock(),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// When this thread takes no more, the others need not make any.
+struct Close<'a>(&'a Texts);
+
+impl Drop for Close<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.next = state.ready.len();
+    }
+}
+
+/// Wakes who waits for a text when the thread that makes it panics; the panic
+/// goes on where the threads are joined.
+struct Alarm<'a> {
+    texts: &'a Texts,
+    armed: bool,
+}
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.texts.lock().failed = true;
+            self.texts.changed.notify_all();
+        }
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
+    #![allow(clippy::unwrap_used)]
     use std::cell::Cell;
 
     use super::*;
@@ -108,6 +261,41 @@ pub(crate) mod tests {
                 assert_eq!(map(items.clone(), true, |item| item.to_string()), expected);
                 assert_eq!(map(items, false, |item| item.to_string()), expected);
             }
+        }
+    }
+
+    #[test]
+    fn texts_come_in_order_and_stop_at_an_error() {
+        for threads in [1, 2, 5] {
+            THREADS.set(Some(threads));
+            for (count, last) in [(0, 9), (1, 0), (300, 999), (300, 120)] {
+                let items: Vec<usize> = (0..count).collect();
+                let mut seen = Vec::new();
+                let make = |index: usize, item: usize, text: &mut String| {
+                    assert_eq!(index, item);
+                    *text = format!("{item}{}", "x".repeat(item * 37 % 11));
+                };
+                let result = in_order(&items, true, make, |text| {
+                    seen.push(text.trim_end_matches('x').parse::<usize>().unwrap());
+                    if seen.len() > last { Err(seen.len()) } else { Ok(()) }
+                });
+                let end = count.min(last + 1);
+                assert_eq!(seen, (0..end).collect::<Vec<_>>());
+                assert_eq!(result, if count > last { Err(end) } else { Ok(()) });
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_helper_is_one_here() {
+        for threads in [1, 2, 5] {
+            let outcome = std::panic::catch_unwind(|| {
+                THREADS.set(Some(threads));
+                let items: Vec<usize> = (0..300).collect();
+                let make = |_: usize, item: usize, _: &mut String| assert!(item != 200, "told");
+                in_order(&items, true, make, |_| Ok::<_, ()>(()))
+            });
+            assert!(outcome.is_err());
         }
     }
 

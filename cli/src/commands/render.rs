@@ -109,14 +109,17 @@ pub(super) fn run(context: &Context, args: RenderArgs) -> Result<Exit, Failure> 
         written::write(dir, &files, args.prune)?.tell(dir, terminal)?;
         return Ok(Exit::Yes);
     }
-    let text = match (args.output, args.origin) {
-        (Format::Yaml, false) => output::yaml(renditions),
-        (Format::Yaml, true) => output::yaml_with_origins(&renditions),
-        (Format::Json, false) => output::list(&renditions)?,
-        (Format::Json, true) => output::list_with_origins(&renditions)?,
-        (Format::Name, _) => output::names(&renditions),
-    };
-    terminal.answer(&text)?;
+    match (args.output, args.origin) {
+        (Format::Yaml, false) => {
+            terminal.answer_in_pieces(|write| output::yaml(&renditions, write))?;
+        }
+        (Format::Yaml, true) => terminal.answer(&output::yaml_with_origins(&renditions))?,
+        (Format::Json, false) => terminal.answer(&output::list(&renditions)?)?,
+        (Format::Json, true) => terminal.answer(&output::list_with_origins(&renditions)?)?,
+        (Format::Name, _) => terminal.answer(&output::names(&renditions))?,
+    }
+    // The process ends: to let go of a million nodes one by one is work for nothing.
+    std::mem::forget(renditions);
     Ok(Exit::Yes)
 }
 

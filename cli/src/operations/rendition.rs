@@ -101,10 +101,9 @@ impl Rendition {
         })
     }
 
-    /// As `kustomize build` prints it.
-    pub(crate) fn into_yaml(self) -> String {
-        let texts = self.parts.into_iter().map(Rendered::into_yaml).filter(|text| !text.is_empty());
-        texts.collect::<Vec<_>>().join("---\n")
+    /// What was rendered, part by part, without the parts that hold nothing.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Rendered> {
+        self.parts.iter().filter(|part| !part.resources.is_empty())
     }
 }
 

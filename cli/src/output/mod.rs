@@ -86,16 +86,19 @@ impl Terminal {
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
 
-    /// Writes the answer. A closed pipe is quiet: whoever closed it has read
-    /// enough.
+    /// Writes the answer.
     pub(crate) fn answer(self, text: &str) -> Result<(), Failure> {
+        self.answer_in_pieces(|write| write(text))
+    }
+
+    /// The same with an answer that is made while it is written.
+    pub(crate) fn answer_in_pieces(
+        self,
+        tell: impl FnOnce(&mut dyn FnMut(&str) -> io::Result<()>) -> io::Result<()>,
+    ) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::world("could not write to stdout").because(&error))
-            }
-            _ => Ok(()),
-        }
+        let told = tell(&mut |piece| stdout.write_all(piece.as_bytes()));
+        written(told.and_then(|()| stdout.flush()))
     }
 
     /// Says something about the answer.
@@ -154,6 +157,16 @@ fn safe(text: &str) -> String {
 }
 
 /// One message on stderr. Where even that is closed, nobody is left to tell.
+/// A closed pipe is quiet: whoever closed it has read enough.
+fn written(outcome: io::Result<()>) -> Result<(), Failure> {
+    match outcome {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::world("could not write to stdout").because(&error))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn say(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

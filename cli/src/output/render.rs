@@ -9,10 +9,18 @@ use super::json;
 use crate::failure::Failure;
 use crate::operations::rendition::{Item, Rendition};
 
-/// Documents, as `kustomize build` prints them.
-pub(crate) fn yaml(renditions: Vec<Rendition>) -> String {
-    let texts = renditions.into_iter().map(Rendition::into_yaml).filter(|text| !text.is_empty());
-    texts.collect::<Vec<_>>().join("---\n")
+/// Documents, as `kustomize build` prints them; handed to `write` piece by piece.
+pub(crate) fn yaml<E>(
+    renditions: &[Rendition],
+    mut write: impl FnMut(&str) -> Result<(), E>,
+) -> Result<(), E> {
+    for (index, part) in renditions.iter().flat_map(Rendition::parts).enumerate() {
+        if index > 0 {
+            write("---\n")?;
+        }
+        part.write_yaml(&mut write)?;
+    }
+    Ok(())
 }
 
 /// The same with the origin of each object in comments above it.
