@@ -216,6 +216,8 @@ struct PlanDoc<'a> {
     rests_on: Vec<RestsOnDoc<'a>>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     notes: &'a [String],
+    warnings: &'a [String],
+    stays: &'a [String],
     message: String,
     title: &'a str,
     body: &'a str,
@@ -363,6 +365,8 @@ impl<'a> From<&'a Judged> for PlanDoc<'a> {
             reads: plan.reads.iter().map(ReadDoc::from).collect(),
             rests_on: plan.rests_on.iter().map(RestsOnDoc::from).collect(),
             notes: &plan.notes,
+            warnings: &plan.warnings,
+            stays: &plan.stays,
             message: plan.message(),
             title: &plan.title,
             body: &plan.body,

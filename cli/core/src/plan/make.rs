@@ -9,6 +9,7 @@ use crate::judge::{EnvironmentRef, Move, Moved, Operation};
 use crate::object::Source;
 
 use super::apps::discover_apps;
+use super::aside::{self, Shelf};
 use super::chosen::chosen;
 use super::error::PlanError;
 use super::images::{Entry, images_in, set_image_field, slot_id};
@@ -157,8 +158,16 @@ fn plans(
         let version = versions.join(", ");
         let mut contents = Contents::default();
         let mut moved = Vec::new();
+        let (mut warnings, mut stays) = (Vec::new(), Vec::new());
         for (app, wants) in &group {
-            moved.extend(put(step, &mut contents, app, &wants.slots)?);
+            let (moves, slots) = put(step, &mut contents, app, &wants.slots)?;
+            warnings.extend(aside::warnings(step.target.tree, slots.into_iter())?);
+            moved.extend(moves);
+            if let Some(from) = from {
+                let (source, target) = (Shelf::of(from), Shelf::of(step.target));
+                let rule = step.rules.of(app).expect("apps that move have a rule");
+                stays.extend(aside::stays(&source, &target, &contents, app, rule)?);
+            }
         }
         let edits: Vec<Edit> = contents
             .files
@@ -188,6 +197,8 @@ fn plans(
                 reads: reads.clone(),
                 rests_on: BTreeSet::new(),
                 notes: Vec::new(),
+                warnings,
+                stays,
                 subject: step.texts.commit.render(values),
                 title: step.texts.title.render(values),
                 body: step.texts.body.render(values),
@@ -202,13 +213,13 @@ fn plans(
 }
 
 /// Writes what the slots of one app shall hold into the bytes of their files.
-/// Answers what moved.
-fn put(
+/// Answers what moved, and the slots it moved in.
+fn put<'a>(
     step: &Step<'_>,
     contents: &mut Contents,
     app: &str,
-    wants: &[Want],
-) -> Result<Vec<Move>, PlanError> {
+    wants: &'a [Want],
+) -> Result<(Vec<Move>, Vec<&'a Slot>), PlanError> {
     let rule = step.rules.of(app).expect("apps that move have a rule");
     let mut moved = Vec::new();
     for want in wants {
@@ -246,8 +257,8 @@ fn put(
         moved.push((slot, text));
     }
     refuse_pins(contents, wants, &moved)?;
-    moved
-        .into_iter()
+    let moves = moved
+        .iter()
         .map(|(slot, value)| {
             Ok(Move {
                 app: app.to_owned(),
@@ -258,7 +269,8 @@ fn put(
                 source: Some(place(contents, slot)?),
             })
         })
-        .collect()
+        .collect::<Result<_, PlanError>>()?;
+    Ok((moves, moved.into_iter().map(|(slot, _)| slot).collect()))
 }
 
 /// Refuses a tag that would change nothing, since a digest stays that decides.

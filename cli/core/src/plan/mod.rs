@@ -13,6 +13,7 @@
 //! beside it in [`Contents`].
 
 mod apps;
+mod aside;
 mod automation;
 mod blob;
 mod chosen;
@@ -241,6 +242,11 @@ pub struct Plan {
     /// What else there is to say about it, a sentence each. No digest covers
     /// them.
     pub notes: Vec<String>,
+    /// What may undo it, or lags behind it. No digest covers them.
+    pub warnings: Vec<String>,
+    /// The values files of its apps that differ and stay with their
+    /// environment. No digest covers them.
+    pub stays: Vec<String>,
     /// Commit message, without trailers.
     pub subject: String,
     /// Title of the request.

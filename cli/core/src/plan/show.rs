@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::judge::{Move, Operation};
+use crate::judge::{Move, Moved, Operation};
 
 use super::hunk::{hunks, printable};
 use super::rules::{Pattern, key_of};
@@ -40,6 +40,12 @@ pub fn show(plan: &Plan, contents: &Contents, sealed: &[Pattern], width: usize) 
     }
     text.push('\n');
     text.push_str(&moves(&plan.moves, width));
+    for stays in &plan.stays {
+        let _ = writeln!(text, "stays: {}", printable(stays));
+    }
+    for warning in &plan.warnings {
+        let _ = writeln!(text, "warning: {}", printable(warning));
+    }
     text.push('\n');
     for (path, bytes) in contents.files() {
         if sealed.iter().any(|pattern| pattern.matches(path.as_str())) {
@@ -72,8 +78,11 @@ fn moves(moves: &[Move], width: usize) -> String {
     let mut rows = vec![["APP", "WHAT", "BEFORE → AFTER", "WHERE"].map(str::to_owned)];
     for moved in moves {
         let key = key_of(moved.what);
-        let what =
-            if moved.name == moved.app { key.to_owned() } else { format!("{} {key}", moved.name) };
+        let what = match moved.what {
+            Moved::Value => moved.name.clone(),
+            _ if moved.name == moved.app => key.to_owned(),
+            _ => format!("{} {key}", moved.name),
+        };
         let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".to_owned());
         rows.push(
             [

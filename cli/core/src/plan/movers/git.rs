@@ -255,7 +255,7 @@ mod tests {
         for url in ["github.com/acme/base2", "github.com/acme", "gitlab.com/acme/base"] {
             assert!(!same_repository(url, base), "{url}");
         }
-        assert!(same_repository("https://a.b:8443/x/y", "a.b:8443/x/y") == false);
+        assert!(!same_repository("https://a.b:8443/x/y", "a.b:8443/x/y"));
         assert!(same_repository("https://a.b:8443/x/y", "ssh://a.b:8443/x/y"));
         assert!(same_repository("https://a/x//apps/web?ref=1", "https://a/x//apps/web"));
         assert!(!same_repository("https://a/x//apps/api?ref=1", "https://a/x//apps/web"));

@@ -181,3 +181,57 @@ pub(super) fn apps(
         ValuesFile::Kind(_) => Ok(Vec::new()),
     }
 }
+
+/// Values files that the objects of a folder name.
+pub(crate) struct ValueFiles {
+    /// By paths, from the folder.
+    pub(crate) files: Vec<String>,
+    /// By the names of ConfigMaps and Secrets.
+    pub(crate) from_maps: Vec<String>,
+}
+
+/// The `valueFiles` of Argo CD's sources and the `valuesFrom` of Flux's
+/// HelmReleases in a folder.
+///
+/// # Errors
+///
+/// When a file cannot be read.
+pub(crate) fn value_files(
+    tree: &dyn Tree,
+    folder: &TreePath,
+    files: &super::Files,
+) -> Result<ValueFiles, PlanError> {
+    let mut found = ValueFiles { files: Vec::new(), from_maps: Vec::new() };
+    for scanned in files.with(tree, folder, &["valueFiles", "valuesFrom"])? {
+        for doc in Doc::all(&scanned.file, &scanned.bytes, &scanned.documents) {
+            for (_, source) in argo_sources(&doc) {
+                let own = source.get("path").and_then(Node::text).unwrap_or_default();
+                let list = source.at_path(&["helm", "valueFiles"]).map_or(&[][..], Node::items);
+                for name in list.iter().filter_map(Node::text) {
+                    // `$values/x` is from the root of another source, and a
+                    // path from that of the source.
+                    let whole = match name.strip_prefix('$').and_then(|rest| rest.split_once('/')) {
+                        Some((_, rest)) => rest.to_owned(),
+                        None if own.is_empty() => name.to_owned(),
+                        None => format!("{own}/{name}"),
+                    };
+                    let from_root = TreePath::new(&whole).ok();
+                    let below = from_root.as_ref().and_then(|file| {
+                        file.is_within(folder).then(|| {
+                            file.as_str()[folder.as_str().len()..]
+                                .trim_start_matches('/')
+                                .to_owned()
+                        })
+                    });
+                    found.files.extend(below);
+                }
+            }
+            if doc.kind() == "HelmRelease" {
+                let list = doc.root.at_path(&["spec", "valuesFrom"]).map_or(&[][..], Node::items);
+                let names = list.iter().filter_map(|item| item.get("name").and_then(Node::text));
+                found.from_maps.extend(names.map(str::to_owned));
+            }
+        }
+    }
+    Ok(found)
+}

@@ -30,6 +30,7 @@ use super::path::Miss;
 use super::rules::Mover;
 use super::slot::{Held, Slot, SlotId, Spot};
 
+pub(super) use helm::value_files;
 pub(super) use scan::Files;
 pub(super) use text::compile;
 

@@ -9,10 +9,13 @@ use gitops_yaml::Document;
 use super::super::edit::is_yaml;
 use super::super::error::PlanError;
 
+/// A file and its bytes.
+type Named = (TreePath, Arc<[u8]>);
+
 /// The files of a folder and of the folders in it, listed and read once.
 #[derive(Default)]
 pub(crate) struct Files {
-    all: OnceCell<Vec<(TreePath, Arc<[u8]>)>>,
+    all: OnceCell<Vec<Named>>,
 }
 
 /// A file that was read.
@@ -47,11 +50,7 @@ impl Files {
         Ok(found)
     }
 
-    fn all(
-        &self,
-        tree: &dyn Tree,
-        folder: &TreePath,
-    ) -> Result<&[(TreePath, Arc<[u8]>)], PlanError> {
+    fn all(&self, tree: &dyn Tree, folder: &TreePath) -> Result<&[Named], PlanError> {
         if let Some(all) = self.all.get() {
             return Ok(all);
         }
@@ -65,11 +64,7 @@ impl Files {
 /// the app's own.
 const OF_CHARTS: [&str; 2] = ["templates", "charts"];
 
-fn collect(
-    tree: &dyn Tree,
-    folder: &TreePath,
-    all: &mut Vec<(TreePath, Arc<[u8]>)>,
-) -> Result<(), PlanError> {
+fn collect(tree: &dyn Tree, folder: &TreePath, all: &mut Vec<Named>) -> Result<(), PlanError> {
     let entries = match tree.list(folder) {
         Ok(entries) => entries,
         Err(TreeError::Absent { .. }) => return Ok(()),
