@@ -165,11 +165,15 @@ impl Stage {
                     "merged ",
                     "into ",
                     "continue from ",
+                    "since ",
+                    "promotion (",
                     "--- ",
                     "+++ ",
                     "..",
                     "commit ",
                     "top of ",
+                    "since ",
+                    "promotion (",
                 ]
                 .iter()
                 .any(|before| normal.ends_with(before))

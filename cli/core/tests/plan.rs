@@ -80,7 +80,9 @@ impl World {
     ) -> Result<Planned, PlanError> {
         let apps: Vec<String> = apps.iter().map(|app| (*app).to_owned()).collect();
         let from = Side { environment: from, tree: &self.tree, revision: "5eed" };
-        self.with(to, |step| promote(step, from, &apps, None))
+        self.with(to, |step| {
+            promote(step, from, &Promotion { apps: &apps, ..Promotion::default() })
+        })
     }
 
     fn with<T>(&self, to: &EnvironmentRef, run: impl FnOnce(&Step<'_>) -> T) -> T {
@@ -499,6 +501,7 @@ fn a_plan_in_text() {
         "\
 promote web v2: dev → uat
 branch release/web/uat, to be merged into main
+no earlier promotion of web from dev: everything promotable moves
 
 APP  WHAT    BEFORE → AFTER  WHERE
 web  newTag  v1 → v2         k/uat/kustomization.yaml:4

@@ -1,5 +1,5 @@
 use clap::{Args, ValueEnum};
-use gitops_core::plan::{Pattern, Skipped, printable};
+use gitops_core::plan::{Pattern, Prefer, Skipped, printable};
 
 use crate::config::Config;
 use crate::context::Context;
@@ -8,7 +8,7 @@ use crate::operations::continuation::continuation;
 use crate::operations::merge;
 use crate::operations::perform::{Author, Receipt};
 use crate::operations::preview::{Judge, exit};
-use crate::operations::promote::{self, Judged, Outcome, Wish};
+use crate::operations::promote::{self, Choices, Judged, Outcome, Wish};
 use crate::operations::trust::Trust;
 use crate::output::{Terminal, promotion as output};
 
@@ -50,12 +50,36 @@ pub(crate) struct PromoteArgs {
         conflicts_with_all = ["apps", "to", "from", "version"],
     )]
     rev: Option<Option<String>>,
+    /// Who wins where both environments have changed since the last promotion
+    #[arg(long, value_enum, value_name = "WHO")]
+    conflicts: Option<Winner>,
     /// Plan and judge, and push nothing
     #[arg(long)]
     dry_run: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
+}
+
+/// Who wins over a value that both environments have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Winner {
+    /// Take what the source holds
+    Source,
+    /// Keep what the target holds
+    Target,
+}
+
+impl PromoteArgs {
+    fn choices(&self) -> Choices {
+        Choices {
+            prefer: match self.conflicts {
+                None => Prefer::Neither,
+                Some(Winner::Source) => Prefer::Source,
+                Some(Winner::Target) => Prefer::Target,
+            },
+        }
+    }
 }
 
 /// How the answer is printed.
@@ -75,6 +99,7 @@ pub(super) fn run(context: &Context, args: PromoteArgs) -> Result<Exit, Failure>
         to: args.to.as_deref(),
         from: args.from.as_deref(),
         version: args.version.as_deref(),
+        choices: args.choices(),
     };
     carry_out(context, &wish, args.dry_run, args.output)
 }
@@ -113,6 +138,7 @@ fn go_on(context: &Context, rev: Option<&str>, args: &PromoteArgs) -> Result<Exi
             to: Some(&next.to.name),
             from: Some(&next.from.name),
             version: None,
+            choices: args.choices(),
         })?;
     }
     run.finish()
@@ -177,6 +203,10 @@ impl<'a> Run<'a> {
         }
         for skipped in &proposal.skipped {
             terminal.warn(format!("`{}` is left out: {}", skipped.app, skipped.reason));
+            if skipped.reason.is_refusal() {
+                self.answer = self.answer.and(Exit::No);
+                skipped.reason.hint().into_iter().for_each(|hint| terminal.hint(hint));
+            }
         }
         self.skipped.extend(proposal.skipped);
         if proposal.steps.is_empty() {

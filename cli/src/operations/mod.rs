@@ -15,6 +15,7 @@ pub(crate) mod places;
 pub(crate) mod policies;
 pub(crate) mod preview;
 pub(crate) mod promote;
+pub(crate) mod records;
 pub(crate) mod renders;
 pub(crate) mod rendition;
 pub(crate) mod repository;

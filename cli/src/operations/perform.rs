@@ -251,7 +251,7 @@ impl Job<'_> {
         }
         for past in &self.plan.rests_on {
             let commit = parse(&past.commit)?;
-            let there = trust.repository.is_ancestor(&commit, &target.commit);
+            let there = self.home.repository.is_ancestor(&commit, &target.commit);
             if !there.map_err(|error| hinted("could not read the history", &error))? {
                 return Err(Failure::world(format!(
                     "`{}` was rewritten since the plan was made: {}, the last promotion of {}, is gone from it",

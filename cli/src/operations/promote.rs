@@ -1,16 +1,22 @@
 //! Releases and promotions: from what is asked to plans that are judged, and
 //! from open ones to the remote.
 
+use std::collections::BTreeMap;
+
 use gitops_core::judge::{FileAction, FileChange, Request};
 use gitops_core::plan::{
-    self, App, Contents, Plan, PlanError, Planned, Rules, Side, Skipped, Step,
+    self, App, Contents, Past, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped,
+    Step,
 };
+
+use gitops_git::{CommitId, Repository};
 
 use super::concerned::Base;
 use super::desired::{config_failure, unknown_environment};
 use super::merge;
 use super::perform::{Author, Receipt};
 use super::preview::{Change, Judge, Preview};
+use super::records::{End, Records};
 use super::trust::{Revision, Trust};
 use crate::config::{After, Config, Environment, Merge};
 use crate::failure::{Exit, Failure};
@@ -26,7 +32,15 @@ pub(crate) enum Wish<'a> {
         to: Option<&'a str>,
         from: Option<&'a str>,
         version: Option<&'a str>,
+        choices: Choices,
     },
+}
+
+/// What flags decide about a promotion.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Choices {
+    /// Who wins where both sides have changed.
+    pub(crate) prefer: Prefer,
 }
 
 impl<'a> Wish<'a> {
@@ -34,7 +48,9 @@ impl<'a> Wish<'a> {
     pub(crate) fn of(&self, apps: &'a [String]) -> Wish<'a> {
         match *self {
             Wish::Release { app, version, to } => Wish::Release { app, version, to },
-            Wish::Promote { to, from, version, .. } => Wish::Promote { apps, to, from, version },
+            Wish::Promote { to, from, version, choices, .. } => {
+                Wish::Promote { apps, to, from, version, choices }
+            }
         }
     }
 }
@@ -58,7 +74,7 @@ pub(crate) struct Proposal<'a> {
 /// Words for a plan that cannot be made.
 pub(crate) fn plan_failure(attempt: &str, error: &PlanError) -> Failure {
     let mut failure = Failure::usage(attempt).because(error);
-    if matches!(error, PlanError::OutsideTarget { .. }) {
+    if error.is_refusal() {
         failure.exit = Exit::No;
     }
     match error.hint() {
@@ -101,9 +117,11 @@ pub(crate) fn propose<'a>(
             let planned = plan::release(&step, app, version);
             (planned.map_err(|error| plan_failure(&attempt, &error))?, None)
         }
-        Wish::Promote { apps, from, version, .. } => {
+        Wish::Promote { apps, from, version, choices, .. } => {
             let source = source(trust, target, *from)?;
-            let planned = promoted(trust, &step, target, source, apps, *version)?;
+            let prefer = choices.prefer;
+            let promotion = Promotion { apps, version: *version, past: None, prefer };
+            let planned = promoted(trust, &step, target, (source, there.commit), promotion)?;
             (planned, Some(source))
         }
     };
@@ -229,17 +247,31 @@ fn promoted(
     trust: &Trust,
     step: &Step<'_>,
     target: &Environment,
-    source: &Environment,
-    apps: &[String],
-    version: Option<&str>,
+    (source, base): (&Environment, CommitId),
+    promotion: Promotion<'_>,
 ) -> Result<Planned, Failure> {
     let attempt = format!("could not promote from `{}` to `{}`", source.name, target.name);
     let Revision { commit, tree } = trust.place(source)?.revision()?;
     let reference = trust.reference(source)?;
     let revision = commit.to_string();
     let side = Side { environment: &reference, tree: &tree, revision: &revision };
+    let unsettled = plan::unsettled(step, side, promotion.apps)
+        .map_err(|error| plan_failure(&attempt, &error))?;
+    let repository = |environment| Ok(&trust.place(environment)?.home.repository);
+    let records = Records {
+        rules: &trust.config.rules,
+        source: End { repository: repository(source)?, environment: &reference, tip: commit },
+        target: End {
+            repository: repository(target)?,
+            environment: step.target.environment,
+            tip: base,
+        },
+    };
+    let past = records.last(&unsettled)?;
+    refuse_cut_off(records.target.repository, &unsettled, &past, promotion.prefer)?;
+    let promotion = Promotion { past: Some(&past), ..promotion };
     let planned =
-        plan::promote(step, side, apps, version).map_err(|error| plan_failure(&attempt, &error))?;
+        plan::promote(step, side, &promotion).map_err(|error| plan_failure(&attempt, &error))?;
     let held = |environment: &Environment| -> Result<Vec<App>, Failure> {
         let there = trust.place(environment)?.revision()?;
         let reference = trust.reference(environment)?;
@@ -265,6 +297,28 @@ fn promoted(
     }
     Ok(planned)
 }
+
+/// Without the whole history, what only the target has changed could not be
+/// told from what was promoted.
+fn refuse_cut_off(
+    repository: &Repository,
+    apps: &[String],
+    past: &BTreeMap<String, Past>,
+    prefer: Prefer,
+) -> Result<(), Failure> {
+    let Some(app) = apps.iter().find(|app| !past.contains_key(*app)) else { return Ok(()) };
+    if prefer == Prefer::Source || !repository.is_shallow() {
+        return Ok(());
+    }
+    Err(Failure::world(format!("could not find the last promotion of {app}"))
+        .because(&Shallow)
+        .hint("`git fetch --unshallow` brings the rest; in a CI job, check out with the whole history")
+        .hint("`--conflicts source` goes on without it: what the target has changed is replaced"))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the history is cut off in this clone, before an earlier promotion")]
+struct Shallow;
 
 /// Whether the promoted fields of an app differ in an environment that it
 /// enters.

@@ -5,6 +5,7 @@ use gitops_tree::{TreeError, TreePath};
 use crate::judge::Moved;
 use crate::object::Source;
 
+use super::merge::{Conflict, Past};
 use super::rules::key_of;
 
 /// Why no plan could be made. Nothing was changed.
@@ -225,6 +226,20 @@ pub enum PlanError {
         /// The app.
         app: String,
     },
+    /// Both environments have changed since the last promotion.
+    #[error("{app} has changed in both {from} and {to} since its last promotion\n{}", conflict_lines(.conflicts, .from, .to, .past))]
+    Conflicts {
+        /// The app.
+        app: String,
+        /// The source environment.
+        from: String,
+        /// The target environment.
+        to: String,
+        /// The last promotion.
+        past: Box<Past>,
+        /// What both have changed.
+        conflicts: Vec<Conflict>,
+    },
     /// The name of a folder or image that would spoil texts.
     #[error("`{app}` cannot name an app: it holds a blank or a control character")]
     BadApp {
@@ -274,6 +289,12 @@ pub enum PlanError {
 }
 
 impl PlanError {
+    /// Whether the answer is a plain no: everything was understood, and it may
+    /// not be done as it was asked for.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, PlanError::OutsideTarget { .. } | PlanError::Conflicts { .. })
+    }
+
     /// What to do about it, where there is more to say than the error does.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
@@ -294,6 +315,9 @@ impl PlanError {
             PlanError::Pinned { .. } | PlanError::FieldStays { .. } => {
                 "name the field in `fields` of that image in gitops.yaml, or take it out of the target".to_owned()
             }
+            PlanError::Conflicts { from, to, .. } => format!(
+                "`--conflicts source` takes what `{from}` holds, `--conflicts target` keeps what `{to}` holds"
+            ),
             PlanError::NotAllowed { .. } => {
                 "`only.environments` in gitops.yaml says so".to_owned()
             }
@@ -331,6 +355,12 @@ fn apps_there(names: &[String]) -> String {
     } else {
         format!("known are {}", names.join(", "))
     }
+}
+
+fn conflict_lines(conflicts: &[Conflict], source: &str, target: &str, past: &Past) -> String {
+    let lines: Vec<String> =
+        conflicts.iter().map(|conflict| conflict.words(source, target, past)).collect();
+    lines.join("\n")
 }
 
 fn keys(fields: &[Moved]) -> String {

@@ -13,12 +13,15 @@ use super::aside::{self, Shelf};
 use super::chosen::chosen;
 use super::error::PlanError;
 use super::images::{Entry, images_in, set_image_field, slot_id};
+use super::merge::{Past, Prefer, merge};
 use super::movers;
 use super::rules::Rules;
 use super::slot::{Slot, Spot};
 use super::template::{Values, branch_problem};
 use super::wanted::{Holder, Want, Wants, find, promoted, released, rule_of};
-use super::{BlobId, Contents, Edit, FileBytes, Plan, ReadEntry, ReadFrom, Texts, outside_target};
+use super::{
+    BlobId, Contents, Edit, FileBytes, Plan, ReadEntry, ReadFrom, RestsOn, Texts, outside_target,
+};
 
 /// One environment at one revision.
 #[derive(Clone, Copy)]
@@ -82,8 +85,47 @@ pub fn release(step: &Step<'_>, app: &str, version: &str) -> Result<Planned, Pla
     Ok(Planned { plans, skipped: Vec::new() })
 }
 
-/// Moves what `source` runs of `apps`, names and globs, into the target; all
-/// apps when none is given. With `version`, the source must run just that.
+/// What is asked of [`promote`].
+#[derive(Clone, Copy, Default)]
+pub struct Promotion<'a> {
+    /// The apps, names and globs; all of them when none is given.
+    pub apps: &'a [String],
+    /// The version that the source must run.
+    pub version: Option<&'a str>,
+    /// The last promotion of each app, where there is one.
+    pub past: Option<&'a BTreeMap<String, Past>>,
+    /// Who wins where both sides have changed since.
+    pub prefer: Prefer,
+}
+
+/// The apps whose values differ between source and target, so that the last
+/// promotion decides what moves.
+///
+/// # Errors
+///
+/// When an environment cannot be read.
+pub fn unsettled(
+    step: &Step<'_>,
+    from: Side<'_>,
+    apps: &[String],
+) -> Result<Vec<String>, PlanError> {
+    let held = discover_apps(from.tree, from.environment, step.rules)?;
+    let place = discover_apps(step.target.tree, step.target.environment, step.rules)?;
+    let chosen = chosen(&held, apps, from.environment)?;
+    let wanted = held.iter().filter(|app| chosen.iter().any(|(name, _)| *name == app.name));
+    let differs = wanted.filter(|app| {
+        let Some(rule) = step.rules.of(&app.name) else { return false };
+        let here = place.iter().find(|other| other.name == app.name);
+        let value = |slot: &Slot| here.and_then(|here| here.slot(&slot.id)?.value.clone());
+        let gone = here.into_iter().flat_map(|here| &here.slots);
+        app.slots.iter().any(|slot| rule.moves(slot) && value(slot) != slot.value)
+            || gone.into_iter().any(|slot| rule.moves(slot) && app.slot(&slot.id).is_none())
+    });
+    Ok(differs.map(|app| app.name.clone()).collect())
+}
+
+/// Moves what `source` runs of the apps into the target. What moves is what has
+/// changed in the source since the last promotion.
 ///
 /// # Errors
 ///
@@ -93,9 +135,11 @@ pub fn release(step: &Step<'_>, app: &str, version: &str) -> Result<Planned, Pla
 pub fn promote(
     step: &Step<'_>,
     from: Side<'_>,
-    apps: &[String],
-    version: Option<&str>,
+    promotion: &Promotion<'_>,
 ) -> Result<Planned, PlanError> {
+    let Promotion { apps, version, past, prefer } = *promotion;
+    let past_of = |app: &str| past.and_then(|past| past.get(app));
+    let ends = (from.environment.name.as_str(), step.target.environment.name.as_str());
     let source_tree = Recorded::new(from.tree);
     let target_tree = Recorded::new(step.target.tree);
     let target = step.target.environment;
@@ -105,18 +149,22 @@ pub fn promote(
     let source_side = Holder { tree: &source_tree, environment: from.environment, apps: &held };
     let target_side = Holder { tree: &target_tree, environment: target, apps: &place };
     let mut moves = BTreeMap::new();
+    let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut skipped = Vec::new();
     for (name, named) in chosen(&held, apps, from.environment)? {
         let found = find(&held, &name, from.environment)
-            .and_then(|app| promoted(step, source_side, target_side, app, version));
+            .and_then(|app| promoted(step, source_side, target_side, app, version))
+            .and_then(|wants| merge(&name, ends, wants, past_of(&name), prefer));
         match found {
-            Ok(wants) => {
-                moves.insert(name, wants);
+            Ok(merged) => {
+                notes.insert(name.clone(), merged.notes);
+                moves.insert(name, merged.wants);
             }
             Err(
                 reason @ (PlanError::AbsentInTarget { .. }
                 | PlanError::NotAllowed { .. }
                 | PlanError::NotThere { .. }
+                | PlanError::Conflicts { .. }
                 | PlanError::NoVersion { .. }),
             ) if !named => skipped.push(Skipped { app: name, reason }),
             Err(error) => return Err(error),
@@ -124,7 +172,17 @@ pub fn promote(
     }
     let mut reads = entries(ReadFrom::Source, from.tree, source_tree.into_readings())?;
     reads.extend(entries(ReadFrom::Target, step.target.tree, target_tree.into_readings())?);
-    let plans = plans(step, Operation::Promote, Some(from), moves, &reads)?;
+    let mut plans = plans(step, Operation::Promote, Some(from), moves, &reads)?;
+    for (plan, _) in &mut plans {
+        for app in &plan.apps {
+            plan.notes.extend(notes.remove(app).unwrap_or_default());
+            plan.rests_on.extend(past_of(app).map(|past| RestsOn {
+                app: app.clone(),
+                commit: past.commit.clone(),
+                source: past.source_commit.clone(),
+            }));
+        }
+    }
     Ok(Planned { plans, skipped })
 }
 

@@ -22,6 +22,7 @@ mod error;
 mod hunk;
 mod images;
 mod make;
+mod merge;
 mod movers;
 mod path;
 mod rules;
@@ -42,7 +43,8 @@ pub use apps::{KUSTOMIZATION_FILES, discover_apps, kustomization_file};
 pub use blob::BlobId;
 pub use error::PlanError;
 pub use hunk::printable;
-pub use make::{Planned, Side, Skipped, Step, promote, release};
+pub use make::{Planned, Promotion, Side, Skipped, Step, promote, release, unsettled};
+pub use merge::{Conflict, Fate, Past, Prefer, fate};
 pub use path::ValuePath;
 pub use rules::{
     AppRule, ChartRule, FieldPattern, ImageRule, Mover, Pattern, RefRule, RegexRule, Rules,

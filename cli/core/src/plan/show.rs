@@ -16,12 +16,16 @@ pub fn show(plan: &Plan, contents: &Contents, sealed: &[Pattern], width: usize) 
     // Writing into a `String` cannot fail.
     let _ = writeln!(text, "{}", title(plan));
     if plan.nothing_to_do() {
-        let _ = writeln!(
-            text,
-            "nothing to do: {} runs {} already",
-            plan.target.name,
-            printable(&plan.version)
-        );
+        if plan.notes.is_empty() {
+            let _ = writeln!(
+                text,
+                "nothing to do: {} runs {} already",
+                plan.target.name,
+                printable(&plan.version)
+            );
+        } else {
+            let _ = writeln!(text, "nothing to do: nothing moves");
+        }
         for note in &plan.notes {
             let _ = writeln!(text, "{}", printable(note));
         }

@@ -1,0 +1,425 @@
+//! The last promotion of an app from one environment into another, from the
+//! history of their branches.
+//!
+//! What commit messages say is a claim: it counts where the trees bear it out.
+//! Where nothing is claimed (squashed, rebased, edited messages), a commit that
+//! put into the target what the source held is a promotion all the same. What
+//! a rollback took back is not a change of the target's own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gitops_core::judge::EnvironmentRef;
+use gitops_core::plan::{self, App, Held, Past, PlanError, Rules, SlotId};
+use gitops_git::{Commit, CommitId, Repository};
+use gitops_tree::{Answer, Entry, EntryKind, Reading, Tree, TreeError, TreePath};
+
+use super::trust::hinted;
+use crate::failure::Failure;
+
+/// One environment, and the newest commit of its branch.
+#[derive(Clone, Copy)]
+pub(crate) struct End<'a> {
+    pub(crate) repository: &'a Repository,
+    pub(crate) environment: &'a EnvironmentRef,
+    pub(crate) tip: CommitId,
+}
+
+/// From where to where.
+pub(crate) struct Records<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) source: End<'a>,
+    pub(crate) target: End<'a>,
+}
+
+/// A commit that changed an app in the target.
+struct Change {
+    commit: Commit,
+    /// The app after it.
+    after: Option<App>,
+    /// The values that changed, as they are after it.
+    values: BTreeMap<SlotId, Option<Held>>,
+    rolled_back: bool,
+}
+
+/// A promotion that was found.
+struct Found {
+    commit: CommitId,
+    source_commit: CommitId,
+    source: Option<App>,
+    target: Option<App>,
+}
+
+/// More commits than this are not looked through for the claims of one merge.
+const MERGED: usize = 500;
+
+impl Records<'_> {
+    /// The last promotion of each of the apps, where there is one.
+    pub(crate) fn last(&self, apps: &[String]) -> Result<BTreeMap<String, Past>, Failure> {
+        let mut open: BTreeMap<String, Vec<Change>> =
+            apps.iter().map(|app| (app.clone(), Vec::new())).collect();
+        let mut past = BTreeMap::new();
+        let paths = self.target.paths(apps);
+        for commit in self.target.repository.first_parent(&self.target.tip, &paths) {
+            if open.is_empty() {
+                break;
+            }
+            let commit = commit.map_err(|error| unread(&error))?;
+            for (app, change) in self.changes(&commit, &open)? {
+                let found = if change.rolled_back { None } else { self.promotion(&app, &change)? };
+                match found {
+                    None => open.entry(app).or_default().push(change),
+                    Some(found) => {
+                        let later = open.remove(&app).unwrap_or_default();
+                        past.insert(app.clone(), self.past(&app, Some(found), later)?);
+                    }
+                }
+            }
+        }
+        for (app, changes) in open {
+            past.insert(app.clone(), self.past(&app, None, changes)?);
+        }
+        Ok(past.into_iter().filter_map(|(app, past)| Some((app, past?))).collect())
+    }
+
+    /// What a commit changed in the apps that are still looked for.
+    fn changes(
+        &self,
+        commit: &Commit,
+        open: &BTreeMap<String, Vec<Change>>,
+    ) -> Result<Vec<(String, Change)>, Failure> {
+        let target = &self.target;
+        let parent = commit.parents.first();
+        let mut touched: Vec<&str> = open.keys().map(String::as_str).collect();
+        if target.environment.path.contains("{app}") && touched.len() > 1 {
+            let changed = target.repository.changed(parent, &commit.id);
+            let changed = changed.map_err(|error| unread(&error))?;
+            touched.retain(|app| {
+                let Some(folder) = target.folder(app) else { return true };
+                changed.iter().any(|changed| changed.path.is_within(&folder))
+            });
+        }
+        if touched.is_empty() {
+            return Ok(Vec::new());
+        }
+        let after = self.apps(target, &commit.id, &touched)?;
+        let before = match parent {
+            Some(parent) => self.apps(target, parent, &touched)?,
+            None => BTreeMap::new(),
+        };
+        let rolled_back = self
+            .messages(commit)?
+            .iter()
+            .any(|message| !claimed(message, "Rolled-Back").is_empty());
+        let mut changes = Vec::new();
+        for app in touched {
+            let (before, after) = (before.get(app), after.get(app));
+            let mut values = self.values(app, after);
+            let old = self.values(app, before);
+            for id in old.keys() {
+                values.entry(id.clone()).or_default();
+            }
+            values.retain(|id, value| old.get(id).unwrap_or(&None) != value);
+            if !values.is_empty() {
+                let (commit, after) = (commit.clone(), after.cloned());
+                changes.push((app.to_owned(), Change { commit, after, values, rolled_back }));
+            }
+        }
+        Ok(changes)
+    }
+
+    /// The values of an app that move.
+    fn values(&self, app: &str, held: Option<&App>) -> BTreeMap<SlotId, Option<Held>> {
+        let Some(rule) = self.rules.of(app) else { return BTreeMap::new() };
+        let slots = held.into_iter().flat_map(|held| &held.slots);
+        let moving = slots.filter(|slot| rule.moves(slot));
+        moving.map(|slot| (slot.id.clone(), slot.value.clone())).collect()
+    }
+
+    /// Whether the source held at `commit` what a change put into the target.
+    /// The outer `None` says no.
+    #[allow(clippy::option_option)]
+    fn bears_out(
+        &self,
+        app: &str,
+        commit: &CommitId,
+        change: &Change,
+    ) -> Result<Option<Option<App>>, Failure> {
+        let held = self.apps(&self.source, commit, &[app])?.remove(app);
+        let values = self.values(app, held.as_ref());
+        let same = change.values.iter().all(|(id, value)| values.get(id).unwrap_or(&None) == value);
+        Ok(same.then_some(held))
+    }
+
+    /// The promotion that a change was, where it is plain: it claims the source's
+    /// commit and the trees agree, or it put there what the source held just then.
+    fn promotion(&self, app: &str, change: &Change) -> Result<Option<Found>, Failure> {
+        let mut commits = Vec::new();
+        for message in self.messages(&change.commit)? {
+            let sources = claimed(&message, "Promoted-From");
+            if sources.contains(&self.source.environment.name.as_str()) {
+                let named = claimed(&message, "Source-Commit");
+                commits.extend(named.iter().filter_map(|id| CommitId::parse(id).ok()));
+            }
+        }
+        let repository = self.source.repository;
+        commits.retain(|id| repository.is_ancestor(id, &self.source.tip).unwrap_or(false));
+        commits.extend(self.source_line(&change.commit, false).next().transpose()?);
+        for id in commits {
+            if let Some(source) = self.bears_out(app, &id, change)? {
+                return Ok(Some(Found {
+                    commit: change.commit.id,
+                    source_commit: id,
+                    source,
+                    target: change.after.clone(),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The commits of the source's branch when `commit` was made, the newest
+    /// first. Where both environments stand on one branch, the commit's own tree
+    /// is the newest state. Elsewhere there are only clocks to go by, unless
+    /// `later` ones are wanted, too.
+    fn source_line<'s>(
+        &'s self,
+        commit: &Commit,
+        later: bool,
+    ) -> Box<dyn Iterator<Item = Result<CommitId, Failure>> + 's> {
+        let source = self.source;
+        let paths = source.paths(&[]);
+        let same = std::ptr::eq(source.repository, self.target.repository)
+            && source.environment.git_ref == self.target.environment.git_ref;
+        if same {
+            let first = std::iter::once(Ok(commit.id));
+            let line = source.repository.first_parent(&commit.id, &paths);
+            let line = line.map(|commit| commit.map(|c| c.id).map_err(|error| unread(&error)));
+            return Box::new(first.chain(line));
+        }
+        let when = commit.committer.when.seconds;
+        let line = source.repository.first_parent(&source.tip, &paths);
+        let then = line.filter(move |commit| {
+            later || commit.as_ref().map_or(true, |commit| commit.committer.when.seconds <= when)
+        });
+        Box::new(then.map(|commit| commit.map(|c| c.id).map_err(|error| unread(&error))))
+    }
+
+    /// Goes on from a plain promotion through what came later, the newest first
+    /// in `later`: rollbacks, and promotions that arrived late and say nothing,
+    /// which put there what the source has held since.
+    fn past(
+        &self,
+        app: &str,
+        found: Option<Found>,
+        later: Vec<Change>,
+    ) -> Result<Option<Past>, Failure> {
+        let mut found = found;
+        let mut changed_in_target = None;
+        for change in later.iter().rev() {
+            if change.rolled_back
+                && let Some(found) = &mut found
+            {
+                found.target = change.after.clone();
+                continue;
+            }
+            let mut since = None;
+            for id in self.source_line(&change.commit, true) {
+                let id = id?;
+                let known = found.as_ref().is_some_and(|found| {
+                    let repository = self.source.repository;
+                    repository.is_ancestor(&id, &found.source_commit).unwrap_or(true)
+                });
+                if known {
+                    break;
+                }
+                if let Some(source) = self.bears_out(app, &id, change)? {
+                    since = Some((id, source));
+                    break;
+                }
+            }
+            match since {
+                Some((source_commit, source)) => {
+                    changed_in_target = None;
+                    found = Some(Found {
+                        commit: change.commit.id,
+                        source_commit,
+                        source,
+                        target: change.after.clone(),
+                    });
+                }
+                None => changed_in_target = Some(words(&change.commit)),
+            }
+        }
+        let Some(found) = found else { return Ok(None) };
+        let changed_in_source = match &changed_in_target {
+            None => None,
+            Some(_) => self.changed_in_source(app, &found.source_commit)?,
+        };
+        Ok(Some(Past {
+            commit: found.commit.to_string(),
+            source_commit: found.source_commit.to_string(),
+            source: found.source,
+            target: found.target,
+            changed_in_source,
+            changed_in_target,
+        }))
+    }
+
+    /// The newest commit of the source's branch that changed an app since.
+    fn changed_in_source(&self, app: &str, since: &CommitId) -> Result<Option<String>, Failure> {
+        let source = self.source;
+        let held = |id: &CommitId| -> Result<_, Failure> {
+            Ok(self.values(app, self.apps(&source, id, &[app])?.get(app)))
+        };
+        let now = held(&source.tip)?;
+        let paths = source.paths(&[app.to_owned()]);
+        for commit in source.repository.first_parent(&source.tip, &paths) {
+            let commit = commit.map_err(|error| unread(&error))?;
+            if commit.id == *since {
+                break;
+            }
+            let Some(parent) = commit.parents.first() else { return Ok(Some(words(&commit))) };
+            if held(parent)? != now {
+                return Ok(Some(words(&commit)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The message of a commit, and those of the commits that it merged.
+    fn messages(&self, commit: &Commit) -> Result<Vec<String>, Failure> {
+        let mut messages = vec![commit.message.clone()];
+        let [first, merged @ ..] = commit.parents.as_slice() else { return Ok(messages) };
+        let repository = self.target.repository;
+        for tip in merged {
+            let meet = repository.merge_base(first, tip).map_err(|error| unread(&error))?;
+            for commit in repository.first_parent(tip, &[]).take(MERGED) {
+                let commit = commit.map_err(|error| unread(&error))?;
+                if Some(commit.id) == meet {
+                    break;
+                }
+                messages.push(commit.message);
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Some apps of an environment at a commit. What cannot be understood holds
+    /// no app: history need not be in order. What is not here is an error.
+    fn apps(
+        &self,
+        end: &End<'_>,
+        commit: &CommitId,
+        names: &[&str],
+    ) -> Result<BTreeMap<String, App>, Failure> {
+        let tree = end.repository.tree(commit).map_err(|error| unread(&error))?;
+        let narrow = Narrow { tree: &tree, only: end.level(names) };
+        match plan::discover_apps(&narrow, end.environment, self.rules) {
+            Ok(apps) => Ok(apps
+                .into_iter()
+                .filter(|app| names.contains(&app.name.as_str()))
+                .map(|app| (app.name.clone(), app))
+                .collect()),
+            Err(PlanError::Tree(error @ TreeError::Unreadable { .. })) => {
+                Err(Failure::world(format!("could not read the history at {}", commit.short()))
+                    .because(&error))
+            }
+            Err(_) => Ok(BTreeMap::new()),
+        }
+    }
+}
+
+impl End<'_> {
+    /// The folder of an app; `None` where apps have none of their own.
+    fn folder(&self, app: &str) -> Option<TreePath> {
+        let path = &self.environment.path;
+        let own = path.contains("{app}");
+        own.then(|| TreePath::new(&path.replace("{app}", app)).ok()).flatten()
+    }
+
+    /// The folders whose history tells about these apps; none at all stands for
+    /// the whole tree.
+    fn paths(&self, apps: &[String]) -> Vec<TreePath> {
+        const FEW: usize = 8;
+        if (1..=FEW).contains(&apps.len()) {
+            let folders: Option<Vec<TreePath>> = apps.iter().map(|app| self.folder(app)).collect();
+            if let Some(folders) = folders {
+                return folders;
+            }
+        }
+        self.top().filter(|top| !top.is_root()).into_iter().collect()
+    }
+
+    /// The environment's folder as far as it names no app.
+    fn top(&self) -> Option<TreePath> {
+        let names = self.environment.path.split('/').take_while(|name| !name.contains("{app}"));
+        TreePath::new(&names.collect::<Vec<_>>().join("/")).ok()
+    }
+
+    /// Where the folders of apps are listed, and the names of these.
+    fn level(&self, apps: &[&str]) -> Option<(TreePath, Vec<String>)> {
+        let level = self.environment.path.split('/').find(|name| name.contains("{app}"))?;
+        Some((self.top()?, apps.iter().map(|app| level.replace("{app}", app)).collect()))
+    }
+}
+
+/// A tree that shows only some names in one folder, so that of 500 apps only
+/// those are read that are asked for.
+struct Narrow<'a> {
+    tree: &'a dyn Tree,
+    only: Option<(TreePath, Vec<String>)>,
+}
+
+impl Tree for Narrow<'_> {
+    fn list(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
+        match &self.only {
+            Some((top, names)) if top == dir => {
+                let mut entries = self.tree.list(dir)?;
+                entries.retain(|entry| names.contains(&entry.name));
+                Ok(entries)
+            }
+            _ => self.tree.list(dir),
+        }
+    }
+
+    fn read(&self, file: &TreePath) -> Result<Arc<[u8]>, TreeError> {
+        self.tree.read(file)
+    }
+
+    fn link(&self, link: &TreePath) -> Result<String, TreeError> {
+        self.tree.link(link)
+    }
+
+    fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
+        self.tree.kind(path)
+    }
+
+    fn executable(&self, file: &TreePath) -> Result<bool, TreeError> {
+        self.tree.executable(file)
+    }
+
+    fn answer(&self, reading: &Reading) -> Result<Answer, TreeError> {
+        match reading {
+            Reading::List(dir) => self.list(dir).map(Answer::Names),
+            Reading::Path(_) => self.tree.answer(reading),
+        }
+    }
+}
+
+/// What lines `KEY: value` of a message say, wherever they stand: a squash puts
+/// the trailers of what it squashed in the middle. Only what the trees bear out
+/// counts.
+fn claimed<'m>(message: &'m str, key: &str) -> Vec<&'m str> {
+    let lines = message.lines().filter_map(|line| line.trim().split_once(':'));
+    let of_key = lines.filter(|(name, _)| name.eq_ignore_ascii_case(key));
+    of_key.map(|(_, value)| value.trim()).collect()
+}
+
+fn words(commit: &Commit) -> String {
+    format!("{} ({})", commit.id.short(), commit.summary())
+}
+
+fn unread(error: &gitops_git::GitError) -> Failure {
+    hinted("could not read the history", error)
+}
