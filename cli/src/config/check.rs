@@ -67,13 +67,12 @@ impl Checker<'_> {
     }
 
     fn problem(&mut self, path: &[Below<'_>], message: impl Into<String>, hint: Option<String>) {
-        let problem = Problem {
-            place: Some(self.place(path)),
-            kind: ProblemKind::Invalid,
-            message: message.into(),
-            hint,
-        };
-        self.problems.push(problem);
+        self.problem_at(self.place(path), message.into(), hint);
+    }
+
+    fn problem_at(&mut self, place: Place, message: String, hint: Option<String>) {
+        let kind = ProblemKind::Invalid;
+        self.problems.push(Problem { place: Some(place), kind, message, hint });
     }
 
     fn config(&mut self, file: File) -> Option<Config> {
@@ -97,6 +96,7 @@ impl Checker<'_> {
         let environments = self.environments(&file);
         let texts = self.texts(&file.pull_request, &environments);
         let environments = self.ordered(environments);
+        self.between_environments(&environments);
         Some(Config {
             trust_branch: file.trust.branch,
             repositories: file.repositories,

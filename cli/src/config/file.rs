@@ -1,10 +1,9 @@
 //! `gitops.yaml` as it is written. Keys that this version does not act on are
 //! refused by [`super::keys`] before anything is decoded.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+
+use super::gates;
 
 /// The whole file.
 #[derive(Deserialize, Debug)]
@@ -85,7 +84,13 @@ pub(crate) struct Environment {
     pub(crate) from: Vec<String>,
     /// What else must hold before a change may enter.
     #[serde(default)]
-    pub(crate) gates: Vec<BTreeMap<String, IgnoredAny>>,
+    pub(crate) gates: Vec<gates::Written>,
+    /// For how long gates may be pending.
+    #[serde(default)]
+    pub(crate) gate_timeout: Option<gates::Text>,
+    /// What rollbacks are spared.
+    #[serde(default)]
+    pub(crate) rollback: gates::Rollback,
 }
 
 /// `[uat]`, `{all: [uat, perf]}` or `{any: [uat, perf]}`.

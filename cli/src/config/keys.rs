@@ -77,19 +77,33 @@ const ENVIRONMENT: Shape = Map(&[
     ("after", Read(&ListOr(&[("all", Read(&List(&Leaf))), ("any", Read(&List(&Leaf)))]))),
     ("from", Read(&List(&Leaf))),
     ("gates", Read(&List(&GATE))),
-    ("gateTimeout", Later),
+    ("gateTimeout", Read(&Leaf)),
+    ("rollback", Read(&Map(&[("exempt", Read(&List(&Leaf)))]))),
 ]);
 
-/// Which gates there are; what stands in them is read by the version that
-/// evaluates them.
+/// Which gates there are. `converged` and `canary` need a cluster; what stands in
+/// them is read by the version that evaluates them.
 const GATE: Shape = Map(&[
+    ("merged", Read(&Leaf)),
     ("converged", Read(&Leaf)),
     ("soak", Read(&Leaf)),
-    ("approvals", Read(&Leaf)),
-    ("window", Read(&Leaf)),
+    (
+        "approvals",
+        Read(&Map(&[("min", Read(&Leaf)), ("team", Read(&Leaf)), ("codeowners", Read(&Leaf))])),
+    ),
+    (
+        "window",
+        Read(&Map(&[
+            ("tz", Read(&Leaf)),
+            ("allow", Read(&List(&OPENING))),
+            ("exclude", Read(&List(&OPENING))),
+        ])),
+    ),
     ("status", Read(&Leaf)),
     ("canary", Read(&Leaf)),
 ]);
+
+const OPENING: Shape = Map(&[("cron", Read(&Leaf)), ("for", Read(&Leaf)), ("why", Read(&Leaf))]);
 
 const APP: Shape = Map(&[
     ("match", Read(&Leaf)),

@@ -5,11 +5,13 @@
 //!
 //! - [`file`]: the file as written
 //! - [`keys`]: which keys there are, and which are refused for now
+//! - [`gates`]: the gates of an environment
 //! - [`check`]: from the file to [`Config`], with everything that is wrong
 //! - [`problem`]: what is wrong, and where
 
 mod check;
 mod file;
+mod gates;
 mod keys;
 mod problem;
 
@@ -19,13 +21,18 @@ use gitops_core::judge::EnvironmentRef;
 use gitops_core::plan::{Rules, Texts};
 use gitops_tree::{Tree, TreeError, TreePath};
 use gitops_yaml::FileId;
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 pub(crate) use file::{Cluster, Ignore, Seal};
+pub(crate) use gates::{Gate, Rule, WORDS as GATE_WORDS, exempt_from};
 pub(crate) use problem::{ConfigError, Place, Problem, ProblemKind};
 
 /// The name of the file, at the root of the repository.
 pub(crate) const FILE: &str = "gitops.yaml";
+
+/// The branch of the trust repository that keeps holds.
+pub(crate) const STATE_BRANCH: &str = "gitops-state";
 
 /// What the file says, resolved and free of contradictions.
 #[derive(Clone, Debug)]
@@ -88,6 +95,10 @@ pub(crate) struct Environment {
     pub(crate) from: Vec<String>,
     /// Gates that the file names.
     pub(crate) gates: Vec<Gate>,
+    /// For how long gates may be pending.
+    pub(crate) gate_timeout: Option<SignedDuration>,
+    /// The gates that rollbacks are spared, besides those that never ask them.
+    pub(crate) rollback_exempt: Vec<String>,
     /// Where it stands in the file.
     pub(crate) place: Place,
 }
@@ -148,16 +159,6 @@ impl After {
     }
 }
 
-/// A gate that the file names. This version evaluates policies only, so that
-/// a promotion into an environment with such a gate is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Gate {
-    /// `soak`, `approvals`, …
-    pub(crate) kind: String,
-    /// Where it stands in the file.
-    pub(crate) place: Place,
-}
-
 impl Environment {
     /// The environments that must hold what is promoted from `source`: all of
     /// those before it, one of them under `any`, and nothing but the source
@@ -193,6 +194,7 @@ impl Environment {
         let problems: Vec<Problem> = self
             .gates
             .iter()
+            .filter(|gate| gate.rule == Rule::Later)
             .map(|gate| Problem {
                 place: Some(gate.place),
                 kind: ProblemKind::NotSupported,

@@ -6,6 +6,8 @@ use gitops_tree::Memory;
 
 use super::*;
 
+mod gates;
+
 const HEAD: &str = "apiVersion: kubectl-gitops.dev/v1alpha1\nkind: GitOps\n";
 
 const THREE: &str = "environments:
@@ -172,7 +174,7 @@ fn keys_of_later_versions_are_refused_not_ignored() {
             &[(&message, Some("take it out, since it would be ignored"))],
         );
     }
-    let error = with("environments: [{name: a, path: a, gateTimeout: 7d}]\n").unwrap_err();
+    let error = with("environments: [{name: a, path: a}]\nforge: {}\n").unwrap_err();
     assert_eq!(error.problems[0].kind, ProblemKind::NotSupported);
 }
 
@@ -180,14 +182,14 @@ fn keys_of_later_versions_are_refused_not_ignored() {
 fn a_gate_that_is_not_evaluated_refuses_promotions() {
     let config = with(&THREE.replace(
         "path: k8s/overlays/uat}",
-        "path: k8s/overlays/uat, gates: [{soak: 30m}, {approvals: {min: 2}}]}",
+        "path: k8s/overlays/uat, gates: [{converged: dev}, {soak: 30m}, {canary: {}}]}",
     ))
     .unwrap();
     let error = config.environment("uat").unwrap().refuse_unevaluated_gates().unwrap_err();
     assert_eq!(error.problems.len(), 2);
     assert!(
         error.to_string().starts_with(
-            "gitops.yaml:7:47: gate `soak` of environment `uat` is not evaluated by this version"
+            "gitops.yaml:7:47: gate `converged` of environment `uat` is not evaluated by this version"
         ),
         "{error}"
     );

@@ -68,6 +68,8 @@ impl Checker<'_> {
                 self.problem(&below("method"), message, Some(hint));
             }
             let gates = self.gates(written, index);
+            let gate_timeout = self.gate_timeout(written, &gates, index);
+            let rollback_exempt = self.exempt(written, index);
             let previous = index.checked_sub(1).map(|index| &file.environments[index].name);
             let after = self.after(written, index, previous, file);
             self.from(written, index, &after, file);
@@ -84,6 +86,8 @@ impl Checker<'_> {
                 after,
                 from: written.from.clone(),
                 gates,
+                gate_timeout,
+                rollback_exempt,
                 place: self.place(&at),
             });
         }
