@@ -74,6 +74,17 @@ impl Repository {
         self.commit_on(&[*parent, *merged], edits, message, author)
     }
 
+    /// The same as [`Repository::commit`] for a branch that begins: there is no
+    /// parent, and the commit holds just what the edits write.
+    pub fn commit_root(
+        &self,
+        edits: &[FileEdit],
+        message: &str,
+        author: &Signature,
+    ) -> Result<CommitId, GitError> {
+        self.commit_on(&[], edits, message, author)
+    }
+
     /// A commit of the first parent's tree with the edits made.
     fn commit_on(
         &self,
@@ -88,15 +99,16 @@ impl Repository {
         }
         let commits: Vec<git2::Commit<'_>> =
             parents.iter().map(|id| self.find_commit(id)).collect::<Result<_, _>>()?;
-        let (parent, parent_commit) =
-            parents.first().zip(commits.first()).expect("a commit is made on a parent");
-        let before = parent_commit.tree().map_err(|error| unreadable("", &error))?;
-        let after = match self.edited(&TreePath::root(), Some(&before), &root)? {
+        let before = commits.first().map(git2::Commit::tree).transpose();
+        let before = before.map_err(|error| unreadable("", &error))?;
+        let after = match self.edited(&TreePath::root(), before.as_ref(), &root)? {
             Some(tree) => tree,
             // The only tree that Git lets stand empty is the root.
             None => self.write_empty_tree()?,
         };
-        if after == before.id() {
+        if let Some((parent, before)) = parents.first().zip(before.as_ref())
+            && after == before.id()
+        {
             return Err(GitError::NothingToCommit { parent: *parent });
         }
         let mut message = message.to_owned();

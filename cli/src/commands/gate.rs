@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::promote::{Format, moment};
+use super::promote::Format;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::desired::start;
@@ -54,7 +54,7 @@ pub(super) fn run(context: &Context, args: GateArgs) -> Result<Exit, Failure> {
         None => trust.home(),
         Some(_) => trust.home_at(&start(context))?,
     };
-    let now = moment(jiff::Timestamp::now());
+    let now = jiff::Timestamp::now();
     let judge = Judge::new(&trust, terminal, now, false, args.verify);
     let inspection = gate::inspect(&trust, home, &judge, &args.base, &args.head, terminal)?;
     let text = match args.output {

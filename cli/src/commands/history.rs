@@ -1,7 +1,7 @@
 use clap::{Args, ValueEnum};
+use gitops_core::gate::moment;
 use gitops_core::history::{Stage, records};
 
-use super::promote::moment;
 use crate::config::Environment;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};

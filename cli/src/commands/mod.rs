@@ -4,11 +4,14 @@ pub(crate) mod completion;
 mod diff;
 mod gate;
 mod history;
+mod hold;
 mod list;
+mod past;
 mod policy;
 mod promote;
 mod release;
 mod render;
+mod resume;
 mod version;
 
 use clap::{Args as _, Subcommand};
@@ -28,6 +31,8 @@ pub(crate) enum Command {
     Promote(promote::PromoteArgs),
     Gate(gate::GateArgs),
     History(history::HistoryArgs),
+    Hold(hold::HoldArgs),
+    Resume(resume::ResumeArgs),
     Policy(policy::PolicyArgs),
     Completion(completion::CompletionArgs),
     Version(version::VersionArgs),
@@ -60,6 +65,8 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Promote(args) => promote::run(&context, args),
         Command::Gate(args) => gate::run(&context, args),
         Command::History(args) => history::run(&context, args),
+        Command::Hold(args) => hold::run(&context, &args),
+        Command::Resume(args) => resume::run(&context, &args),
         Command::Policy(args) => policy::run(&context, args),
         Command::Completion(args) => completion::run(&context, &args),
         Command::Version(args) => version::run(&context, &args),

@@ -1,6 +1,7 @@
 use clap::{Args, ValueEnum};
 use gitops_core::plan::{Pattern, Prefer, Skipped, printable};
 
+use super::past::PastArgs;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -56,6 +57,8 @@ pub(crate) struct PromoteArgs {
     /// Plan and judge, and push nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    past: PastArgs,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -101,19 +104,20 @@ pub(super) fn run(context: &Context, args: PromoteArgs) -> Result<Exit, Failure>
         version: args.version.as_deref(),
         choices: args.choices(),
     };
-    carry_out(context, &wish, args.dry_run, args.output)
+    carry_out(context, &wish, &args.past, args.dry_run, args.output)
 }
 
 /// Plans, judges, tells, and performs what may happen.
 pub(super) fn carry_out(
     context: &Context,
     wish: &Wish<'_>,
+    past: &PastArgs,
     dry_run: bool,
     format: Format,
 ) -> Result<Exit, Failure> {
+    past.check()?;
     let trust = Trust::open(context)?;
-    let now = jiff::Timestamp::now();
-    let mut run = Run::new(&trust, now, dry_run, format, context.terminal);
+    let mut run = Run::new(&trust, past, dry_run, format, context.terminal)?;
     run.carry_out(wish)?;
     run.finish()
 }
@@ -122,13 +126,13 @@ pub(super) fn carry_out(
 /// comes next.
 fn go_on(context: &Context, rev: Option<&str>, args: &PromoteArgs) -> Result<Exit, Failure> {
     let terminal = context.terminal;
+    args.past.check()?;
     let trust = Trust::open(context)?;
-    let now = jiff::Timestamp::now();
     let found = continuation(&trust, rev)?;
     for remark in &found.remarks {
         terminal.note(remark);
     }
-    let mut run = Run::new(&trust, now, args.dry_run, args.output, terminal);
+    let mut run = Run::new(&trust, &args.past, args.dry_run, args.output, terminal)?;
     if found.next.is_empty() && args.output == Format::Text {
         terminal.answer(&format!("nothing to continue from {}\n", found.commit.short()))?;
     }
@@ -163,14 +167,17 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(
         trust: &'a Trust,
-        now: jiff::Timestamp,
+        past: &PastArgs,
         dry_run: bool,
         format: Format,
         terminal: Terminal,
-    ) -> Run<'a> {
-        Run {
+    ) -> Result<Run<'a>, Failure> {
+        let now = past.now();
+        let mut judge = Judge::new(trust, terminal, now, dry_run, false);
+        judge.keeper.overriding(past.overrides(trust)?);
+        Ok(Run {
             trust,
-            judge: Judge::new(trust, terminal, moment(now), dry_run, false),
+            judge,
             author: Author { trust, seconds: now.as_second(), terminal },
             sealed: sealed(&trust.config),
             dry_run,
@@ -181,7 +188,7 @@ impl<'a> Run<'a> {
             skipped: Vec::new(),
             answer: Exit::Yes,
             broken: None,
-        }
+        })
     }
 
     /// One wish, step by step. What was done before a step that fails is told
@@ -310,11 +317,6 @@ impl<'a> Run<'a> {
 /// The exit code of a step's decision.
 fn decided(step: &Judged) -> Exit {
     step.preview.as_ref().map_or(Exit::Yes, |preview| exit(preview.decision))
-}
-
-/// The time of judgement, to the second.
-pub(super) fn moment(now: jiff::Timestamp) -> String {
-    now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The files whose lines are never shown.

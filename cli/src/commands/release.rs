@@ -1,5 +1,6 @@
 use clap::Args;
 
+use super::past::PastArgs;
 use super::promote::{self, Format};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -29,6 +30,8 @@ pub(crate) struct ReleaseArgs {
     /// Plan and judge, and push nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    past: PastArgs,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
@@ -36,5 +39,5 @@ pub(crate) struct ReleaseArgs {
 
 pub(super) fn run(context: &Context, args: ReleaseArgs) -> Result<Exit, Failure> {
     let wish = Wish::Release { app: &args.app, version: &args.version, to: args.to.as_deref() };
-    promote::carry_out(context, &wish, args.dry_run, args.output)
+    promote::carry_out(context, &wish, &args.past, args.dry_run, args.output)
 }

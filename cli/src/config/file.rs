@@ -1,6 +1,8 @@
 //! `gitops.yaml` as it is written. Keys that this version does not act on are
 //! refused by [`super::keys`] before anything is decoded.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::gates;

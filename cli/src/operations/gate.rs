@@ -6,9 +6,11 @@ use gitops_core::judge::{Commit, Decision, FileAction, FileChange, Move, Operati
 use gitops_core::plan::{App, PlanError, discover_apps, outside_target};
 use gitops_git::{Changed, CommitId, Repository, RevisionTree, trailers};
 use gitops_tree::{Reading, Recorded, Tree, TreePath};
+use jiff::Timestamp;
 
 use super::concerned::Base;
 use super::desired::{config_failure, git_failure};
+use super::gates::{Asked, Kind};
 use super::preview::{BROKEN_BEFORE, Change, Judge, Preview, Refusal, exit, meets};
 use super::promote::plan_failure;
 use super::renders::are_one;
@@ -27,6 +29,9 @@ pub(crate) struct Inspection<'a> {
     pub(crate) refusals: Vec<Refusal>,
     /// How many files change.
     pub(crate) files: usize,
+    /// What commits say of gates that somebody went past. Anybody can write
+    /// that, so that no gate heeds it here.
+    pub(crate) claimed_overrides: Vec<String>,
 }
 
 impl Inspection<'_> {
@@ -53,8 +58,14 @@ struct Difference {
     paths: Vec<TreePath>,
     files: Vec<FileChange>,
     commits: Vec<Commit>,
-    /// Whether some commit says that it is a promotion.
+    /// Whether some commit says that it is a plan of this program.
     claims: bool,
+    /// Whether some commit says that it moves what another environment runs.
+    promotes: bool,
+    /// What commits say of gates that somebody went past.
+    claimed_overrides: Vec<String>,
+    /// When the oldest of them was made.
+    begun: Option<Timestamp>,
 }
 
 /// Judges what `head` did since it parted from `base`, by the policies of the
@@ -109,7 +120,18 @@ pub(crate) fn inspect<'a>(
             moves,
             commits: difference.commits.clone(),
         };
-        environments.push((environment, judge.preview(&change, &request, &[])?));
+        let mut preview = judge.preview(&change, &request, &[])?;
+        let promotion = difference.promotes;
+        let asked = Asked {
+            target: environment,
+            kind: if promotion { Kind::Promotion } else { Kind::Other },
+            source: None,
+            apps: &request.apps,
+            moves: &change.moves,
+            waiting: difference.begun,
+        };
+        judge.gates(&mut preview, &asked)?;
+        environments.push((environment, preview));
     }
     let refusals = refusals(&difference, &environments, &targets);
     Ok(Inspection {
@@ -118,6 +140,7 @@ pub(crate) fn inspect<'a>(
         environments,
         refusals,
         files: difference.paths.len(),
+        claimed_overrides: difference.claimed_overrides,
     })
 }
 
@@ -142,9 +165,16 @@ fn difference(
     };
     let changed = repository.changed(Some(&meet), &head_commit).map_err(failed)?;
     let mut commits = Vec::new();
-    let mut claims = false;
+    let (mut claims, mut promotes) = (false, false);
+    let mut claimed_overrides = Vec::new();
+    let mut begun = None;
     for commit in since(repository, &meet, &head_commit).map_err(failed)? {
-        claims |= !trailers::values(&commit.trailers(), "Plan-Digest").is_empty();
+        let said = commit.trailers();
+        claims |= !trailers::values(&said, "Plan-Digest").is_empty();
+        promotes |= !trailers::values(&said, "Promoted-From").is_empty();
+        let overrides = trailers::values(&said, "Gate-Override").into_iter().map(str::to_owned);
+        claimed_overrides.extend(overrides);
+        begun = begun.into_iter().chain([commit.committer.when.seconds]).min();
         let paths = repository.changed(commit.parents.first(), &commit.id).map_err(failed)?;
         commits.push(told(commit, &paths));
     }
@@ -156,6 +186,9 @@ fn difference(
         files: changed.iter().map(file).collect(),
         commits,
         claims,
+        promotes,
+        claimed_overrides,
+        begun: begun.and_then(|seconds| Timestamp::from_second(seconds).ok()),
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gitops_core::change::{Action, ChangeSet};
 use gitops_core::diff::{Shown, compare_sets};
+use gitops_core::gate::moment;
 use gitops_core::judge::{
     Commit, Decision, EnvironmentRef, FileChange, Judgement, Move, Request, Subject, decide,
 };
@@ -13,9 +14,11 @@ use gitops_core::plan::{ReadEntry, ReadFrom};
 use gitops_core::seal::Sealer;
 use gitops_policy::{Host, Lacks};
 use gitops_tree::{Kept, Reading, Recorded, Tree, TreePath};
+use jiff::Timestamp;
 
 use super::concerned::{Base, Folders, existing};
 use super::desired::desired_of;
+use super::gates::{Answered, Asked, Keeper};
 use super::policies;
 use super::renders::Renders;
 use super::trust::{Trust, entries};
@@ -46,9 +49,23 @@ pub(crate) struct Preview {
     pub(crate) changes: ChangeSet,
     pub(crate) judgements: Vec<Judgement>,
     pub(crate) refusals: Vec<Refusal>,
+    /// What the gates answered.
+    pub(crate) gates: Answered,
+    /// The worst of policies, refusals and gates.
     pub(crate) decision: Decision,
     /// What was read of the environment before the change.
     pub(crate) reads: BTreeSet<ReadEntry>,
+}
+
+impl Preview {
+    /// The worst of policies, refusals and gates.
+    fn decide(&mut self) {
+        let own = if self.refusals.is_empty() { Decision::Open } else { Decision::Closed };
+        let all = [decide(&self.judgements), own, self.gates.decision()];
+        let worst = [Decision::Faulty, Decision::Closed, Decision::Pending];
+        let worst = worst.into_iter().find(|decision| all.contains(decision));
+        self.decision = worst.unwrap_or(Decision::Open);
+    }
 }
 
 /// Judges changes of one run: one host, one key of seals, one moment.
@@ -61,6 +78,7 @@ pub(crate) struct Judge<'a> {
     dry_run: bool,
     renders: Renders,
     verify: bool,
+    pub(crate) keeper: Keeper<'a>,
 }
 
 /// What cannot be compared cannot be judged, whoever broke it.
@@ -77,19 +95,21 @@ pub(crate) fn exit(decision: Decision) -> Exit {
 }
 
 impl<'a> Judge<'a> {
-    /// `now` is the time of judgement, RFC 3339 in UTC; `verify` renders what
-    /// could be shared between revisions, too.
+    /// `now` is the time of judgement; `verify` renders what could be shared
+    /// between revisions, too.
     pub(crate) fn new(
         trust: &'a Trust,
         terminal: Terminal,
-        now: String,
+        now: Timestamp,
         dry_run: bool,
         verify: bool,
     ) -> Self {
         let renders = Renders::new(objects, terminal, verify);
         let sealer = super::desired::sealer(Some(&trust.config));
         let host = std::cell::OnceCell::new();
-        Judge { trust, terminal, sealer, host, now, dry_run, renders, verify }
+        let keeper = Keeper::new(trust, now);
+        let now = moment(now);
+        Judge { trust, terminal, sealer, host, now, dry_run, renders, verify, keeper }
     }
 
     /// Renders the environment before and after, compares, and asks every
@@ -138,11 +158,18 @@ impl<'a> Judge<'a> {
             }
         };
         let refusals = self.others(change, others)?;
-        let mut decision = decide(&judgements);
-        if decision != Decision::Faulty && !refusals.is_empty() {
-            decision = Decision::Closed;
-        }
-        Ok(Preview { changes, judgements, refusals, decision, reads })
+        let decision = decide(&judgements);
+        let gates = Answered::default();
+        let mut preview = Preview { changes, judgements, refusals, gates, decision, reads };
+        preview.decide();
+        Ok(preview)
+    }
+
+    /// Asks the gates of a previewed change.
+    pub(crate) fn gates(&self, preview: &mut Preview, asked: &Asked<'_>) -> Result<(), Failure> {
+        preview.gates = self.keeper.answer(asked, &preview.judgements)?;
+        preview.decide();
+        Ok(())
     }
 
     /// Asks the policies of every step that ends in this environment and that

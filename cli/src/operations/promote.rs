@@ -3,22 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use gitops_core::judge::{FileAction, FileChange, Request};
+use gitops_core::judge::{FileAction, FileChange, Operation, Request};
 use gitops_core::plan::{
     self, App, Contents, Past, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped,
     Step,
 };
-
 use gitops_git::{CommitId, Repository};
 
 use super::concerned::Base;
 use super::desired::{config_failure, unknown_environment};
+use super::gates::{self, Answered, Asked, Kind};
 use super::merge;
 use super::perform::{Author, Receipt};
 use super::preview::{Change, Judge, Preview};
 use super::records::{End, Records};
-use super::trust::{Revision, Trust};
-use crate::config::{After, Config, Environment, Merge};
+use super::trust::{Place, Revision, Trust};
+use crate::config::{After, Config, Environment, Merge, STATE_BRANCH};
 use crate::failure::{Exit, Failure};
 
 /// What is asked for.
@@ -133,14 +133,19 @@ pub(crate) fn propose<'a>(
         let preview = if plan.nothing_to_do() {
             None
         } else {
-            let preview = preview(judge, target, &before, &plan, &contents, &others)?;
+            let mut preview = preview(judge, target, &before, &plan, &contents, &others)?;
             plan.reads.extend(preview.reads.iter().cloned());
             plan.judged(&preview.judgements);
+            judge.gates(&mut preview, &asked(place, target, &there.commit, &plan)?)?;
+            plan.overrides = preview.gates.overrides();
             Some(preview)
         };
         plan.reads.extend(trust.reads.iter().cloned());
         steps.push(Judged { plan, contents, preview });
     }
+    let answered: Vec<&Answered> =
+        steps.iter().filter_map(|step| Some(&step.preview.as_ref()?.gates)).collect();
+    judge.keeper.check_overrides(&answered)?;
     Ok(Proposal { target, source, steps, skipped: planned.skipped })
 }
 
@@ -164,12 +169,34 @@ fn following<'a>(config: &'a Config, from: Option<&str>) -> Result<&'a Environme
     }
 }
 
+/// What a plan asks of the gates of its target.
+fn asked<'a>(
+    place: Place<'_>,
+    target: &'a Environment,
+    base: &CommitId,
+    plan: &'a Plan,
+) -> Result<Asked<'a>, Failure> {
+    let source = plan.source.as_ref().map(|source| source.name.as_str());
+    Ok(Asked {
+        target,
+        kind: match plan.operation {
+            Operation::Promote => Kind::Promotion,
+            Operation::Rollback => Kind::Rollback,
+            Operation::Release | Operation::Other => Kind::Other,
+        },
+        source: source.zip(plan.source_revision.as_deref()),
+        apps: &plan.apps,
+        moves: &plan.moves,
+        waiting: gates::waiting(place, target, base, plan.branch.as_deref())?,
+    })
+}
+
 /// A request's branch is replaced by every promotion, so it cannot be one that
 /// something is read from.
 fn refuse_kept_branch(trust: &Trust, target: &Environment, plan: &Plan) -> Result<(), Failure> {
     let Some(branch) = &plan.branch else { return Ok(()) };
     let here = trust.repository_of(target);
-    let mut kept = here.is_none() && *branch == trust.branch;
+    let mut kept = here.is_none() && (*branch == trust.branch || branch == STATE_BRANCH);
     for other in trust.config.environments.iter().filter(|o| trust.repository_of(o) == here) {
         kept |= trust.place(other)?.branch == branch;
     }
@@ -241,8 +268,8 @@ fn source<'a>(
     )))
 }
 
-/// The plans of a promotion. Where the target comes after several
-/// environments, all of them must hold what is promoted.
+/// The plans of a promotion. Whether the environments before the target hold
+/// what is promoted is for the gate `merged`.
 fn promoted(
     trust: &Trust,
     step: &Step<'_>,
@@ -270,32 +297,7 @@ fn promoted(
     let past = records.last(&unsettled)?;
     refuse_cut_off(records.target.repository, &unsettled, &past, promotion.prefer)?;
     let promotion = Promotion { past: Some(&past), ..promotion };
-    let planned =
-        plan::promote(step, side, &promotion).map_err(|error| plan_failure(&attempt, &error))?;
-    let held = |environment: &Environment| -> Result<Vec<App>, Failure> {
-        let there = trust.place(environment)?.revision()?;
-        let reference = trust.reference(environment)?;
-        plan::discover_apps(&there.tree, &reference, &trust.config.rules)
-            .map_err(|error| plan_failure(&attempt, &error))
-    };
-    let must_hold = target.must_hold(&source.name);
-    for name in must_hold.into_iter().filter(|name| *name != source.name) {
-        let other = trust.config.environment(name).map_err(unknown_environment)?;
-        let (ours, theirs) = (held(source)?, held(other)?);
-        for app in planned.plans.iter().flat_map(|(plan, _)| &plan.apps) {
-            let of = |apps: &[App]| apps.iter().find(|held| held.name == *app).cloned();
-            if differ(&trust.config.rules, app, name, of(&ours), of(&theirs)) {
-                let mut failure = Failure::usage(format!(
-                    "`{}` holds another version of {app} than `{name}`, and `{}` comes after both",
-                    source.name, target.name
-                ))
-                .hint(format!("promote to `{name}` first"));
-                failure.exit = Exit::No;
-                return Err(failure);
-            }
-        }
-    }
-    Ok(planned)
+    plan::promote(step, side, &promotion).map_err(|error| plan_failure(&attempt, &error))
 }
 
 /// Without the whole history, what only the target has changed could not be

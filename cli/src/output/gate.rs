@@ -1,5 +1,6 @@
 //! A judged change, as text and as JSON.
 
+use gitops_core::plan::printable;
 use serde::Serialize;
 
 use super::promotion::{PreviewDoc, judged};
@@ -21,6 +22,13 @@ pub(crate) fn text(inspection: &Inspection<'_>, terminal: Terminal) -> String {
         let code = terminal.paint(Paint::Error, refusal.code);
         text.push_str(&format!("{code}: {}\n", refusal.message));
     }
+    for claimed in &inspection.claimed_overrides {
+        let word = terminal.paint(Paint::Warning, "claimed");
+        text.push_str(&format!(
+            "{word}: Gate-Override: {}: anybody can write that, so no gate heeds it here\n",
+            printable(claimed)
+        ));
+    }
     let files = match inspection.files {
         1 => "1 file".to_owned(),
         count => format!("{count} files"),
@@ -40,12 +48,15 @@ pub(crate) fn text(inspection: &Inspection<'_>, terminal: Terminal) -> String {
 /// One document of kind `Decision`.
 pub(crate) fn document(inspection: &Inspection<'_>) -> String {
     #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
     struct Body<'a> {
         base: String,
         head: String,
         decision: &'static str,
         files: usize,
         refusals: Vec<RefusalDoc<'a>>,
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        claimed_overrides: &'a [String],
         environments: Vec<Entry<'a>>,
     }
     #[derive(Serialize)]
@@ -64,6 +75,7 @@ pub(crate) fn document(inspection: &Inspection<'_>) -> String {
         decision: decision_word(inspection.decision()),
         files: inspection.files,
         refusals: inspection.refusals.iter().map(RefusalDoc::from).collect(),
+        claimed_overrides: &inspection.claimed_overrides,
         environments: environments.collect(),
     };
     json::document("Decision", &body)

@@ -3,6 +3,7 @@
 pub(crate) mod diff;
 pub(crate) mod gate;
 pub(crate) mod history;
+pub(crate) mod holds;
 pub(crate) mod json;
 pub(crate) mod list;
 pub(crate) mod promotion;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gitops_core::gate::moment;
 use gitops_core::judge::{EnvironmentRef, Move, Operation};
 use gitops_core::plan::{
     Edit, Pattern, Plan, ReadEntry, RestsOn, Skipped, key_of, mode_word, show,
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use super::diff::{self, Comparison};
 use super::json::{self, ChangeDoc, SourceDoc};
-use super::verdict::{self, JudgementDoc, RefusalDoc, decision_word};
+use super::verdict::{self, GateDoc, JudgementDoc, RefusalDoc, decision_word};
 use super::{Paint, Terminal};
 use crate::operations::preview::Preview;
 use crate::operations::promote::{Judged, Outcome};
@@ -235,7 +236,10 @@ pub(crate) struct PreviewDoc<'a> {
     changes: Vec<ChangeDoc<'a>>,
     judgements: Vec<JudgementDoc<'a>>,
     refusals: Vec<RefusalDoc<'a>>,
+    gates: Vec<GateDoc<'a>>,
     decision: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earliest: Option<String>,
 }
 
 impl<'a> From<&'a Preview> for PreviewDoc<'a> {
@@ -245,7 +249,9 @@ impl<'a> From<&'a Preview> for PreviewDoc<'a> {
             changes: preview.changes.differences().map(ChangeDoc::from).collect(),
             judgements: preview.judgements.iter().map(JudgementDoc::from).collect(),
             refusals: preview.refusals.iter().map(RefusalDoc::from).collect(),
+            gates: preview.gates.states.iter().map(GateDoc::from).collect(),
             decision: decision_word(preview.decision),
+            earliest: preview.gates.ready.map(moment),
         }
     }
 }

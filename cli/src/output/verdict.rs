@@ -1,5 +1,6 @@
 //! What policies said, and the decision over it.
 
+use gitops_core::gate::{Answer, State, Zone, moment};
 use gitops_core::judge::{Decision, Effect, Finding, Judgement, Mode, Outcome, Severity};
 use gitops_core::plan::printable;
 use serde::Serialize;
@@ -7,6 +8,7 @@ use serde_json::Value;
 
 use super::json::{ObjectDoc, SourceDoc};
 use super::{Paint, Terminal};
+use crate::operations::gates::Stated;
 use crate::operations::preview::{Preview, Refusal};
 
 /// The word of a mode.
@@ -56,14 +58,70 @@ pub(crate) fn text(preview: &Preview, terminal: Terminal) -> String {
         let code = terminal.paint(Paint::Error, refusal.code);
         text.push_str(&format!("{code}: {}\n", refusal.message));
     }
+    for stated in preview.gates.states.iter().filter(|stated| stated.tells()) {
+        gate(&mut text, &stated.state, terminal);
+    }
     let word = decision_word(preview.decision);
     let paint = if preview.decision == Decision::Open { Paint::Added } else { Paint::Error };
     text.push_str(&format!("gate: {}", terminal.paint(paint, word)));
-    if preview.judgements.is_empty() && preview.refusals.is_empty() {
+    let told = preview.gates.states.iter().any(Stated::tells);
+    if preview.judgements.is_empty() && preview.refusals.is_empty() && !told {
         text.push_str(" (no policy is bound to this step)");
+    }
+    if preview.decision == Decision::Pending
+        && let Some(ready) = preview.gates.ready
+    {
+        let zone = preview.gates.states.iter().find_map(|stated| stated.state.zone.clone());
+        text.push_str(&format!(", not before {}", zone.unwrap_or_else(Zone::utc).both(ready)));
     }
     text.push('\n');
     text
+}
+
+/// `gate soak: pending: uat has held web for 5m of 30m`, and when it may open.
+fn gate(text: &mut String, state: &State, terminal: Terminal) {
+    let word = match state.answer {
+        Answer::Open => state.answer.word().to_owned(),
+        answer => terminal.paint(Paint::Error, answer.word()),
+    };
+    text.push_str(&format!("gate {}: {word}: {}\n", state.gate, printable(&state.reason)));
+    if let Some(earliest) = state.earliest {
+        let zone = state.zone.clone().unwrap_or_else(Zone::utc);
+        text.push_str(&format!("  not before {}\n", zone.both(earliest)));
+    }
+    if let Some(by) = &state.overridden {
+        let word = terminal.paint(Paint::Warning, "overridden");
+        text.push_str(&format!("  {word} by {}\n", printable(by)));
+    }
+}
+
+/// One gate's answer in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GateDoc<'a> {
+    gate: &'a str,
+    answer: &'static str,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earliest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zone: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overridden_by: Option<&'a str>,
+}
+
+impl<'a> From<&'a Stated> for GateDoc<'a> {
+    fn from(stated: &'a Stated) -> Self {
+        let state = &stated.state;
+        GateDoc {
+            gate: state.gate,
+            answer: state.answer.word(),
+            reason: &state.reason,
+            earliest: state.earliest.map(moment),
+            zone: state.earliest.and(state.zone.as_ref()).map(Zone::name),
+            overridden_by: state.overridden.as_deref(),
+        }
+    }
 }
 
 fn one(text: &mut String, judgement: &Judgement, terminal: Terminal) {

@@ -262,6 +262,7 @@ fn plans(
                 body: step.texts.body.render(values),
                 labels: step.texts.labels.clone(),
                 claims: Vec::new(),
+                overrides: Vec::new(),
                 version,
             },
             contents,

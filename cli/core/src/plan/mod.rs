@@ -260,6 +260,9 @@ pub struct Plan {
     /// What each policy said, as [`Judgement::claim`] words it; empty until the
     /// plan is judged. No digest covers it.
     pub claims: Vec<String>,
+    /// The gates that somebody goes past: `GATE by NAME <MAIL>: REASON`. No
+    /// digest covers them.
+    pub overrides: Vec<String>,
 }
 
 impl Plan {
@@ -313,6 +316,7 @@ impl Plan {
         }
         trailers.push(("Plan-Digest", self.plan_digest()));
         trailers.extend(self.claims.iter().map(|claim| ("Policy", claim.clone())));
+        trailers.extend(self.overrides.iter().map(|gate| ("Gate-Override", gate.clone())));
         trailers
     }
 

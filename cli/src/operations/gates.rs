@@ -1,0 +1,483 @@
+//! What gates ask, found out in Git, and their answers.
+//!
+//! What only a forge knows (reviews, commit statuses) is unreadable for now, so
+//! that such gates are pending.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use gitops_core::gate::{
+    self, Answer, Fact, Facts, Gate, Gates, Held, Key, Since, State, moment, words,
+};
+use gitops_core::judge::{Decision, Judgement, Mode, Move, Outcome};
+use gitops_core::plan::App;
+use gitops_git::{CommitId, Repository};
+use jiff::{SignedDuration, Timestamp};
+
+use super::desired::git_failure;
+use super::held::{app as one, held};
+use super::holds;
+use super::trust::{Home, Place, Trust};
+use crate::config::{After, Environment, GATE_WORDS, Rule, exempt_from};
+use crate::failure::Failure;
+
+/// How many commits are looked back through for the beginning of a soak.
+const COMMITS: usize = 10_000;
+
+/// Why nothing is known of reviews and statuses.
+const NO_FORGE: &str = "no forge API is asked by this version";
+
+/// Somebody goes past a gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Override {
+    /// The gate's word.
+    pub(crate) gate: String,
+    /// `NAME <MAIL>: REASON`, on one line.
+    pub(crate) by: String,
+}
+
+/// Whether `word` names a gate that may be overridden.
+pub(crate) fn overridable(word: &str) -> Result<(), Failure> {
+    if GATE_WORDS.contains(&word) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("`{word}` is no gate that can be overridden"))
+        .hint(format!("these can: {}", GATE_WORDS.join(", ")))
+        .hint("policies, faults and what the tool refuses cannot"))
+}
+
+/// What kind of change asks for the gates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It says that it is a promotion: the environments before must hold it.
+    Promotion,
+    /// A release, or a change that says nothing.
+    Other,
+    /// An earlier state comes back.
+    Rollback,
+}
+
+/// A change that asks for the gates of an environment.
+pub(crate) struct Asked<'a> {
+    pub(crate) target: &'a Environment,
+    pub(crate) kind: Kind,
+    /// Where it comes from, and the commit that was read there.
+    pub(crate) source: Option<(&'a str, &'a str)>,
+    pub(crate) apps: &'a [String],
+    pub(crate) moves: &'a [Move],
+    /// Since when it waits.
+    pub(crate) waiting: Option<Timestamp>,
+}
+
+/// One gate's answer.
+pub(crate) struct Stated {
+    pub(crate) state: State,
+    /// Whether the file names it.
+    pub(crate) named: bool,
+}
+
+impl Stated {
+    /// Whether it is worth a line of text.
+    pub(crate) fn tells(&self) -> bool {
+        self.named || self.state.answer != Answer::Open
+    }
+}
+
+/// What all gates of a change answered.
+#[derive(Default)]
+pub(crate) struct Answered {
+    pub(crate) states: Vec<Stated>,
+    /// When all of them may be open at once, as far as that is known.
+    pub(crate) ready: Option<Timestamp>,
+}
+
+impl Answered {
+    /// The decision over them.
+    pub(crate) fn decision(&self) -> Decision {
+        let worst = self.states.iter().map(|stated| stated.state.counts()).max();
+        match worst {
+            None | Some(Answer::Open) => Decision::Open,
+            Some(Answer::Pending) => Decision::Pending,
+            Some(Answer::Closed) => Decision::Closed,
+        }
+    }
+
+    /// The trailers of what was overridden: `GATE by NAME <MAIL>: REASON`.
+    pub(crate) fn overrides(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for Stated { state, .. } in &self.states {
+            let line = state.overridden.as_ref().map(|by| format!("{} by {by}", state.gate));
+            all.extend(line.filter(|line| !all.contains(line)));
+        }
+        all
+    }
+}
+
+/// Answers gates of one run, at one moment. What it finds out is kept.
+pub(crate) struct Keeper<'a> {
+    trust: &'a Trust,
+    now: Timestamp,
+    overrides: Vec<Override>,
+    /// The apps of an environment in a commit.
+    apps: RefCell<BTreeMap<(String, CommitId), Rc<Then>>>,
+}
+
+/// The apps of an environment in a commit; `None` where it does not stand there.
+type Then = Result<Option<Vec<App>>, String>;
+
+impl<'a> Keeper<'a> {
+    pub(crate) fn new(trust: &'a Trust, now: Timestamp) -> Self {
+        Keeper { trust, now, overrides: Vec::new(), apps: RefCell::default() }
+    }
+
+    /// Lets gates pass that somebody goes past.
+    pub(crate) fn overriding(&mut self, overrides: Vec<Override>) {
+        self.overrides = overrides;
+    }
+
+    /// Refuses to go past gates that are not there: whoever asked for that
+    /// meant another one.
+    pub(crate) fn check_overrides(&self, answered: &[&Answered]) -> Result<(), Failure> {
+        if answered.is_empty() {
+            return Ok(());
+        }
+        let words: BTreeSet<&str> =
+            answered.iter().flat_map(|a| &a.states).map(|stated| stated.state.gate).collect();
+        let words: Vec<&str> = words.into_iter().filter(|word| GATE_WORDS.contains(word)).collect();
+        match self.overrides.iter().find(|o| !words.contains(&o.gate.as_str())) {
+            None => Ok(()),
+            Some(other) => {
+                Err(Failure::usage(format!("there is no gate `{}` to override", other.gate))
+                    .hint(format!("there are: {}", words.join(", "))))
+            }
+        }
+    }
+
+    /// Answers the gates of a change. `judgements` are those of its policies,
+    /// which may be pending for too long, too.
+    pub(crate) fn answer(
+        &self,
+        asked: &Asked<'_>,
+        judgements: &[Judgement],
+    ) -> Result<Answered, Failure> {
+        let (gates, named) = self.gates(asked);
+        let facts = self.facts(&gates, asked)?;
+        let mut states = gate::evaluate(&gates, &facts, self.now);
+        for state in &mut states {
+            let by = self.overrides.iter().find(|o| o.gate == state.gate);
+            if state.answer != Answer::Open {
+                state.overridden = by.map(|by| by.by.clone());
+            }
+        }
+        let ready = gate::ready_at(&gates, &states, self.now).filter(|ready| *ready > self.now);
+        let stated = states.into_iter().zip(named);
+        let mut states: Vec<Stated> =
+            stated.map(|(state, named)| Stated { state, named }).collect();
+        if let Some(state) = self.policies_timed_out(asked, judgements) {
+            states.push(Stated { state, named: true });
+        }
+        Ok(Answered { states, ready })
+    }
+
+    /// A policy that has been pending for longer than the environment waits.
+    fn policies_timed_out(&self, asked: &Asked<'_>, judgements: &[Judgement]) -> Option<State> {
+        let timeout = asked.target.gate_timeout?;
+        let since = asked.waiting?;
+        if self.now.duration_since(since) <= timeout {
+            return None;
+        }
+        let judgement = judgements.iter().find(|judgement| {
+            judgement.policy.mode == Mode::Enforce
+                && matches!(judgement.result, Ok(Outcome::Pending { .. }))
+        })?;
+        Some(State {
+            gate: "policies",
+            answer: Answer::Closed,
+            reason: format!(
+                "pending since {}, longer than `gateTimeout` ({}): policy {}",
+                moment(since),
+                words(timeout),
+                judgement.policy.name
+            ),
+            earliest: None,
+            zone: None,
+            overridden: None,
+        })
+    }
+
+    /// The gates that the change has to pass, and which of them the file names.
+    fn gates(&self, asked: &Asked<'_>) -> (Gates, Vec<bool>) {
+        let target = asked.target;
+        let mut gates = Vec::new();
+        let mut named = Vec::new();
+        let mut add = |gate: Gate, by_name: bool| {
+            if asked.kind == Kind::Rollback && exempt_from(gate.word(), &target.rollback_exempt) {
+                return;
+            }
+            if !gates.contains(&gate) {
+                gates.push(gate);
+                named.push(by_name);
+            }
+        };
+        // An app that may not enter an environment is not looked for there.
+        let merged = |of: &[String]| -> Option<Gate> {
+            let apps = self.entering(of, asked.apps, asked.moves);
+            (!apps.is_empty()).then(|| Gate::Merged { of: of.to_vec(), apps })
+        };
+        // Each of them, or any.
+        let each = |names: &[&str]| -> Vec<Vec<String>> {
+            names.iter().map(|name| vec![(*name).to_owned()]).collect()
+        };
+        let before: Vec<Vec<String>> = match (asked.source, &target.after) {
+            (Some((source, _)), _) => each(&target.must_hold(source)),
+            (None, After::All(names)) => names.iter().map(|name| vec![name.clone()]).collect(),
+            (None, After::Any(names)) => vec![names.clone()],
+        };
+        for gate in &target.gates {
+            match &gate.rule {
+                Rule::Merged(name) => {
+                    if let Some(gate) = merged(std::slice::from_ref(name)) {
+                        add(gate, true);
+                    }
+                }
+                Rule::Soak(least) => {
+                    for of in &before {
+                        let apps = self.entering(of, asked.apps, asked.moves);
+                        add(Gate::Soak { of: of.clone(), apps, least: *least }, true);
+                    }
+                }
+                Rule::Window(window) => add(Gate::Window(window.clone()), true),
+                Rule::Status(contexts) => {
+                    add(Gate::Status { contexts: contexts.clone() }, true);
+                }
+                Rule::Approvals(approvals) => add(Gate::Approvals(approvals.clone()), true),
+                // Refused before anything is judged.
+                Rule::Later => {}
+            }
+        }
+        if asked.kind == Kind::Promotion {
+            for of in &before {
+                if let Some(gate) = merged(of) {
+                    add(gate, false);
+                }
+            }
+        }
+        let environment = target.name.clone();
+        add(Gate::Hold { environment, apps: asked.apps.to_vec() }, false);
+        (Gates { gates, timeout: target.gate_timeout }, named)
+    }
+
+    /// The apps that move something and may enter one of the environments.
+    fn entering(&self, of: &[String], apps: &[String], moves: &[Move]) -> Vec<String> {
+        let rules = &self.trust.config.rules;
+        let enters = |app: &String| match rules.of(app).and_then(|rule| rule.environments.as_ref())
+        {
+            Some(allowed) => of.iter().any(|name| allowed.contains(name)),
+            None => true,
+        };
+        let moving = |app: &String| moves.iter().any(|moved| moved.app == *app);
+        apps.iter().filter(|app| moving(app) && enters(app)).cloned().collect()
+    }
+
+    fn facts(&self, gates: &Gates, asked: &Asked<'_>) -> Result<Facts, Failure> {
+        let mut facts = Facts { waiting: asked.waiting, ..Facts::default() };
+        for key in gate::needs(gates) {
+            match key {
+                Key::Held { environment, app } => {
+                    let held = self.held(asked, &environment, &app)?;
+                    facts.held.insert((environment, app), held);
+                }
+                Key::Since { environment, app, enough } => {
+                    let since = self.since(asked, &environment, &app, enough)?;
+                    // Two soaks may ask for one app; the longer look back is as good.
+                    facts.since.insert((environment, app), since);
+                }
+                Key::Holds { environment } => {
+                    let found = holds::of(self.trust, &environment)?;
+                    facts.holds.insert(environment, found);
+                }
+                Key::Status { context } => {
+                    facts.statuses.insert(context, Fact::Unreadable(NO_FORGE.to_owned()));
+                }
+                Key::Reviews => facts.reviews = Some(Fact::Unreadable(NO_FORGE.to_owned())),
+                Key::Team { name } => {
+                    facts.teams.insert(name, Fact::Unreadable(NO_FORGE.to_owned()));
+                }
+                Key::Owners => facts.owners = Some(Fact::Unreadable(NO_FORGE.to_owned())),
+                Key::Waiting => {}
+            }
+        }
+        Ok(facts)
+    }
+
+    /// The environment, where it is, and its branch's newest commit.
+    fn tip(&self, name: &str) -> Result<Option<(&'a Environment, &'a Home, CommitId)>, Failure> {
+        let Ok(environment) = self.trust.config.environment(name) else { return Ok(None) };
+        let place = self.trust.place(environment)?;
+        Ok(place.home.tip(place.branch)?.map(|tip| (environment, place.home, tip)))
+    }
+
+    /// The apps of an environment in a commit; `None` where it does not stand
+    /// there, and words where it cannot be read.
+    fn apps(
+        &self,
+        environment: &Environment,
+        home: &Home,
+        commit: CommitId,
+    ) -> Result<Rc<Then>, Failure> {
+        let key = (environment.name.clone(), commit);
+        if let Some(known) = self.apps.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let tree = home
+            .repository
+            .tree(&commit)
+            .map_err(|error| git_failure(format!("could not read {}", commit.short()), &error))?;
+        let apps = held(self.trust, environment, &tree).map_err(|failure| {
+            let words = std::iter::once(failure.error).chain(failure.causes);
+            words.collect::<Vec<_>>().join(": ")
+        });
+        let apps = Rc::new(apps);
+        self.apps.borrow_mut().insert(key, apps.clone());
+        Ok(apps)
+    }
+
+    /// What an environment holds now of what moves.
+    fn held(&self, asked: &Asked<'_>, name: &str, app: &str) -> Result<Fact<Held>, Failure> {
+        let Some((environment, home, tip)) = self.tip(name)? else { return Ok(Fact::Absent) };
+        let same = || Fact::Known(Held::Same(told(asked.moves, app)));
+        // What moves was read from this very commit.
+        if asked.source.is_some_and(|(source, read)| source == name && read == tip.to_string()) {
+            return Ok(same());
+        }
+        let apps = self.apps(environment, home, tip)?;
+        Ok(match apps.as_ref() {
+            Err(reason) => Fact::Unreadable(reason.clone()),
+            Ok(apps) => match apps.as_deref().and_then(|apps| one(apps, app)) {
+                None => Fact::Absent,
+                Some(held) => match other(held, asked.moves) {
+                    None => same(),
+                    Some((found, wanted)) => Fact::Known(Held::Other { found, wanted }),
+                },
+            },
+        })
+    }
+
+    /// Since when it has held that without a break: the date of the commit that
+    /// brought it, along the branch's first-parent line.
+    fn since(
+        &self,
+        asked: &Asked<'_>,
+        name: &str,
+        app: &str,
+        enough: SignedDuration,
+    ) -> Result<Fact<Since>, Failure> {
+        let Some((environment, home, tip)) = self.tip(name)? else { return Ok(Fact::Absent) };
+        let repository = &home.repository;
+        let failed = |error: gitops_git::GitError| {
+            git_failure(format!("could not read the history of `{name}`"), &error)
+        };
+        let now = self.apps(environment, home, tip)?;
+        let folder = match now.as_ref() {
+            Err(reason) => return Ok(Fact::Unreadable(reason.clone())),
+            Ok(apps) => match apps.as_deref().and_then(|apps| one(apps, app)) {
+                None => return Ok(Fact::Absent),
+                Some(held) => held.folder.clone(),
+            },
+        };
+        let enough = self.now.checked_sub(enough).unwrap_or(Timestamp::MIN);
+        let mut since = None;
+        for commit in repository.first_parent(&tip, &[folder]).take(COMMITS) {
+            let commit = commit.map_err(failed)?;
+            let apps = self.apps(environment, home, commit.id)?;
+            // What could not be read then was not in force then.
+            let apps = apps.as_ref().as_ref().ok().and_then(|apps| apps.as_deref());
+            let holds = apps
+                .and_then(|apps| one(apps, app))
+                .is_some_and(|held| other(held, asked.moves).is_none());
+            if !holds {
+                break;
+            }
+            let time = dated(repository, &commit).map_err(failed)?;
+            since = Some(Since { time, commit: commit.id.to_string() });
+            if time <= enough {
+                break;
+            }
+        }
+        Ok(since.map_or(Fact::Absent, Fact::Known))
+    }
+}
+
+/// When a commit was made, as it says: not before the one that it stands on.
+fn dated(
+    repository: &Repository,
+    commit: &gitops_git::Commit,
+) -> Result<Timestamp, gitops_git::GitError> {
+    let mut seconds = commit.committer.when.seconds;
+    if let Some(parent) = commit.parents.first() {
+        seconds = seconds.max(repository.read_commit(parent)?.committer.when.seconds);
+    }
+    Ok(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
+}
+
+/// What moves of an app, in words.
+fn told(moves: &[Move], app: &str) -> String {
+    let values: Vec<&str> = moves
+        .iter()
+        .filter(|moved| moved.app == app)
+        .filter_map(|moved| moved.after.as_deref())
+        .collect();
+    match values.as_slice() {
+        [] => app.to_owned(),
+        values => format!("{app} {}", values.join(", ")),
+    }
+}
+
+/// The first value in which an app differs from what moves: what it holds, and
+/// what moves.
+fn other(held: &App, moves: &[Move]) -> Option<(String, String)> {
+    for moved in moves.iter().filter(|moved| moved.app == held.name) {
+        let slots = held.slots.iter().filter(|s| s.what == moved.what && s.name == moved.name);
+        let values: Vec<&str> = slots.filter_map(|slot| slot.text()).collect();
+        let same = match &moved.after {
+            Some(after) => values.contains(&after.as_str()),
+            None => values.is_empty(),
+        };
+        if !same {
+            let app = &held.name;
+            let word = |value: Option<&str>| match value {
+                Some(value) => format!("{app} {value}"),
+                None => format!("{app} without {}", moved.name),
+            };
+            return Some((word(values.first().copied()), word(moved.after.as_deref())));
+        }
+    }
+    None
+}
+
+/// Since when a request has been waiting: the date of the oldest commit of its
+/// branch that the target does not hold; `None` where there is no such branch.
+pub(crate) fn waiting(
+    place: Place<'_>,
+    target: &Environment,
+    base: &CommitId,
+    branch: Option<&str>,
+) -> Result<Option<Timestamp>, Failure> {
+    let Some(branch) = branch.filter(|_| target.gate_timeout.is_some()) else { return Ok(None) };
+    let Some(tip) = place.home.tip(branch)? else { return Ok(None) };
+    let repository = &place.home.repository;
+    let failed = |error: gitops_git::GitError| {
+        git_failure(format!("could not read the branch `{branch}`"), &error)
+    };
+    let Some(meet) = repository.merge_base(base, &tip).map_err(failed)? else { return Ok(None) };
+    let mut oldest = None;
+    for commit in repository.first_parent(&tip, &[]) {
+        let commit = commit.map_err(failed)?;
+        if commit.id == meet {
+            break;
+        }
+        oldest = Some(commit.committer.when.seconds);
+    }
+    Ok(oldest.and_then(|seconds| Timestamp::from_second(seconds).ok()))
+}
