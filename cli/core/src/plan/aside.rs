@@ -2,7 +2,7 @@
 //! an automation writes as well, lock files that lag behind, values files that
 //! stay with their environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gitops_tree::{EntryKind, Tree, TreeError, TreePath};
 use gitops_yaml::{Node, differences};
@@ -18,6 +18,7 @@ use super::make::Side;
 use super::movers::{Files, value_files};
 use super::rules::{AppRule, key_of};
 use super::slot::{Slot, Spot};
+use super::wanted::Want;
 
 /// Files that hold the versions of a chart's dependencies as they were
 /// resolved.
@@ -56,6 +57,36 @@ pub(super) fn warnings<'a>(
         }
     }
     Ok(warnings)
+}
+
+/// Which of chart, image, ref and values moves of an app, and which of them
+/// the target holds already; of images alone there is nothing to tell.
+pub(super) fn kinds(app: &str, wants: &[Want], moved: &[&Slot]) -> Option<String> {
+    if wants.iter().all(|want| want.slot.spot == Spot::Image) {
+        return None;
+    }
+    let kind = |slot: &Slot| match slot.what {
+        Moved::ChartVersion => "chart",
+        Moved::ImageName | Moved::ImageTag | Moved::ImageDigest => "image",
+        Moved::GitRef => "ref",
+        Moved::Value | Moved::Folder | Moved::Other => "values",
+    };
+    let moving: BTreeSet<&str> = moved.iter().map(|slot| kind(slot)).collect();
+    let all: BTreeSet<&str> = wants.iter().map(|want| kind(&want.slot)).collect();
+    let listed = |kinds: Vec<&str>| kinds.join(", ");
+    let same: Vec<&str> = all.difference(&moving).copied().collect();
+    let mut note = format!("{}: ", printable(app));
+    note.push_str(&match moving.len() {
+        0 => "nothing moves".to_owned(),
+        1 if !moving.contains("values") => {
+            format!("{} moves", listed(moving.into_iter().collect()))
+        }
+        _ => format!("{} move", listed(moving.into_iter().collect())),
+    });
+    if !same.is_empty() {
+        note.push_str(&format!("; {} held already", listed(same)));
+    }
+    Some(note)
 }
 
 /// An app's folder in an environment.

@@ -216,10 +216,11 @@ fn plans(
         let version = versions.join(", ");
         let mut contents = Contents::default();
         let mut moved = Vec::new();
-        let (mut warnings, mut stays) = (Vec::new(), Vec::new());
+        let (mut notes, mut warnings, mut stays) = (Vec::new(), Vec::new(), Vec::new());
         for (app, wants) in &group {
             let (moves, slots) = put(step, &mut contents, app, &wants.slots)?;
-            warnings.extend(aside::warnings(step.target.tree, slots.into_iter())?);
+            warnings.extend(aside::warnings(step.target.tree, slots.iter().copied())?);
+            notes.extend(aside::kinds(app, &wants.slots, &slots));
             moved.extend(moves);
             if let Some(from) = from {
                 let (source, target) = (Shelf::of(from), Shelf::of(step.target));
@@ -254,7 +255,7 @@ fn plans(
                 moves: moved,
                 reads: reads.clone(),
                 rests_on: BTreeSet::new(),
-                notes: Vec::new(),
+                notes,
                 warnings,
                 stays,
                 subject: step.texts.commit.render(values),

@@ -55,7 +55,10 @@ pub fn show(plan: &Plan, contents: &Contents, sealed: &[Pattern], width: usize) 
         if sealed.iter().any(|pattern| pattern.matches(path.as_str())) {
             let _ = writeln!(text, "{} (sealed)", printable(path.as_str()));
         } else {
-            text.push_str(&hunks(path, bytes));
+            let moved = plan.moves.iter().filter_map(|moved| moved.source.as_ref());
+            let moved = moved.filter(|source| source.path == path.as_str());
+            let lines: Vec<u32> = moved.filter_map(|source| source.line).collect();
+            text.push_str(&hunks(path, bytes, &lines));
         }
     }
     text.push('\n');
