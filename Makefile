@@ -43,6 +43,7 @@ test: policies ## unit tests, cases, and tests against a real API server
 test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) $(VERSIONS) ## long property runs, and differential ones against the peers
 	GITOPS_YAML_PEER=$(GO_YAML) GITOPS_KUSTOMIZE_PEER=$(KUSTOMIZE) GITOPS_VERSIONS_PEER=$(VERSIONS) PROPTEST_CASES=5000 $(CARGO) test \
 	  -p gitops-yaml -p gitops-tree -p gitops-core -p gitops-kustomize -p gitops-desired
+	GITOPS_KILLS=1000 $(CARGO) test -p kubectl-gitops --test remotes crash -- --nocapture
 	CARGO="$(CARGO)" tests/fuzz/run.sh
 
 fuzz: ## each fuzz target for FUZZ_SECONDS, on top of what was found before
