@@ -82,10 +82,9 @@ pub(crate) fn run(
     let mut stdin = Writing { to: child.stdin.take(), rest: input };
     let mut stdout = Reading { from: child.stdout.take(), bytes: Vec::new() };
     let mut stderr = Reading { from: child.stderr.take(), bytes: Vec::new() };
-    for stream in [stdin.to.as_ref().map(AsFd::as_fd), stdout.fd(), stderr.fd()] {
-        if let Some(stream) = stream {
-            fcntl_setfl(stream, fcntl_getfl(stream)? | OFlags::NONBLOCK)?;
-        }
+    let streams = [stdin.to.as_ref().map(AsFd::as_fd), stdout.fd(), stderr.fd()];
+    for stream in streams.into_iter().flatten() {
+        fcntl_setfl(stream, fcntl_getfl(stream)? | OFlags::NONBLOCK)?;
     }
     let mut since = Instant::now();
     let mut pause = PAUSE / 16;
