@@ -7,6 +7,7 @@ use crate::config::Environment;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::desired::unknown_environment;
+use crate::operations::held::held;
 use crate::operations::holds::{self, Take};
 use crate::operations::trust::Trust;
 use crate::output::holds as output;
@@ -69,9 +70,11 @@ pub(super) fn run(context: &Context, args: &HoldArgs) -> Result<Exit, Failure> {
         return Ok(if broken { Exit::No } else { Exit::Yes });
     };
     let environment = trust.config.environment(name).map_err(unknown_environment)?;
+    let apps = apps(&args.apps);
+    known(&trust, &apps)?;
     let hold = Hold {
         environment: environment.name.clone(),
-        apps: apps(&args.apps),
+        apps,
         owner: owner(&trust, args.owner.as_deref())?,
         reason: reason.trim().to_owned(),
         since: to_the_second(now),
@@ -106,6 +109,30 @@ fn expires(args: &HoldArgs, now: Timestamp) -> Result<Option<Timestamp>, Failure
         }
         until => Ok(until.map(to_the_second)),
     }
+}
+
+/// Refuses to hold an app that no environment has: it would hold nothing.
+fn known(trust: &Trust, apps: &[String]) -> Result<(), Failure> {
+    let mut missing: Vec<&String> = apps.iter().collect();
+    let mut names = Vec::new();
+    for environment in &trust.config.environments {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let there = trust.place(environment)?.revision()?;
+        for app in held(trust, environment, &there.tree)?.unwrap_or_default() {
+            missing.retain(|name| **name != app.name);
+            names.push(app.name);
+        }
+    }
+    let Some(name) = missing.first() else { return Ok(()) };
+    names.sort();
+    names.dedup();
+    let failure = Failure::usage(format!("no environment has an app `{name}`"));
+    Err(match names.as_slice() {
+        [] => failure,
+        names => failure.hint(format!("known are {}", names.join(", "))),
+    })
 }
 
 /// Names of apps, sorted.

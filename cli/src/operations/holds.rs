@@ -16,7 +16,7 @@ use crate::failure::Failure;
 
 /// How often a race with another push is run again. Holds race with every other
 /// hold, so it is more than for a promotion.
-const ATTEMPTS: usize = 10;
+const ATTEMPTS: usize = 40;
 
 /// A file of the state branch.
 #[derive(Clone, Debug)]

@@ -2,6 +2,8 @@
 //! where that differs from what is wanted, and reads back; running it again
 //! changes nothing.
 
+use std::collections::BTreeSet;
+
 use gitops_core::plan::{BlobId, Contents, Edit, Plan, ReadFrom, change_digest};
 use gitops_git::trailers;
 use gitops_git::{
@@ -207,19 +209,26 @@ impl Job<'_> {
         let Some(meet) = repository.merge_base(base, tip).map_err(|error| failed(&error))? else {
             return Err(foreign(branch, "it has no commit in common with the target"));
         };
+        let mut overrides = BTreeSet::new();
         for commit in repository.first_parent(tip, &[]) {
             let commit = commit.map_err(|error| failed(&error))?;
             if commit.id == meet {
                 break;
             }
-            if trailers::values(&commit.trailers(), "Plan-Digest").is_empty() {
+            let said = commit.trailers();
+            overrides
+                .extend(trailers::values(&said, "Gate-Override").into_iter().map(str::to_owned));
+            if trailers::values(&said, "Plan-Digest").is_empty() {
                 let reason = format!("commit {} was not made by this program", commit.id.short());
                 return Err(foreign(branch, &reason));
             }
         }
         let changed = repository.changed(Some(&meet), tip).map_err(|error| failed(&error))?;
         let edits: Option<Vec<Edit>> = changed.iter().map(edit).collect();
-        Ok(edits.is_some_and(|edits| change_digest(&edits) == self.plan.change_digest()))
+        // Who goes past a gate is on record, also where the change stood before.
+        let recorded = self.plan.overrides.iter().all(|by| overrides.contains(by));
+        Ok(recorded
+            && edits.is_some_and(|edits| change_digest(&edits) == self.plan.change_digest()))
     }
 
     /// Looks up again everything that was read. Answers the target branch's
