@@ -104,7 +104,7 @@ pub(super) fn run(context: &Context, args: HistoryArgs) -> Result<Exit, Failure>
     let mut deployments = found.deployments;
     deployments.retain(|deployment| {
         shown(&deployment.app, &deployment.environment)
-            && since.is_none_or(|since| deployment.commit.committer.when.seconds >= since)
+            && since.is_none_or(|since| deployment.at >= since)
     });
     deployments.reverse();
     let total = deployments.len();

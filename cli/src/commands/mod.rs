@@ -1,5 +1,6 @@
 //! One file a verb: its arguments and its run function.
 
+mod audit;
 pub(crate) mod completion;
 mod diff;
 mod gate;
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Promote(promote::PromoteArgs),
     Gate(gate::GateArgs),
     History(history::HistoryArgs),
+    Audit(audit::AuditArgs),
     Hold(hold::HoldArgs),
     Resume(resume::ResumeArgs),
     Policy(policy::PolicyArgs),
@@ -64,6 +66,7 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Release(args) => release::run(&context, args),
         Command::Promote(args) => promote::run(&context, args),
         Command::Gate(args) => gate::run(&context, args),
+        Command::Audit(args) => audit::run(&context, args),
         Command::History(args) => history::run(&context, args),
         Command::Hold(args) => hold::run(&context, &args),
         Command::Resume(args) => resume::run(&context, &args),

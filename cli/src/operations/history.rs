@@ -45,6 +45,9 @@ pub(crate) struct Deployment {
     pub(crate) version: Option<String>,
     pub(crate) moves: Vec<Move>,
     pub(crate) how: How,
+    /// When it reached the branch: seconds since 1970, by its commit, and never
+    /// before what came earlier on that branch, whatever clocks say.
+    pub(crate) at: i64,
     /// The commit that put it onto the branch.
     pub(crate) commit: Commit,
     /// What that commit, or those that it merged, say of themselves.
@@ -60,7 +63,7 @@ impl Deployment {
             app: self.app.clone(),
             environment: self.environment.clone(),
             version: self.version.clone(),
-            at: self.commit.committer.when.seconds,
+            at: self.at,
             rollback: self.how == How::RolledBack,
         })
     }
@@ -81,7 +84,7 @@ pub(crate) fn history(trust: &Trust, environments: &[&Environment]) -> Result<Hi
     for environment in environments {
         history.read(trust, environment)?;
     }
-    history.deployments.sort_by_key(|deployment| deployment.commit.committer.when.seconds);
+    history.deployments.sort_by_key(|deployment| deployment.at);
     history.origins(trust);
     Ok(history)
 }
@@ -111,7 +114,9 @@ impl History {
             }
         }
         let mut known: Vec<App> = Vec::new();
+        let mut at = i64::MIN;
         for (index, commit) in commits.into_iter().rev().enumerate() {
+            at = at.max(commit.committer.when.seconds);
             let tree = repository.tree(&commit.id).map_err(failed)?;
             // What cannot be read at one commit is compared at the next that can.
             let now = match held(trust, environment, &tree) {
@@ -143,6 +148,7 @@ impl History {
                     version: version(&now),
                     moves,
                     how: how(&claims, index == 0 && commit.parents.is_empty()),
+                    at,
                     commit: commit.clone(),
                     claims: claims.clone(),
                     app: name,

@@ -49,6 +49,31 @@ impl Home {
         Home { name, repository, remote, branches: RefCell::default() }
     }
 
+    /// The same with branches as they were at some time, which is not asked for
+    /// again.
+    pub(crate) fn with(
+        name: Option<String>,
+        repository: Repository,
+        remote: Remote,
+        branches: BTreeMap<String, Option<CommitId>>,
+    ) -> Home {
+        Home { name, repository, remote, branches: RefCell::new(branches) }
+    }
+
+    /// The newest commit of a branch, along first parents, that is not younger
+    /// than `at`, in seconds since 1970.
+    pub(crate) fn tip_at(&self, branch: &str, at: i64) -> Result<Option<CommitId>, Failure> {
+        let Some(tip) = self.tip(branch)? else { return Ok(None) };
+        for commit in self.repository.first_parent(&tip, &[]) {
+            let commit = commit
+                .map_err(|error| git_failure(format!("could not read `{branch}`"), &error))?;
+            if commit.committer.when.seconds <= at {
+                return Ok(Some(commit.id));
+            }
+        }
+        Ok(None)
+    }
+
     /// The repository at `url`, which `repositories` calls `name`: the checkout
     /// that the command line names, else a bare clone in the cache folder.
     pub(crate) fn open(context: &Context, name: &str, url: &str) -> Result<Home, Failure> {

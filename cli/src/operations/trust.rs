@@ -8,7 +8,7 @@ use std::path::Path;
 
 use gitops_core::judge::EnvironmentRef;
 use gitops_core::plan::{ReadEntry, ReadFrom};
-use gitops_git::{Remote, Repository};
+use gitops_git::{CommitId, Remote, Repository, RevisionTree};
 use gitops_policy::PolicySet;
 use gitops_tree::{Recorded, Tree, TreeError};
 
@@ -75,13 +75,51 @@ impl Trust {
             }
             branch = named;
         }
-        let recorded = Recorded::new(&revision.tree);
+        let trust = Trust::of(context, home, branch, &revision.tree)?;
+        check_checkouts(context, &trust.config)?;
+        Ok(trust)
+    }
+
+    /// What was trusted at an earlier time, with the branches of the trust
+    /// repository as they were then. `before` is the branch, and its commit,
+    /// that a change was made on. Branches of other repositories are today's.
+    /// `None` where there was no trust branch yet.
+    pub(crate) fn as_of(
+        &self,
+        at: i64,
+        before: Option<(&str, &CommitId)>,
+    ) -> Result<Option<Trust>, Failure> {
+        let mut branches = BTreeMap::new();
+        let own = self.config.environments.iter().filter(|e| self.repository_of(e).is_none());
+        let names = own.filter_map(|environment| environment.branch.as_deref());
+        for name in names.chain([self.branch.as_str(), config::STATE_BRANCH]) {
+            let then = match before {
+                Some((branch, commit)) if branch == name => Some(*commit),
+                _ => self.home.tip_at(name, at)?,
+            };
+            branches.insert(name.to_owned(), then);
+        }
+        let Some(Some(commit)) = branches.get(&self.branch).copied() else { return Ok(None) };
+        let repository = super::repository::open(self.home.repository.location())?;
+        let home = Home::with(None, repository, self.home.remote.clone(), branches);
+        let tree = home.repository.tree(&commit).map_err(|error| {
+            git_failure(format!("could not read commit {}", commit.short()), &error)
+        })?;
+        Trust::of(&self.context, home, self.branch.clone(), &tree).map(Some)
+    }
+
+    fn of(
+        context: &Context,
+        home: Home,
+        branch: String,
+        tree: &RevisionTree,
+    ) -> Result<Trust, Failure> {
+        let recorded = Recorded::new(tree);
         // Read again so that what was read is on record.
-        config = read_config(&recorded, &home.remote, &branch)?;
+        let config = read_config(&recorded, &home.remote, &branch)?;
         config.refuse_one_place(&branch).map_err(|error| config_failure(&error))?;
-        check_checkouts(context, &config)?;
         let policies = policies(&recorded, &config)?;
-        let reads = entries(ReadFrom::Trust, &revision.tree, recorded.into_readings())?;
+        let reads = entries(ReadFrom::Trust, tree, recorded.into_readings())?;
         let here = home.address();
         let mut own = BTreeSet::new();
         for (name, repository) in &config.repositories {

@@ -31,7 +31,7 @@ pub(crate) fn text(answer: &Answer, terminal: Terminal) -> String {
             None => "none".to_owned(),
         };
         rows.push([
-            minute(deployment.commit.committer.when.seconds),
+            minute(deployment.at),
             printable(&deployment.app),
             deployment.environment.clone(),
             format!("{} → {}", version(&deployment.before), version(&deployment.version)),
@@ -70,7 +70,7 @@ pub(crate) fn text(answer: &Answer, terminal: Terminal) -> String {
     text
 }
 
-fn words(how: &How) -> String {
+pub(super) fn words(how: &How) -> String {
     match how {
         How::Promoted { from, .. } => format!("from {}", printable(from)),
         How::Released => "release".to_owned(),
@@ -167,7 +167,7 @@ pub(crate) fn document(answer: &Answer) -> String {
             environment: &deployment.environment,
             before: deployment.before.as_deref(),
             version: deployment.version.as_deref(),
-            at: second(deployment.commit.committer.when.seconds),
+            at: second(deployment.at),
             commit: deployment.commit.id.to_string(),
             author: &deployment.commit.author.who.name,
             how,
@@ -196,7 +196,7 @@ pub(crate) fn document(answer: &Answer) -> String {
     )
 }
 
-fn second(seconds: i64) -> String {
+pub(super) fn second(seconds: i64) -> String {
     format_time(seconds, "%Y-%m-%dT%H:%M:%SZ")
 }
 

@@ -1,5 +1,6 @@
 //! stdout is the answer, stderr is the conversation.
 
+pub(crate) mod audit;
 pub(crate) mod diff;
 pub(crate) mod gate;
 pub(crate) mod history;
