@@ -131,6 +131,19 @@ impl Home {
         Ok(commit)
     }
 
+    /// Fetches a branch and others that will be asked for, at one go.
+    pub(crate) fn fetch_ahead(&self, branch: &str, others: &[&str]) -> Result<(), Failure> {
+        let mut branches = vec![branch];
+        branches.extend(others.iter().filter(|other| **other != branch));
+        let fetched = self
+            .repository
+            .fetch(&self.remote.name, &branches)
+            .map_err(|error| self.failed(&format!("could not fetch `{branch}` from"), &error))?;
+        let fetched = fetched.into_iter().map(|fetched| (fetched.branch, fetched.commit));
+        self.branches.borrow_mut().extend(fetched);
+        Ok(())
+    }
+
     /// The default branch, as the remote names it now.
     pub(crate) fn default_branch(&self) -> Result<String, Failure> {
         self.repository

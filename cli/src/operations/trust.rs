@@ -62,6 +62,7 @@ impl Trust {
             repository.remote(None).map_err(|error| hinted("could not choose a remote", &error))?;
         let home = Home::new(None, repository, remote);
         let mut branch = home.default_branch()?;
+        home.fetch_ahead(&branch, &[config::STATE_BRANCH])?;
         let mut revision = home.revision(&branch)?;
         let mut config = read_config(&revision.tree, &home.remote, &branch)?;
         if let Some(named) = config.trust_branch.clone().filter(|named| *named != branch) {

@@ -200,6 +200,22 @@ fn a_merge_has_two_parents_and_the_edits_of_one() {
 }
 
 #[test]
+fn a_first_commit_has_no_parent_and_nothing_but_its_edits() {
+    let sandbox = files();
+    let repository = sandbox.open("repo");
+    let edits = [write("holds/prod/a.yaml", "a: 1\n"), write("b", "b\n")];
+    let root = repository.commit_root(&edits, "start", &author()).unwrap();
+    assert_eq!(repository.read_commit(&root).unwrap().parents, []);
+    let held = sandbox.git("repo", &["ls-tree", "-r", "--name-only", &root.to_string()]);
+    assert_eq!(held, "b\nholds/prod/a.yaml");
+    let gone = [remove("holds/prod/a.yaml"), remove("b")];
+    let empty = repository.commit(&root, &gone, "end", &author()).unwrap();
+    assert_eq!(sandbox.git("repo", &["ls-tree", &empty.to_string()]), "");
+    let error = repository.commit_root(&[remove("b")], "x", &author()).unwrap_err();
+    assert!(matches!(error, GitError::Edit { .. }), "{error}");
+}
+
+#[test]
 fn a_commit_is_signed_when_the_user_signs() {
     let sandbox = files();
     let key = sandbox.path("home/key");
@@ -236,6 +252,8 @@ fn a_commit_is_signed_when_the_user_signs() {
     let merge = repository.commit_merge(&parent, &commit, &other, "M", &author()).unwrap();
     assert_eq!(sandbox.git("repo", &["log", "-1", "--format=%G?", &merge.to_string()]), "G");
     assert_eq!(repository.read_commit(&merge).unwrap().parents, [parent, commit]);
+    let root = repository.commit_root(&other, "R", &author()).unwrap();
+    assert_eq!(sandbox.git("repo", &["log", "-1", "--format=%G?%P", &root.to_string()]), "G");
 
     fs::remove_file(&key).unwrap();
     fs::remove_file(key.with_extension("pub")).unwrap();
