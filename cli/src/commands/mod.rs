@@ -13,6 +13,7 @@ mod promote;
 mod release;
 mod render;
 mod resume;
+mod rollback;
 mod version;
 
 use clap::{Args as _, Subcommand};
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     List(list::ListArgs),
     Release(release::ReleaseArgs),
     Promote(promote::PromoteArgs),
+    Rollback(rollback::RollbackArgs),
     Gate(gate::GateArgs),
     History(history::HistoryArgs),
     Audit(audit::AuditArgs),
@@ -65,6 +67,7 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::List(args) => list::run(&context, args),
         Command::Release(args) => release::run(&context, args),
         Command::Promote(args) => promote::run(&context, args),
+        Command::Rollback(args) => rollback::run(&context, args),
         Command::Gate(args) => gate::run(&context, args),
         Command::Audit(args) => audit::run(&context, args),
         Command::History(args) => history::run(&context, args),

@@ -10,6 +10,7 @@ use crate::operations::merge;
 use crate::operations::perform::{Author, Receipt};
 use crate::operations::preview::{Judge, exit};
 use crate::operations::promote::{self, Choices, Judged, Outcome, Wish};
+use crate::operations::rollback::leave_hold;
 use crate::operations::trust::Trust;
 use crate::output::{Terminal, promotion as output};
 
@@ -149,10 +150,11 @@ fn go_on(context: &Context, rev: Option<&str>, args: &PromoteArgs) -> Result<Exi
 }
 
 /// One run of a verb: what it did so far, and what to answer.
-struct Run<'a> {
+pub(super) struct Run<'a> {
     trust: &'a Trust,
     judge: Judge<'a>,
     author: Author<'a>,
+    now: jiff::Timestamp,
     sealed: Vec<Pattern>,
     dry_run: bool,
     format: Format,
@@ -165,7 +167,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(
+    pub(super) fn new(
         trust: &'a Trust,
         past: &PastArgs,
         dry_run: bool,
@@ -179,6 +181,7 @@ impl<'a> Run<'a> {
             trust,
             judge,
             author: Author { trust, seconds: now.as_second(), terminal },
+            now,
             sealed: sealed(&trust.config),
             dry_run,
             format,
@@ -193,7 +196,7 @@ impl<'a> Run<'a> {
 
     /// One wish, step by step. What was done before a step that fails is told
     /// all the same.
-    fn carry_out(&mut self, wish: &Wish<'_>) -> Result<(), Failure> {
+    pub(super) fn carry_out(&mut self, wish: &Wish<'_>) -> Result<(), Failure> {
         if self.broken.is_some() {
             return Ok(());
         }
@@ -236,6 +239,12 @@ impl<'a> Run<'a> {
                 self.answer = self.answer.and(decided(&step));
                 self.planned.push(step);
                 continue;
+            }
+            if matches!(wish, Wish::Rollback { .. })
+                && promote::may_perform(&step)
+                && let Err(failure) = leave_hold(self.trust, &step.plan, self.now, terminal)
+            {
+                return self.fail(failure);
             }
             let performed = promote::perform(&self.author, proposal.target, proposal.source, &step);
             match performed {
@@ -298,7 +307,7 @@ impl<'a> Run<'a> {
     }
 
     /// The document, and how the run ends.
-    fn finish(self) -> Result<Exit, Failure> {
+    pub(super) fn finish(self) -> Result<Exit, Failure> {
         if self.format == Format::Json {
             let document = if self.dry_run {
                 output::plans(&self.planned, &self.skipped)

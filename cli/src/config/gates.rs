@@ -149,8 +149,8 @@ pub(crate) enum Rule {
 }
 
 /// What a promotion asks for that a rollback never does: it brings back what
-/// stood there before.
-const NEVER_FOR_ROLLBACKS: [&str; 4] = ["merged", "soak", "converged", "canary"];
+/// stood there before. A hold stops promotions, and every rollback leaves one.
+const NEVER_FOR_ROLLBACKS: [&str; 5] = ["merged", "soak", "converged", "canary", "hold"];
 
 /// Whether a gate is left out for a rollback of an environment that exempts
 /// `exempt`.

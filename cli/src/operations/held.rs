@@ -16,10 +16,7 @@ pub(crate) fn held(
     tree: &dyn Tree,
 ) -> Result<Option<Vec<App>>, Failure> {
     let attempt = || format!("could not read the apps of `{}`", environment.name);
-    let plain: Vec<&str> =
-        environment.path.split('/').take_while(|name| !name.contains("{app}")).collect();
-    let folder = TreePath::new(&plain.join("/"))
-        .map_err(|error| Failure::usage(attempt()).because(&error))?;
+    let folder = folder(environment, None)?;
     let kind = tree.kind(&folder).map_err(|error| Failure::world(attempt()).because(&error))?;
     if kind.is_none() {
         return Ok(None);
@@ -36,6 +33,21 @@ pub(crate) fn held(
         }
     }
     Ok(Some(apps))
+}
+
+/// The folder of an app in an environment, or of the environment as far as it
+/// names no app.
+pub(crate) fn folder(environment: &Environment, app: Option<&str>) -> Result<TreePath, Failure> {
+    let plain = match app {
+        Some(app) => environment.path.replace("{app}", app),
+        None => {
+            let names = environment.path.split('/').take_while(|name| !name.contains("{app}"));
+            names.collect::<Vec<_>>().join("/")
+        }
+    };
+    TreePath::new(&plain).map_err(|error| {
+        Failure::usage(format!("path of environment `{}`", environment.name)).because(&error)
+    })
 }
 
 /// One app of several.

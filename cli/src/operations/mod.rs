@@ -22,6 +22,7 @@ pub(crate) mod records;
 pub(crate) mod renders;
 pub(crate) mod rendition;
 pub(crate) mod repository;
+pub(crate) mod rollback;
 pub(crate) mod trust;
 pub(crate) mod workspace;
 pub(crate) mod written;

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use gitops_core::judge::{FileAction, FileChange, Operation, Request};
+use gitops_core::judge::{Decision, FileAction, FileChange, Operation, Request};
 use gitops_core::plan::{
     self, App, Contents, Past, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped,
-    Step,
+    Step, Undo,
 };
 use gitops_git::{CommitId, Repository};
 
@@ -17,6 +17,7 @@ use super::merge;
 use super::perform::{Author, Receipt};
 use super::preview::{Change, Judge, Preview};
 use super::records::{End, Records};
+use super::rollback;
 use super::trust::{Place, Revision, Trust};
 use crate::config::{After, Config, Environment, Merge, STATE_BRANCH};
 use crate::failure::{Exit, Failure};
@@ -34,6 +35,8 @@ pub(crate) enum Wish<'a> {
         version: Option<&'a str>,
         choices: Choices,
     },
+    /// Earlier values come back.
+    Rollback { env: &'a str, undos: &'a [Undo] },
 }
 
 /// What flags decide about a promotion.
@@ -50,6 +53,11 @@ impl<'a> Wish<'a> {
             Wish::Release { app, version, to } => Wish::Release { app, version, to },
             Wish::Promote { to, from, version, choices, .. } => {
                 Wish::Promote { apps, to, from, version, choices }
+            }
+            Wish::Rollback { env, undos } => {
+                // Each app has a request of its own.
+                let at = undos.iter().position(|undo| apps.contains(&undo.app));
+                Wish::Rollback { env, undos: at.map_or(&[], |at| &undos[at..=at]) }
             }
         }
     }
@@ -98,15 +106,20 @@ pub(crate) fn propose<'a>(
             config.environment(to).map_err(unknown_environment)?
         }
         Wish::Promote { to: None, from, .. } => following(config, *from)?,
+        Wish::Rollback { env, .. } => config.environment(env).map_err(unknown_environment)?,
     };
     target.refuse_unevaluated_gates().map_err(|error| config_failure(&error))?;
     let place = trust.place(target)?;
     let (base, there) = (place.branch, place.revision()?);
     let reference = trust.reference(target)?;
     let (revision, here) = (there.commit.to_string(), &there.tree);
+    let texts = match wish {
+        Wish::Rollback { .. } => &rollback::texts(&config.texts.labels),
+        _ => &config.texts,
+    };
     let step = Step {
         rules: &config.rules,
-        texts: &config.texts,
+        texts,
         target: Side { environment: &reference, tree: here, revision: &revision },
         base,
         direct: target.merge == Merge::Direct,
@@ -123,6 +136,11 @@ pub(crate) fn propose<'a>(
             let promotion = Promotion { apps, version: *version, past: None, prefer };
             let planned = promoted(trust, &step, target, (source, there.commit), promotion)?;
             (planned, Some(source))
+        }
+        Wish::Rollback { undos, .. } => {
+            let attempt = format!("could not roll back in `{}`", target.name);
+            let planned = plan::rollback(&step, undos);
+            (planned.map_err(|error| plan_failure(&attempt, &error))?, None)
         }
     };
     let others = trust.sharing(target)?;
@@ -394,6 +412,16 @@ pub(crate) enum Outcome {
     Done(Receipt),
 }
 
+/// Whether a step changes anything and its decision lets it happen.
+pub(crate) fn may_perform(step: &Judged) -> bool {
+    match step.preview.as_ref().map(|preview| preview.decision) {
+        Some(Decision::Open) => true,
+        // A request may wait for its gate; a branch may not.
+        Some(Decision::Pending) => step.plan.branch.is_some(),
+        Some(Decision::Closed | Decision::Faulty) | None => false,
+    }
+}
+
 /// Performs one step as far as its decision allows.
 pub(crate) fn perform(
     author: &Author<'_>,
@@ -401,7 +429,6 @@ pub(crate) fn perform(
     source: Option<&Environment>,
     step: &Judged,
 ) -> Result<Outcome, Failure> {
-    use gitops_core::judge::Decision;
     let method = merge::method(author.trust, target)?;
     let Some(preview) = &step.preview else {
         let deleted = match method {
@@ -410,12 +437,9 @@ pub(crate) fn perform(
         };
         return Ok(Outcome::NothingToDo(deleted));
     };
-    let method = method.filter(|_| preview.decision == Decision::Open);
-    match preview.decision {
-        Decision::Open => {}
-        // A request may wait for its gate; a branch may not.
-        Decision::Pending if step.plan.branch.is_some() => {}
-        Decision::Pending | Decision::Closed | Decision::Faulty => return Ok(Outcome::Held),
+    if !may_perform(step) {
+        return Ok(Outcome::Held);
     }
+    let method = method.filter(|_| preview.decision == Decision::Open);
     author.perform(&step.plan, &step.contents, source, method).map(Outcome::Done)
 }

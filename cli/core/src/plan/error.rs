@@ -268,6 +268,28 @@ pub enum PlanError {
         /// Its folder.
         folder: String,
     },
+    /// The place that held a value of the past is gone.
+    #[error("`{place}` of app `{app}` has no place in environment `{environment}` any more; it had one at {}", .commit.get(..10).unwrap_or(.commit))]
+    NoPlace {
+        /// The app.
+        app: String,
+        /// The environment.
+        environment: String,
+        /// The place.
+        place: String,
+        /// The commit at which it was there.
+        commit: String,
+    },
+    /// Somebody else changed the value meanwhile.
+    #[error("{at}: {} of `{name}` was changed meanwhile", key_of(*.what))]
+    ChangedSince {
+        /// The value.
+        at: Source,
+        /// Its name.
+        name: String,
+        /// What it is.
+        what: Moved,
+    },
     /// The branch template gave no branch name.
     #[error("`{branch}` cannot name a branch: {reason}")]
     BadBranch {

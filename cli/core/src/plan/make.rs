@@ -187,7 +187,7 @@ pub fn promote(
 }
 
 /// Groups the apps by branch, edits the files and writes the texts.
-fn plans(
+pub(super) fn plans(
     step: &Step<'_>,
     operation: Operation,
     from: Option<Side<'_>>,
@@ -258,6 +258,7 @@ fn plans(
                 notes,
                 warnings,
                 stays,
+                takes_back: Vec::new(),
                 subject: step.texts.commit.render(values),
                 title: step.texts.title.render(values),
                 body: step.texts.body.render(values),
@@ -369,7 +370,7 @@ fn entry_after(contents: &Contents, slot: &Slot) -> Result<Option<Entry>, PlanEr
     Ok(entries.into_iter().find(|entry| entry.name == slot.name))
 }
 
-fn entries(
+pub(super) fn entries(
     from: ReadFrom,
     tree: &dyn Tree,
     readings: BTreeSet<Reading>,

@@ -25,6 +25,7 @@ mod make;
 mod merge;
 mod movers;
 mod path;
+mod rollback;
 mod rules;
 mod show;
 mod slot;
@@ -46,6 +47,7 @@ pub use hunk::printable;
 pub use make::{Planned, Promotion, Side, Skipped, Step, promote, release, unsettled};
 pub use merge::{Conflict, Fate, Past, Prefer, fate};
 pub use path::ValuePath;
+pub use rollback::{Undo, Undone, rollback};
 pub use rules::{
     AppRule, ChartRule, FieldPattern, ImageRule, Mover, Pattern, RefRule, RegexRule, Rules,
     ValuesFile, ValuesRule, YamlRule, key_of,
@@ -249,6 +251,8 @@ pub struct Plan {
     /// The values files of its apps that differ and stay with their
     /// environment. No digest covers them.
     pub stays: Vec<String>,
+    /// For a rollback, the commits that it takes back, the newest first.
+    pub takes_back: Vec<String>,
     /// Commit message, without trailers.
     pub subject: String,
     /// Title of the request.
@@ -314,6 +318,7 @@ impl Plan {
         if let Some(from) = from.filter(|from| self.target.repository.as_ref() != Some(from)) {
             trailers.push(("Source-Repository", from.clone()));
         }
+        trailers.extend(self.takes_back.iter().map(|commit| ("Rolled-Back", commit.clone())));
         trailers.push(("Plan-Digest", self.plan_digest()));
         trailers.extend(self.claims.iter().map(|claim| ("Policy", claim.clone())));
         trailers.extend(self.overrides.iter().map(|gate| ("Gate-Override", gate.clone())));
