@@ -29,6 +29,9 @@ impl GitError {
             GitError::NoIdentity { .. } => {
                 "git config --global user.name NAME, and user.email ADDRESS".into()
             }
+            GitError::Unsupported { format, .. } if format.starts_with("SHA-256") => {
+                "a repository of SHA-1 names is needed: `git init --object-format=sha1`".into()
+            }
             GitError::NotSigned { format, .. } => not_signed(format).into(),
             GitError::NoRemote { known } => match known.first() {
                 Some(first) => format!("call one of them so: `git remote rename {first} origin`"),

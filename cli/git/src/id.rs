@@ -6,10 +6,18 @@ use git2::{ObjectType, Oid};
 
 /// Text that is not 40 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an object id: 40 hexadecimal digits are expected")]
+#[error("`{text}` is not an object id: {}", wanted(.text))]
 pub struct IdError {
     /// The text as given.
     pub text: String,
+}
+
+fn wanted(text: &str) -> &'static str {
+    if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        "it is of SHA-256, which is not supported"
+    } else {
+        "40 hexadecimal digits are expected"
+    }
 }
 
 macro_rules! id {

@@ -170,7 +170,9 @@ pub(crate) fn kind_of(mode: i32) -> EntryKind {
 
 fn missing(path: &TreePath, error: &git2::Error) -> TreeError {
     let reason = match error.code() {
-        ErrorCode::NotFound => "its object is missing from this clone (partial or damaged)".into(),
+        ErrorCode::NotFound => "its object is missing from this clone (partial or damaged): \
+             `git fetch --refetch --no-filter` brings all of them"
+            .into(),
         _ => error.message().to_owned(),
     };
     TreeError::Unreadable { path: path.clone(), reason }

@@ -1,6 +1,6 @@
 //! Bytes of a file as documents: cut, read, and complained of with their path.
 
-use gitops_tree::TreePath;
+use gitops_tree::{LFS_POINTER, TreePath, is_lfs_pointer};
 use gitops_yaml::{Dialect, Document, FileId, Node};
 
 use crate::error::{BuildError, Place};
@@ -57,6 +57,12 @@ pub(crate) fn read(
     bytes: &[u8],
     dialect: Dialect,
 ) -> Result<Vec<Document>, BuildError> {
+    if is_lfs_pointer(bytes) {
+        return Err(BuildError::Yaml {
+            place: Place { path: path.clone(), line: None, column: None },
+            message: LFS_POINTER.to_owned(),
+        });
+    }
     let read = gitops_yaml::read_as(file, bytes, dialect);
     let read = read.or_else(|error| match separators::before_rest(bytes, &error) {
         Some(first) => gitops_yaml::read_as(file, first, dialect).map_err(|_| error),

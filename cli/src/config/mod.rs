@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 use gitops_core::judge::EnvironmentRef;
 use gitops_core::plan::{Rules, Texts};
-use gitops_tree::{Tree, TreeError, TreePath};
+use gitops_tree::{LFS_POINTER, Tree, TreeError, TreePath, is_lfs_pointer};
 use gitops_yaml::FileId;
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -361,6 +361,9 @@ fn parse(bytes: &[u8]) -> Result<Config, ConfigError> {
             },
         )
     };
+    if is_lfs_pointer(bytes) {
+        return Err(shape(1, 1, format!("it is {LFS_POINTER}")));
+    }
     let documents = gitops_yaml::read(FileId(0), bytes)
         .map_err(|error| shape(error.line, error.column, error.reason.to_string()))?;
     let mut roots = documents.iter().filter_map(|document| document.root.as_ref());

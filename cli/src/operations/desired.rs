@@ -11,7 +11,7 @@ use gitops_core::seal::{SealRule, Sealer};
 use gitops_desired::{Desired, DesiredError};
 use gitops_git::{Directory, GitError};
 use gitops_kustomize::{LoadRestrictor, Options, Rendered, Warning};
-use gitops_tree::{EntryKind, Memory, Tree, TreePath};
+use gitops_tree::{EntryKind, Memory, Tree, TreeError, TreePath};
 
 use crate::config::{self, Config, ConfigError, Controller, Environment, UnknownEnvironment};
 use crate::context::Context;
@@ -31,6 +31,7 @@ pub(crate) fn git_failure(attempt: impl Into<String>, error: &GitError) -> Failu
         GitError::NotARepository { .. } => {
             failure.hint("give the repository with `-C DIR`, or compare files with `-f` or `-k`")
         }
+        GitError::Bare { .. } => failure.hint("name a revision by `--rev`, such as `--rev main`"),
         GitError::EmptyRepository { .. } => failure.hint("commit something first: `git commit`"),
         GitError::OtherOwner { dir } => {
             failure.hint(format!("`git config --global --add safe.directory {}`", dir.display()))
@@ -41,6 +42,10 @@ pub(crate) fn git_failure(attempt: impl Into<String>, error: &GitError) -> Failu
         GitError::UnknownRevision { .. } => failure.hint(
             "name a branch, tag or commit that is here; `git fetch` brings those of the remote",
         ),
+        GitError::Unsupported { .. } => match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        },
         _ => failure,
     }
 }
@@ -65,7 +70,13 @@ pub(crate) fn render_failure(
     what: &TreePath,
     error: &(dyn std::error::Error + 'static),
 ) -> Failure {
-    Failure::usage(format!("could not render `{what}`")).because(error)
+    let failure = Failure::usage(format!("could not render `{what}`")).because(error);
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let hint = causes.filter_map(|cause| cause.downcast_ref::<TreeError>()?.hint()).next();
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
 }
 
 /// The folder that `-C` names, else the one we are in.
@@ -174,7 +185,15 @@ fn expand(tree: &dyn Tree, environment: &Environment) -> Result<Vec<TreePath>, F
     let (parent, prefix) = before.rsplit_once('/').unwrap_or(("", before));
     let (suffix, rest) = after.split_once('/').unwrap_or((after, ""));
     let parent = path(parent)?;
-    let entries = tree.list(&parent).map_err(|error| render_failure(&parent, &error))?;
+    let entries = tree.list(&parent).map_err(|error| {
+        let failure = render_failure(&parent, &error);
+        match gitops_tree::in_another_case(tree, &parent) {
+            Ok(Some(found)) => failure.hint(format!(
+                "`{found}` differs in the case of letters: correct `path` in gitops.yaml"
+            )),
+            _ => failure,
+        }
+    })?;
     let mut found = Vec::new();
     for entry in entries.iter().filter(|entry| entry.kind == EntryKind::Directory) {
         let Some(app) = entry.name.strip_prefix(prefix).and_then(|name| name.strip_suffix(suffix))

@@ -91,6 +91,30 @@ pub(crate) fn plan_failure(attempt: &str, error: &PlanError) -> Failure {
     }
 }
 
+/// The same, with the environments that an app stands in which was looked for
+/// in another one.
+fn unplanned(trust: &Trust, attempt: &str, error: &PlanError) -> Failure {
+    let failure = plan_failure(attempt, error);
+    let PlanError::UnknownApp { app, .. } = error else { return failure };
+    let mut there = Vec::new();
+    for environment in &trust.config.environments {
+        // An environment that cannot be read has its own error when it is asked for.
+        let found = trust
+            .place(environment)
+            .and_then(|place| place.revision())
+            .and_then(|there| super::held::held(trust, environment, &there.tree));
+        if let Ok(Some(apps)) = found
+            && super::held::app(&apps, app).is_some()
+        {
+            there.push(environment.name.as_str());
+        }
+    }
+    match there.as_slice() {
+        [] => failure,
+        names => failure.hint(format!("`{app}` stands in {}", names.join(", "))),
+    }
+}
+
 /// Plans and judges what is asked for. Nothing is written.
 pub(crate) fn propose<'a>(
     trust: &'a Trust,
@@ -128,7 +152,7 @@ pub(crate) fn propose<'a>(
         Wish::Release { app, version, .. } => {
             let attempt = format!("could not release `{app}` {version} into `{}`", target.name);
             let planned = plan::release(&step, app, version);
-            (planned.map_err(|error| plan_failure(&attempt, &error))?, None)
+            (planned.map_err(|error| unplanned(trust, &attempt, &error))?, None)
         }
         Wish::Promote { apps, from, version, choices, .. } => {
             let source = source(trust, target, *from)?;
@@ -301,7 +325,7 @@ fn promoted(
     let revision = commit.to_string();
     let side = Side { environment: &reference, tree: &tree, revision: &revision };
     let unsettled = plan::unsettled(step, side, promotion.apps)
-        .map_err(|error| plan_failure(&attempt, &error))?;
+        .map_err(|error| unplanned(trust, &attempt, &error))?;
     let repository = |environment| Ok(&trust.place(environment)?.home.repository);
     let records = Records {
         rules: &trust.config.rules,
@@ -315,7 +339,7 @@ fn promoted(
     let past = records.last(&unsettled)?;
     refuse_cut_off(records.target.repository, &unsettled, &past, promotion.prefer)?;
     let promotion = Promotion { past: Some(&past), ..promotion };
-    plan::promote(step, side, &promotion).map_err(|error| plan_failure(&attempt, &error))
+    plan::promote(step, side, &promotion).map_err(|error| unplanned(trust, &attempt, &error))
 }
 
 /// Without the whole history, what only the target has changed could not be

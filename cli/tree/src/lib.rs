@@ -108,6 +108,56 @@ pub enum TreeError {
     },
 }
 
+impl TreeError {
+    /// What to do about it, where there is more to say than the error does.
+    pub fn hint(&self) -> Option<String> {
+        let TreeError::WrongKind { path, found, .. } = self else { return None };
+        if found.starts_with("submodule") {
+            return Some(format!(
+                "what a submodule holds is not in this repository: name its own one in `repositories`, or put files into `{path}`"
+            ));
+        }
+        (*found == "link").then(|| {
+            format!(
+                "a change would go where the link leads: put what is meant into `{path}` itself"
+            )
+        })
+    }
+}
+
+/// Whether the bytes are those that Git LFS leaves in place of a file (its
+/// specification, "The Pointer").
+pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"version https://git-lfs.github.com/spec/")
+}
+
+/// What to say of such bytes.
+pub const LFS_POINTER: &str =
+    "a pointer of Git LFS, not the file itself: `git lfs untrack` it and commit the file";
+
+/// The entry that `path` would name if the case of letters did not matter;
+/// `None` where `path` itself stands there, or nothing like it.
+///
+/// # Errors
+///
+/// When a folder on the way cannot be read.
+pub fn in_another_case(tree: &dyn Tree, path: &TreePath) -> Result<Option<TreePath>, TreeError> {
+    let mut found = TreePath::root();
+    for name in path.names() {
+        let entries = match tree.list(&found) {
+            Ok(entries) => entries,
+            Err(TreeError::Absent { .. } | TreeError::WrongKind { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let same = entries.iter().find(|entry| entry.name == name);
+        let folded = name.to_lowercase();
+        let near = || entries.iter().find(|entry| entry.name.to_lowercase() == folded);
+        let Some(entry) = same.or_else(near) else { return Ok(None) };
+        found = found.join(&entry.name).expect("a name in a listing stays inside the tree");
+    }
+    Ok((found != *path).then_some(found))
+}
+
 /// Read access to a tree of files. Links are not followed: a caller that
 /// wants to follow one asks [`Tree::link`] and decides.
 pub trait Tree {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gitops_tree::{EntryKind, Tree, TreeError, TreePath};
+use gitops_tree::{EntryKind, Tree, TreeError, TreePath, in_another_case, is_lfs_pointer};
 use gitops_yaml::{FileId, Mark, Node};
 
 use crate::judge::EnvironmentRef;
@@ -35,9 +35,21 @@ pub fn discover_apps(
     rules: &Rules,
 ) -> Result<Vec<App>, PlanError> {
     let apps = if environment.path.contains("{app}") {
-        in_folders(tree, environment, rules)?
+        in_folders(tree, environment, rules)
     } else {
-        in_one_folder(tree, environment, rules)?
+        in_one_folder(tree, environment, rules)
+    };
+    let apps = match apps {
+        Err(
+            error @ (PlanError::Tree(TreeError::Absent { .. }) | PlanError::NoKustomization { .. }),
+        ) => {
+            let path = folder_of(environment)?;
+            return Err(match in_another_case(tree, &path)? {
+                Some(found) => PlanError::OtherCase { path, found },
+                None => error,
+            });
+        }
+        apps => apps?,
     };
     // The names go into branches, messages and onto terminals.
     if let Some(bad) =
@@ -226,6 +238,9 @@ pub fn kustomization_file(
 
 /// The only document of a kustomization.
 pub(super) fn root(file: &TreePath, bytes: &[u8]) -> Result<Node, PlanError> {
+    if is_lfs_pointer(bytes) {
+        return Err(PlanError::LfsPointer { path: file.clone() });
+    }
     let mut documents = gitops_yaml::read(FileId(0), bytes).map_err(|error| PlanError::Yaml {
         path: file.clone(),
         line: error.line,

@@ -1,6 +1,6 @@
 //! Why there is no plan.
 
-use gitops_tree::{TreeError, TreePath};
+use gitops_tree::{LFS_POINTER, TreeError, TreePath};
 
 use crate::judge::Moved;
 use crate::object::Source;
@@ -25,6 +25,20 @@ pub enum PlanError {
         column: u32,
         /// What is wrong.
         reason: String,
+    },
+    /// What Git LFS leaves in place of a file.
+    #[error("{path} is {LFS_POINTER}")]
+    LfsPointer {
+        /// The file.
+        path: TreePath,
+    },
+    /// The environment's folder is written in another case.
+    #[error("`{path}` does not exist")]
+    OtherCase {
+        /// The folder as `gitops.yaml` has it.
+        path: TreePath,
+        /// As it is.
+        found: TreePath,
     },
     /// A kustomization is YAML of another shape.
     #[error("{at}: {reason}")]
@@ -320,7 +334,16 @@ impl PlanError {
     /// What to do about it, where there is more to say than the error does.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            PlanError::UnknownApp { known, .. } => format!("did you mean `{}`?", known.first()?),
+            PlanError::Tree(error) => return error.hint(),
+            PlanError::OtherCase { found, .. } => {
+                format!("`{found}` differs in the case of letters: correct `path` in gitops.yaml")
+            }
+            PlanError::UnknownApp { app, known, .. } => {
+                let near = |other: &&String| {
+                    strsim::damerau_levenshtein(other, app) <= 1 + app.chars().count() / 4
+                };
+                format!("did you mean `{}`?", known.first().filter(near)?)
+            }
             PlanError::NoKustomization { folder, .. } => {
                 format!("put a kustomization.yaml into `{folder}`, or correct `path` in gitops.yaml")
             }
