@@ -62,6 +62,8 @@ struct Difference {
     claims: bool,
     /// Whether some commit says that it moves what another environment runs.
     promotes: bool,
+    /// The commits that it says it takes back.
+    taken_back: Vec<String>,
     /// What commits say of gates that somebody went past.
     claimed_overrides: Vec<String>,
     /// When the oldest of them was made.
@@ -121,10 +123,15 @@ pub(crate) fn inspect<'a>(
             commits: difference.commits.clone(),
         };
         let mut preview = judge.preview(&change, &request, &[])?;
-        let promotion = difference.promotes;
+        let (base, taken_back) = (&difference.base, &difference.taken_back);
+        let restored = judge.keeper.restores(environment, home, base, taken_back, &change.moves)?;
         let asked = Asked {
             target: environment,
-            kind: if promotion { Kind::Promotion } else { Kind::Other },
+            kind: match (restored, difference.promotes) {
+                (true, _) => Kind::Restored,
+                (false, true) => Kind::Promotion,
+                (false, false) => Kind::Other,
+            },
             source: None,
             apps: &request.apps,
             moves: &change.moves,
@@ -166,12 +173,13 @@ fn difference(
     let changed = repository.changed(Some(&meet), &head_commit).map_err(failed)?;
     let mut commits = Vec::new();
     let (mut claims, mut promotes) = (false, false);
-    let mut claimed_overrides = Vec::new();
+    let (mut claimed_overrides, mut taken_back) = (Vec::new(), Vec::new());
     let mut begun = None;
     for commit in since(repository, &meet, &head_commit).map_err(failed)? {
         let said = commit.trailers();
         claims |= !trailers::values(&said, "Plan-Digest").is_empty();
         promotes |= !trailers::values(&said, "Promoted-From").is_empty();
+        taken_back.extend(trailers::values(&said, "Rolled-Back").into_iter().map(str::to_owned));
         let overrides = trailers::values(&said, "Gate-Override").into_iter().map(str::to_owned);
         claimed_overrides.extend(overrides);
         begun = begun.into_iter().chain([commit.committer.when.seconds]).min();
@@ -187,6 +195,7 @@ fn difference(
         commits,
         claims,
         promotes,
+        taken_back,
         claimed_overrides,
         begun: begun.and_then(|seconds| Timestamp::from_second(seconds).ok()),
     })

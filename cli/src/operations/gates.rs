@@ -56,6 +56,10 @@ pub(crate) enum Kind {
     Other,
     /// An earlier state comes back.
     Rollback,
+    /// A change made by whomever, which says that it takes promotions back, and
+    /// does: its values stood there before them. What else it changes is not
+    /// looked at, so that only the gates about those values spare it.
+    Restored,
 }
 
 /// A change that asks for the gates of an environment.
@@ -215,6 +219,9 @@ impl<'a> Keeper<'a> {
             if asked.kind == Kind::Rollback && exempt_from(gate.word(), &target.rollback_exempt) {
                 return;
             }
+            if asked.kind == Kind::Restored && matches!(gate.word(), "merged" | "soak") {
+                return;
+            }
             if !gates.contains(&gate) {
                 gates.push(gate);
                 named.push(by_name);
@@ -341,6 +348,39 @@ impl<'a> Keeper<'a> {
         let apps = Rc::new(apps);
         self.apps.borrow_mut().insert(key, apps.clone());
         Ok(apps)
+    }
+
+    /// Whether the values that move stood in the environment before one of the
+    /// promotions that are said to be taken back, app by app. Commits that `base`
+    /// was not made from prove nothing.
+    pub(crate) fn restores(
+        &self,
+        environment: &Environment,
+        home: &Home,
+        base: &CommitId,
+        taken_back: &[String],
+        moves: &[Move],
+    ) -> Result<bool, Failure> {
+        let failed = |error: gitops_git::GitError| {
+            git_failure("could not read the history".to_owned(), &error)
+        };
+        let mut left: BTreeSet<&str> = moves.iter().map(|moved| moved.app.as_str()).collect();
+        if left.is_empty() {
+            return Ok(false);
+        }
+        for said in taken_back {
+            let Ok(id) = CommitId::parse(said) else { continue };
+            // One that is not here is no ancestor of what is.
+            let Ok(commit) = home.repository.read_commit(&id) else { continue };
+            let Some(before) = commit.parents.first() else { continue };
+            if !home.repository.is_ancestor(&id, base).map_err(failed)? {
+                continue;
+            }
+            let then = self.apps(environment, home, *before)?;
+            let Ok(Some(apps)) = then.as_ref() else { continue };
+            left.retain(|app| one(apps, app).is_none_or(|held| other(held, moves).is_some()));
+        }
+        Ok(left.is_empty())
     }
 
     /// What an environment holds now of what moves.
