@@ -46,7 +46,7 @@ impl Exit {
 
 /// Why a command could not answer: what was attempted on what, why it failed,
 /// and what to do.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
     pub(crate) error: String,

@@ -46,6 +46,7 @@ fn main() {
         target: Side { environment: &environment, tree: &tree, revision: "" },
         base: "main",
         direct: false,
+        group: false,
     };
     let planned = release(&step, app, version).unwrap();
     let (_, contents) = &planned.plans[0];

@@ -57,6 +57,7 @@ struct World {
     rules: Rules,
     texts: Texts,
     direct: bool,
+    group: bool,
 }
 
 impl World {
@@ -65,7 +66,7 @@ impl World {
         for (name, text) in files {
             tree.insert(path(name), text.as_bytes());
         }
-        World { tree, rules: rules(), texts: texts(), direct: false }
+        World { tree, rules: rules(), texts: texts(), direct: false, group: false }
     }
 
     fn release(&self, app: &str, version: &str, to: &EnvironmentRef) -> Result<Planned, PlanError> {
@@ -92,6 +93,7 @@ impl World {
             target: Side { environment: to, tree: &self.tree, revision: "ba5e" },
             base: "main",
             direct: self.direct,
+            group: self.group,
         })
     }
 }
@@ -113,7 +115,10 @@ fn after(planned: &Planned, file: &str) -> String {
 
 fn error(result: Result<Planned, PlanError>) -> PlanError {
     match result {
-        Ok(_) => panic!("there is a plan"),
+        Ok(planned) => match planned.failed.into_iter().next() {
+            Some(failed) => failed.reason,
+            None => panic!("there is a plan"),
+        },
         Err(error) => error,
     }
 }

@@ -18,6 +18,11 @@ use crate::output::gate as output;
 /// trust branch, as the remote has it now: a request cannot change the rules
 /// it is held to.
 ///
+/// A request that is a promotion, by the trailers of its commits or the name of
+/// its branch, stays in its environment and changes others only where a trailer
+/// `Also-Changes: ENV` names them. Whatever it is called, a change that moves
+/// promoted values leaves pipelines and code owners alone.
+///
 /// Examples:
 ///   kubectl gitops gate --base origin/main --head HEAD
 ///   kubectl gitops gate --base "$BASE_SHA" --head "$HEAD_SHA" -o json

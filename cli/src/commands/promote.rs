@@ -1,5 +1,9 @@
+use std::collections::BTreeMap;
+
 use clap::{Args, ValueEnum};
+use gitops_core::judge::Decision;
 use gitops_core::plan::{Pattern, Prefer, Skipped, printable};
+use gitops_tree::TreePath;
 
 use super::past::PastArgs;
 use crate::config::Config;
@@ -9,7 +13,7 @@ use crate::operations::continuation::continuation;
 use crate::operations::merge;
 use crate::operations::perform::{Author, Receipt};
 use crate::operations::preview::{Judge, exit};
-use crate::operations::promote::{self, Choices, Judged, Outcome, Wish};
+use crate::operations::promote::{self, Choices, Failed, Judged, Outcome, Wish};
 use crate::operations::rollback::leave_hold;
 use crate::operations::trust::Trust;
 use crate::output::{Terminal, promotion as output};
@@ -55,6 +59,15 @@ pub(crate) struct PromoteArgs {
     /// Who wins where both environments have changed since the last promotion
     #[arg(long, value_enum, value_name = "WHO")]
     conflicts: Option<Winner>,
+    /// Read the source environment at this commit of its branch
+    #[arg(long, value_name = "REV", conflicts_with = "rev")]
+    from_rev: Option<String>,
+    /// Let the change reach this other environment, too; it is judged as well
+    #[arg(long, value_name = "ENV")]
+    also: Vec<String>,
+    /// Put all apps into one request
+    #[arg(long)]
+    group: bool,
     /// Plan and judge, and push nothing
     #[arg(long)]
     dry_run: bool,
@@ -102,8 +115,11 @@ pub(super) fn run(context: &Context, args: PromoteArgs) -> Result<Exit, Failure>
         apps: &args.apps,
         to: args.to.as_deref(),
         from: args.from.as_deref(),
+        from_rev: args.from_rev.as_deref(),
         version: args.version.as_deref(),
         choices: args.choices(),
+        also: &args.also,
+        group: args.group,
     };
     carry_out(context, &wish, &args.past, args.dry_run, args.output)
 }
@@ -142,8 +158,11 @@ fn go_on(context: &Context, rev: Option<&str>, args: &PromoteArgs) -> Result<Exi
             apps: &next.apps,
             to: Some(&next.to.name),
             from: Some(&next.from.name),
+            from_rev: None,
             version: None,
             choices: args.choices(),
+            also: &args.also,
+            group: args.group,
         })?;
     }
     run.finish()
@@ -163,7 +182,7 @@ pub(super) struct Run<'a> {
     done: Vec<(Judged, Outcome)>,
     skipped: Vec<Skipped>,
     answer: Exit,
-    broken: Option<Failure>,
+    failed: Vec<Failed>,
 }
 
 impl<'a> Run<'a> {
@@ -190,26 +209,21 @@ impl<'a> Run<'a> {
             done: Vec::new(),
             skipped: Vec::new(),
             answer: Exit::Yes,
-            broken: None,
+            failed: Vec::new(),
         })
     }
 
-    /// One wish, step by step. What was done before a step that fails is told
-    /// all the same.
+    /// One wish, step by step. A step that fails does not stop the others.
     pub(super) fn carry_out(&mut self, wish: &Wish<'_>) -> Result<(), Failure> {
-        if self.broken.is_some() {
-            return Ok(());
-        }
         let terminal = self.terminal;
-        let told = !self.planned.is_empty() || !self.done.is_empty();
         let proposal = match promote::propose(self.trust, &self.judge, wish) {
-            Err(failure) if told => return self.fail(failure),
-            proposal => proposal?,
+            Err(failure) => return self.fail(Vec::new(), failure),
+            Ok(proposal) => proposal,
         };
         match merge::method(self.trust, proposal.target) {
             Err(failure) if self.dry_run => terminal.warn(failure.error),
-            Err(failure) if told => return self.fail(failure),
-            refused => drop(refused?),
+            Err(failure) => return self.fail(Vec::new(), failure),
+            Ok(_) => {}
         }
         for skipped in &proposal.skipped {
             terminal.warn(format!("`{}` is left out: {}", skipped.app, skipped.reason));
@@ -218,10 +232,16 @@ impl<'a> Run<'a> {
                 skipped.reason.hint().into_iter().for_each(|hint| terminal.hint(hint));
             }
         }
+        for name in &proposal.also_in_vain {
+            terminal.warn(format!("`--also {name}`: nothing of it would change"));
+        }
         self.skipped.extend(proposal.skipped);
-        if proposal.steps.is_empty() {
+        if proposal.steps.is_empty() && proposal.failed.is_empty() {
             terminal.note("nothing to do: no app can move");
         }
+        self.failed.extend(proposal.failed);
+        // A commit does not move.
+        let source = proposal.source.filter(|_| !proposal.pinned);
         let mut moved = false;
         for step in proposal.steps {
             // What this run has pushed is what the next step is made on.
@@ -229,7 +249,10 @@ impl<'a> Run<'a> {
                 match self.again(wish, &step.plan.apps) {
                     Ok(Some(step)) => step,
                     Ok(None) => continue,
-                    Err(failure) => return self.fail(failure),
+                    Err(failure) => {
+                        self.fail(step.plan.apps, failure)?;
+                        continue;
+                    }
                 }
             } else {
                 step
@@ -244,15 +267,16 @@ impl<'a> Run<'a> {
                 && promote::may_perform(&step)
                 && let Err(failure) = leave_hold(self.trust, &step.plan, self.now, terminal)
             {
-                return self.fail(failure);
+                self.fail(step.plan.apps, failure)?;
+                continue;
             }
-            let performed = promote::perform(&self.author, proposal.target, proposal.source, &step);
+            let performed = promote::perform(&self.author, proposal.target, source, &step);
             match performed {
                 Ok(outcome) => {
                     moved |= matches!(&outcome, Outcome::Done(receipt) if receipt.pushed && receipt.branch == step.plan.base);
                     self.performed(step, outcome)?;
                 }
-                Err(failure) => return self.fail(failure),
+                Err(failure) => self.fail(step.plan.apps, failure)?,
             }
         }
         Ok(())
@@ -263,11 +287,14 @@ impl<'a> Run<'a> {
     fn again(&self, wish: &Wish<'_>, apps: &[String]) -> Result<Option<Judged>, Failure> {
         self.trust.again()?;
         let proposal = promote::propose(self.trust, &self.judge, &wish.of(apps))?;
-        Ok(proposal.steps.into_iter().next())
+        match proposal.failed.into_iter().next() {
+            Some(failed) => Err(failed.failure),
+            None => Ok(proposal.steps.into_iter().next()),
+        }
     }
 
-    fn fail(&mut self, failure: Failure) -> Result<(), Failure> {
-        self.broken = Some(failure);
+    fn fail(&mut self, apps: Vec<String>, failure: Failure) -> Result<(), Failure> {
+        self.failed.push(Failed { apps, failure });
         Ok(())
     }
 
@@ -307,20 +334,71 @@ impl<'a> Run<'a> {
     }
 
     /// The document, and how the run ends.
-    pub(super) fn finish(self) -> Result<Exit, Failure> {
+    pub(super) fn finish(mut self) -> Result<Exit, Failure> {
+        if let (true, [_]) = (self.planned.is_empty() && self.done.is_empty(), &*self.failed)
+            && let Some(failed) = self.failed.pop()
+        {
+            return Err(failed.failure);
+        }
         if self.format == Format::Json {
             let document = if self.dry_run {
-                output::plans(&self.planned, &self.skipped)
+                output::plans(&self.planned, &self.skipped, &self.failed)
             } else {
-                output::receipts(&self.done, &self.skipped)
+                output::receipts(&self.done, &self.skipped, &self.failed)
             };
             self.terminal.answer(&document)?;
         }
-        match self.broken {
-            Some(failure) => Err(failure),
-            None => Ok(self.answer),
+        let steps: Vec<&Judged> =
+            self.planned.iter().chain(self.done.iter().map(|(step, _)| step)).collect();
+        tell_shared(&steps, self.terminal);
+        Ok(self.answer.and(tell_failed(self.failed, self.terminal)))
+    }
+}
+
+/// Tells why some apps did not go, each reason once.
+fn tell_failed(failed: Vec<Failed>, terminal: Terminal) -> Exit {
+    let mut answer = Exit::Yes;
+    let mut told: Vec<Failed> = Vec::new();
+    for Failed { apps, failure } in failed {
+        answer = answer.and(failure.exit);
+        match told.iter_mut().find(|told| told.failure == failure) {
+            Some(told) => told.apps.extend(apps),
+            None => told.push(Failed { apps, failure }),
         }
     }
+    for Failed { apps, mut failure } in told {
+        if apps.len() > 1 {
+            failure.causes.push(format!("it stops {}", apps.join(", ")));
+        }
+        terminal.fail(&failure);
+    }
+    answer
+}
+
+/// Tells of files that several requests edit: the first one that is merged
+/// makes the others old.
+fn tell_shared(steps: &[&Judged], terminal: Terminal) {
+    let mut shared: BTreeMap<&TreePath, Vec<&str>> = BTreeMap::new();
+    let goes = |step: &&&Judged| {
+        let decision = step.preview.as_ref().map(|preview| preview.decision);
+        matches!(decision, Some(Decision::Open | Decision::Pending)) && step.plan.branch.is_some()
+    };
+    for step in steps.iter().filter(goes) {
+        for edit in &step.plan.edits {
+            shared.entry(&edit.path).or_default().extend(step.plan.branch.as_deref());
+        }
+    }
+    shared.retain(|_, branches| branches.len() > 1);
+    let Some((path, branches)) = shared.first_key_value() else { return };
+    let more = match shared.len() {
+        1 => String::new(),
+        count => format!(" (and {} more files)", count - 1),
+    };
+    terminal.note(format!(
+        "{} requests edit `{path}`{more}: after one is merged, running this again renews the others",
+        branches.len()
+    ));
+    terminal.hint("`--group` puts all apps into one request");
 }
 
 /// The exit code of a step's decision.

@@ -27,6 +27,9 @@ pub(crate) struct ReleaseArgs {
     /// Put it into this environment instead of the first
     #[arg(long, value_name = "ENV")]
     to: Option<String>,
+    /// Let the change reach this other environment, too; it is judged as well
+    #[arg(long, value_name = "ENV")]
+    also: Vec<String>,
     /// Plan and judge, and push nothing
     #[arg(long)]
     dry_run: bool,
@@ -38,6 +41,11 @@ pub(crate) struct ReleaseArgs {
 }
 
 pub(super) fn run(context: &Context, args: ReleaseArgs) -> Result<Exit, Failure> {
-    let wish = Wish::Release { app: &args.app, version: &args.version, to: args.to.as_deref() };
+    let wish = Wish::Release {
+        app: &args.app,
+        version: &args.version,
+        to: args.to.as_deref(),
+        also: &args.also,
+    };
     promote::carry_out(context, &wish, &args.past, args.dry_run, args.output)
 }

@@ -8,10 +8,11 @@ use gitops_git::{Changed, CommitId, Repository, RevisionTree, trailers};
 use gitops_tree::{Reading, Recorded, Tree, TreePath};
 use jiff::Timestamp;
 
+use super::claim::{ALSO, Claim, pipeline_refusal};
 use super::concerned::Base;
 use super::desired::{config_failure, git_failure};
 use super::gates::{Asked, Kind};
-use super::preview::{BROKEN_BEFORE, Change, Judge, Preview, Refusal, exit, meets};
+use super::preview::{BROKEN_BEFORE, Change, Judge, Preview, Refusal, exit, meets, worst};
 use super::promote::plan_failure;
 use super::renders::are_one;
 use super::trust::{Home, Trust, hinted};
@@ -39,9 +40,7 @@ impl Inspection<'_> {
     pub(crate) fn decision(&self) -> Decision {
         let all = self.environments.iter().map(|(_, preview)| preview.decision);
         let own = (!self.refusals.is_empty()).then_some(Decision::Closed);
-        let worst = [Decision::Faulty, Decision::Closed, Decision::Pending];
-        let all: Vec<Decision> = all.chain(own).collect();
-        worst.into_iter().find(|decision| all.contains(decision)).unwrap_or(Decision::Open)
+        worst(all.chain(own))
     }
 
     /// The exit code.
@@ -58,8 +57,6 @@ struct Difference {
     paths: Vec<TreePath>,
     files: Vec<FileChange>,
     commits: Vec<Commit>,
-    /// Whether some commit says that it is a plan of this program.
-    claims: bool,
     /// Whether some commit says that it moves what another environment runs.
     promotes: bool,
     /// The commits that it says it takes back.
@@ -90,6 +87,8 @@ pub(crate) fn inspect<'a>(
     if home.name.is_none() {
         warn_about_trusted_files(trust, &difference, terminal);
     }
+    let claim = Claim::of(trust, home, head, &difference.commits);
+    let mut moving = false;
     let mut environments = Vec::new();
     let mut targets: Vec<&Environment> = Vec::new();
     let before = Base::new(&difference.before);
@@ -98,7 +97,8 @@ pub(crate) fn inspect<'a>(
             continue;
         }
         environment.refuse_unevaluated_gates().map_err(|error| config_failure(&error))?;
-        let moves = moves(trust, environment, &difference)?;
+        let moves = moves(trust, environment, &difference.before, &difference.after)?;
+        moving |= !moves.is_empty();
         let mut apps: Vec<String> = moves.iter().map(|moved| moved.app.clone()).collect();
         apps.dedup();
         let reference = trust.reference(environment)?;
@@ -122,7 +122,7 @@ pub(crate) fn inspect<'a>(
             moves,
             commits: difference.commits.clone(),
         };
-        let mut preview = judge.preview(&change, &request, &[])?;
+        let mut preview = judge.preview(&change, &request, &[], &[])?;
         let (base, taken_back) = (&difference.base, &difference.taken_back);
         let restored = judge.keeper.restores(environment, home, base, taken_back, &change.moves)?;
         let asked = Asked {
@@ -140,7 +140,10 @@ pub(crate) fn inspect<'a>(
         judge.gates(&mut preview, &asked)?;
         environments.push((environment, preview));
     }
-    let refusals = refusals(&difference, &environments, &targets);
+    let mut refusals = refusals(&claim, &difference, &environments, &targets);
+    // Without the words it would still be a promotion that brings its own judge.
+    let because = claim.promotion().or(moving.then_some("the change moves promoted values"));
+    refusals.extend(because.and_then(|because| pipeline_refusal(because, &difference.paths)));
     Ok(Inspection {
         base: difference.base,
         head: head_commit,
@@ -172,12 +175,11 @@ fn difference(
     };
     let changed = repository.changed(Some(&meet), &head_commit).map_err(failed)?;
     let mut commits = Vec::new();
-    let (mut claims, mut promotes) = (false, false);
+    let mut promotes = false;
     let (mut claimed_overrides, mut taken_back) = (Vec::new(), Vec::new());
     let mut begun = None;
     for commit in since(repository, &meet, &head_commit).map_err(failed)? {
         let said = commit.trailers();
-        claims |= !trailers::values(&said, "Plan-Digest").is_empty();
         promotes |= !trailers::values(&said, "Promoted-From").is_empty();
         taken_back.extend(trailers::values(&said, "Rolled-Back").into_iter().map(str::to_owned));
         let overrides = trailers::values(&said, "Gate-Override").into_iter().map(str::to_owned);
@@ -193,7 +195,6 @@ fn difference(
         paths: changed.iter().map(|changed| changed.path.clone()).collect(),
         files: changed.iter().map(file).collect(),
         commits,
-        claims,
         promotes,
         taken_back,
         claimed_overrides,
@@ -335,10 +336,11 @@ fn touched(
 }
 
 /// The promoted values that differ.
-fn moves(
+pub(crate) fn moves(
     trust: &Trust,
     environment: &Environment,
-    difference: &Difference,
+    before: &dyn Tree,
+    after: &dyn Tree,
 ) -> Result<Vec<Move>, Failure> {
     let apps = |tree: &dyn Tree| -> Result<Vec<App>, Failure> {
         let reference = trust.reference(environment)?;
@@ -352,27 +354,27 @@ fn moves(
             }
         }
     };
-    let before = apps(&difference.before).map_err(|failure| failure.hint(BROKEN_BEFORE))?;
-    let after = apps(&difference.after)?;
+    let before = apps(before).map_err(|failure| failure.hint(BROKEN_BEFORE))?;
+    let after = apps(after)?;
     Ok(gitops_core::plan::moves(&before, &after))
 }
 
 /// A change that says it is a promotion stays in one environment (invariants
-/// 9 and 10).
+/// 9 and 10), and changes others only where it names them.
 fn refusals(
+    claim: &Claim,
     difference: &Difference,
     environments: &[(&Environment, Preview)],
     targets: &[&Environment],
 ) -> Vec<Refusal> {
-    if !difference.claims {
-        return Vec::new();
-    }
-    let Some(target) = targets.first() else {
+    let Some(promotion) = claim.promotion() else { return Vec::new() };
+    let Some(target) = targets.iter().find(|target| claim.may_enter(&target.name)) else {
         let names: Vec<&str> = difference.paths.iter().map(TreePath::as_str).take(5).collect();
         return vec![Refusal {
             code: "gitops/outside-target",
             message: format!(
-                "the change says it is a promotion, but its files belong to no one environment: {}",
+                "{promotion}, but its files are not those of one environment alone{}: {}",
+                claim.place(),
                 names.join(", ")
             ),
         }];
@@ -380,16 +382,18 @@ fn refusals(
     environments
         .iter()
         .filter(|(environment, _)| environment.name != target.name)
+        .filter(|(environment, _)| !claim.names(&environment.name))
         .filter_map(|(environment, preview)| {
             let first = preview.changes.differences().next()?;
             Some(Refusal {
                 code: "gitops/other-environment",
                 message: format!(
-                    "the change says it is a promotion into `{}`, but `{}` would change, too: {} {}",
+                    "{promotion} into `{}`, but `{}` would change, too: {} {}; a trailer `{ALSO}: {}` names it",
                     target.name,
                     environment.name,
                     first.action.word(),
-                    first.key
+                    first.key,
+                    environment.name
                 ),
             })
         })

@@ -2,6 +2,7 @@
 //! got to the pure crates.
 
 pub(crate) mod audit;
+pub(crate) mod claim;
 pub(crate) mod concerned;
 pub(crate) mod continuation;
 pub(crate) mod desired;
@@ -23,6 +24,7 @@ pub(crate) mod renders;
 pub(crate) mod rendition;
 pub(crate) mod repository;
 pub(crate) mod rollback;
+mod sift;
 pub(crate) mod trust;
 pub(crate) mod workspace;
 pub(crate) mod written;

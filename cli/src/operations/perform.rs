@@ -60,8 +60,9 @@ impl Author<'_> {
     }
 
     /// Puts the plan on the remote. `source` is the environment it was made
-    /// from, whose branch is looked at again when the target's has moved. With
-    /// `merge`, the change goes into the target's branch at once, in that way.
+    /// from, whose branch is looked at again when the target's has moved; `None`
+    /// where it was read at one commit, or there is none. With `merge`, the
+    /// change goes into the target's branch at once, in that way.
     pub(crate) fn perform(
         &self,
         plan: &Plan,
@@ -245,7 +246,11 @@ impl Job<'_> {
             let tree = match read.from {
                 ReadFrom::Target => &target.tree,
                 ReadFrom::Trust => &trusted.tree,
-                ReadFrom::Source => source.as_ref().map_or(&target.tree, |source| &source.tree),
+                // A commit does not move.
+                ReadFrom::Source => match &source {
+                    Some(source) => &source.tree,
+                    None => continue,
+                },
             };
             let holds = read
                 .holds_in(tree)

@@ -42,6 +42,35 @@ impl Place<'_> {
     pub(crate) fn revision(&self) -> Result<Revision, Failure> {
         self.home.revision(self.branch)
     }
+
+    /// The branch at one of its commits; at its newest without one. A commit
+    /// that the branch does not hold was never merged, so that nothing is read
+    /// at it.
+    pub(crate) fn at(&self, rev: Option<&str>) -> Result<Revision, Failure> {
+        let newest = self.revision()?;
+        let Some(rev) = rev else { return Ok(newest) };
+        let repository = &self.home.repository;
+        let attempt = format!("could not read {} at `{rev}`", self.words());
+        let failed = |error: GitError| hinted(&attempt, &error);
+        let commit = repository.resolve(rev).map_err(failed)?;
+        if !repository.is_ancestor(&commit, &newest.commit).map_err(failed)? {
+            let mut failure = Failure::usage(&attempt);
+            failure.causes.push(format!("commit {} is not on that branch", commit.short()));
+            return Err(if repository.is_shallow() {
+                failure.hint("this clone holds a part of the history: `git fetch --unshallow`")
+            } else {
+                let shown = format!("{}/{}", self.home.remote.name, self.branch);
+                failure.hint(format!("name a commit that `git log {shown}` shows"))
+            });
+        }
+        let tree = repository.tree(&commit).map_err(failed)?;
+        Ok(Revision { commit, tree })
+    }
+
+    /// Both in words.
+    pub(crate) fn words(&self) -> String {
+        format!("the branch `{}` of {}", self.branch, self.home.words())
+    }
 }
 
 impl Home {

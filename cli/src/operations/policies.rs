@@ -51,6 +51,8 @@ pub(crate) fn cache_folder(name: &str) -> Option<PathBuf> {
 pub(crate) fn policy_failure(error: &PolicyError) -> Failure {
     match error {
         PolicyError::Unfit { .. } => Failure::fault("could not use a policy").because(error),
+        // Which bytes may judge is not known: that is no fault of configuration.
+        PolicyError::Lock { .. } => Failure::fault("could not read the policies").because(error),
         _ => Failure::usage("could not read the policies").because(error),
     }
 }

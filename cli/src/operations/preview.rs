@@ -7,7 +7,8 @@ use gitops_core::change::{Action, ChangeSet};
 use gitops_core::diff::{Shown, compare_sets};
 use gitops_core::gate::moment;
 use gitops_core::judge::{
-    Commit, Decision, EnvironmentRef, FileChange, Judgement, Move, Request, Subject, decide,
+    Commit, Decision, EnvironmentRef, FileChange, Judgement, Move, Operation, Request, Subject,
+    decide,
 };
 use gitops_core::object::Raw;
 use gitops_core::plan::{ReadEntry, ReadFrom};
@@ -17,8 +18,9 @@ use gitops_tree::{Kept, Reading, Recorded, Tree, TreePath};
 use jiff::Timestamp;
 
 use super::concerned::{Base, Folders, existing};
-use super::desired::desired_of;
-use super::gates::{Answered, Asked, Keeper};
+use super::desired::{config_failure, desired_of};
+use super::gate::moves;
+use super::gates::{Answered, Asked, Keeper, Kind};
 use super::policies;
 use super::renders::Renders;
 use super::trust::{Trust, entries};
@@ -44,28 +46,51 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
 }
 
+/// Another environment that changes on purpose, and whether it may.
+pub(crate) struct Also {
+    pub(crate) environment: String,
+    pub(crate) preview: Preview,
+}
+
 /// What a change would do, and the answer to it.
 pub(crate) struct Preview {
     pub(crate) changes: ChangeSet,
     pub(crate) judgements: Vec<Judgement>,
     pub(crate) refusals: Vec<Refusal>,
+    /// The other environments that were named and do change.
+    pub(crate) also: Vec<Also>,
     /// What the gates answered.
     pub(crate) gates: Answered,
-    /// The worst of policies, refusals and gates.
+    /// The worst of policies, refusals, gates and the other environments.
     pub(crate) decision: Decision,
-    /// What was read of the environment before the change.
+    /// What was read of the environments before the change.
     pub(crate) reads: BTreeSet<ReadEntry>,
 }
 
 impl Preview {
-    /// The worst of policies, refusals and gates.
+    /// Closes the gate, whatever the policies say; a fault stays one.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        self.refusals.push(refusal);
+        self.decide();
+    }
+
+    /// The worst of policies, refusals, gates and the other environments.
     fn decide(&mut self) {
         let own = if self.refusals.is_empty() { Decision::Open } else { Decision::Closed };
         let all = [decide(&self.judgements), own, self.gates.decision()];
-        let worst = [Decision::Faulty, Decision::Closed, Decision::Pending];
-        let worst = worst.into_iter().find(|decision| all.contains(decision));
-        self.decision = worst.unwrap_or(Decision::Open);
+        self.decision = worst(self.also.iter().map(|also| also.preview.decision).chain(all));
     }
+}
+
+/// The decision over several.
+pub(crate) fn worst(decisions: impl IntoIterator<Item = Decision>) -> Decision {
+    let rank = |decision: &Decision| match decision {
+        Decision::Open => 0,
+        Decision::Pending => 1,
+        Decision::Closed => 2,
+        Decision::Faulty => 3,
+    };
+    decisions.into_iter().max_by_key(rank).unwrap_or(Decision::Open)
 }
 
 /// Judges changes of one run: one host, one key of seals, one moment.
@@ -114,12 +139,14 @@ impl<'a> Judge<'a> {
 
     /// Renders the environment before and after, compares, and asks every
     /// policy that is bound to the step. `others` are looked at, too: an edit
-    /// that changes one of them is refused (invariant 10).
+    /// that changes one of them is refused (invariant 10), unless it is among
+    /// the `named`; then it is judged as well.
     pub(crate) fn preview(
         &self,
         change: &Change<'_>,
         request: &Request,
         others: &[&Environment],
+        named: &[String],
     ) -> Result<Preview, Failure> {
         let environment = change.environment;
         let folders = self.folders(environment, change)?;
@@ -157,10 +184,15 @@ impl<'a> Judge<'a> {
                 answered.expect("all that can be asked for is looked up")
             }
         };
-        let refusals = self.others(change, others)?;
-        let decision = decide(&judgements);
-        let gates = Answered::default();
-        let mut preview = Preview { changes, judgements, refusals, gates, decision, reads };
+        let (refusals, changing) = self.others(change, others, named)?;
+        let mut also = Vec::new();
+        for other in changing {
+            let preview = self.beside(change, request, other)?;
+            reads.extend(preview.reads.iter().cloned());
+            also.push(Also { environment: other.name.clone(), preview });
+        }
+        let (gates, decision) = (Answered::default(), Decision::Open);
+        let mut preview = Preview { changes, judgements, refusals, gates, also, decision, reads };
         preview.decide();
         Ok(preview)
     }
@@ -170,6 +202,41 @@ impl<'a> Judge<'a> {
         preview.gates = self.keeper.answer(asked, &preview.judgements)?;
         preview.decide();
         Ok(())
+    }
+
+    /// Judges what the change does to another environment.
+    fn beside(
+        &self,
+        change: &Change<'_>,
+        request: &Request,
+        other: &Environment,
+    ) -> Result<Preview, Failure> {
+        other.refuse_unevaluated_gates().map_err(|error| config_failure(&error))?;
+        let moves = moves(self.trust, other, change.before.tree, change.after)?;
+        let mut apps: Vec<String> = moves.iter().map(|moved| moved.app.clone()).collect();
+        apps.dedup();
+        let request = Request {
+            operation: Operation::Other,
+            apps,
+            source: None,
+            target: self.trust.reference(other)?,
+            source_revision: None,
+            ..request.clone()
+        };
+        let change = Change {
+            environment: other,
+            before: change.before,
+            after: change.after,
+            files: change.files.clone(),
+            moves,
+            commits: change.commits.clone(),
+        };
+        let mut preview = self.preview(&change, &request, &[], &[])?;
+        let (apps, moves) = (&request.apps, &change.moves);
+        let asked =
+            Asked { target: other, kind: Kind::Other, source: None, apps, moves, waiting: None };
+        self.gates(&mut preview, &asked)?;
+        Ok(preview)
     }
 
     /// Asks the policies of every step that ends in this environment and that
@@ -228,14 +295,17 @@ impl<'a> Judge<'a> {
         Ok(self.host.get_or_init(|| host))
     }
 
-    fn others(
+    /// What is refused because of other environments, and those that change and
+    /// were named.
+    fn others<'e>(
         &self,
         change: &Change<'_>,
-        others: &[&Environment],
-    ) -> Result<Vec<Refusal>, Failure> {
+        others: &[&'e Environment],
+        named: &[String],
+    ) -> Result<(Vec<Refusal>, Vec<&'e Environment>), Failure> {
         let paths: Vec<TreePath> =
             change.files.iter().filter_map(|file| TreePath::new(&file.path).ok()).collect();
-        let mut refusals = Vec::new();
+        let (mut refusals, mut changing) = (Vec::new(), Vec::new());
         for other in others.iter().filter(|other| other.name != change.environment.name) {
             let folders = self.folders(other, change)?;
             if folders == Folders::default() {
@@ -259,7 +329,14 @@ impl<'a> Judge<'a> {
             }
             let after = self.renders.part(change.after, other, Some(&folders.after));
             let refusal = match (before, after) {
-                (Ok(before), Ok(after)) => self.difference(other, &before.value, &after.value),
+                (Ok(before), Ok(after)) => {
+                    let difference = self.difference(other, &before.value, &after.value);
+                    if difference.is_some() && named.contains(&other.name) {
+                        changing.push(*other);
+                        continue;
+                    }
+                    difference
+                }
                 (Err(failure), _) | (_, Err(failure)) => Some(format!(
                     "whether environment `{}` would change is unknown: {}",
                     other.name, failure.error
@@ -269,7 +346,7 @@ impl<'a> Judge<'a> {
                 refusal.map(|message| Refusal { code: "gitops/other-environment", message }),
             );
         }
-        Ok(refusals)
+        Ok((refusals, changing))
     }
 
     /// The folders of an environment that a change may concern. With
@@ -325,11 +402,12 @@ impl<'a> Judge<'a> {
         let changes = compare_sets(before, after, &self.sealer);
         let first = changes.differences().next()?;
         Some(format!(
-            "environment `{}` would change, too: {} {}, {} in all",
+            "environment `{}` would change, too: {} {}, {} in all; name it by `--also {}` if that is meant",
             other.name,
             first.action.word(),
             first.key,
-            changes.differences().count()
+            changes.differences().count(),
+            other.name
         ))
     }
 }

@@ -10,6 +10,7 @@ use gitops_core::plan::{
 };
 use gitops_git::{CommitId, Repository};
 
+use super::claim::pipeline_refusal;
 use super::concerned::Base;
 use super::desired::{config_failure, unknown_environment};
 use super::gates::{self, Answered, Asked, Kind};
@@ -18,6 +19,7 @@ use super::perform::{Author, Receipt};
 use super::preview::{Change, Judge, Preview};
 use super::records::{End, Records};
 use super::rollback;
+use super::sift::{self, Tried};
 use super::trust::{Place, Revision, Trust};
 use crate::config::{After, Config, Environment, Merge, STATE_BRANCH};
 use crate::failure::{Exit, Failure};
@@ -25,15 +27,21 @@ use crate::failure::{Exit, Failure};
 /// What is asked for.
 pub(crate) enum Wish<'a> {
     /// A version enters an environment, the first one unless it is named.
-    Release { app: &'a str, version: &'a str, to: Option<&'a str> },
+    Release { app: &'a str, version: &'a str, to: Option<&'a str>, also: &'a [String] },
     /// What one environment runs enters another: the one after it, unless it is
     /// named.
     Promote {
         apps: &'a [String],
         to: Option<&'a str>,
         from: Option<&'a str>,
+        /// The commit of the source's branch to read it at; the newest without.
+        from_rev: Option<&'a str>,
         version: Option<&'a str>,
         choices: Choices,
+        /// Other environments that change on purpose.
+        also: &'a [String],
+        /// Whether all apps go into one request.
+        group: bool,
     },
     /// Earlier values come back.
     Rollback { env: &'a str, undos: &'a [Undo] },
@@ -50,9 +58,9 @@ impl<'a> Wish<'a> {
     /// The same for these apps only.
     pub(crate) fn of(&self, apps: &'a [String]) -> Wish<'a> {
         match *self {
-            Wish::Release { app, version, to } => Wish::Release { app, version, to },
-            Wish::Promote { to, from, version, choices, .. } => {
-                Wish::Promote { apps, to, from, version, choices }
+            Wish::Release { app, version, to, also } => Wish::Release { app, version, to, also },
+            Wish::Promote { to, from, from_rev, version, choices, also, group, .. } => {
+                Wish::Promote { apps, to, from, from_rev, version, choices, also, group }
             }
             Wish::Rollback { env, undos } => {
                 // Each app has a request of its own.
@@ -71,12 +79,23 @@ pub(crate) struct Judged {
     pub(crate) preview: Option<Preview>,
 }
 
+/// Apps for which no plan could be made, judged or performed. The others go on.
+pub(crate) struct Failed {
+    pub(crate) apps: Vec<String>,
+    pub(crate) failure: Failure,
+}
+
 /// All that one command would do.
 pub(crate) struct Proposal<'a> {
     pub(crate) target: &'a Environment,
     pub(crate) source: Option<&'a Environment>,
+    /// Whether the source was read at a commit that was named.
+    pub(crate) pinned: bool,
     pub(crate) steps: Vec<Judged>,
     pub(crate) skipped: Vec<Skipped>,
+    pub(crate) failed: Vec<Failed>,
+    /// Other environments that were named, and that no plan changes.
+    pub(crate) also_in_vain: Vec<String>,
 }
 
 /// Words for a plan that cannot be made.
@@ -147,48 +166,136 @@ pub(crate) fn propose<'a>(
         target: Side { environment: &reference, tree: here, revision: &revision },
         base,
         direct: target.merge == Merge::Direct,
+        group: matches!(wish, Wish::Promote { group: true, .. }),
     };
+    let mut failed = Vec::new();
     let (planned, source) = match wish {
         Wish::Release { app, version, .. } => {
             let attempt = format!("could not release `{app}` {version} into `{}`", target.name);
             let planned = plan::release(&step, app, version);
             (planned.map_err(|error| unplanned(trust, &attempt, &error))?, None)
         }
-        Wish::Promote { apps, from, version, choices, .. } => {
+        Wish::Promote { apps, from, from_rev, version, choices, .. } => {
             let source = source(trust, target, *from)?;
             let prefer = choices.prefer;
             let promotion = Promotion { apps, version: *version, past: None, prefer };
-            let planned = promoted(trust, &step, target, (source, there.commit), promotion)?;
+            let ends = (source, *from_rev, there.commit);
+            let mut planned = promoted(trust, &step, target, ends, promotion)?;
+            let attempt = format!("could not promote from `{}` to `{}`", source.name, target.name);
+            failed.extend(planned.failed.drain(..).map(|failed| Failed {
+                apps: vec![failed.app],
+                failure: plan_failure(&attempt, &failed.reason),
+            }));
             (planned, Some(source))
         }
         Wish::Rollback { undos, .. } => {
             let attempt = format!("could not roll back in `{}`", target.name);
-            let planned = plan::rollback(&step, undos);
-            (planned.map_err(|error| plan_failure(&attempt, &error))?, None)
+            let mut planned =
+                plan::rollback(&step, undos).map_err(|error| plan_failure(&attempt, &error))?;
+            failed.extend(planned.failed.drain(..).map(|failed| Failed {
+                apps: vec![failed.app],
+                failure: plan_failure(&attempt, &failed.reason),
+            }));
+            (planned, None)
         }
     };
     let others = trust.sharing(target)?;
     let before = Base::new(here);
-    let mut steps = Vec::new();
-    for (mut plan, contents) in planned.plans {
-        refuse_kept_branch(trust, target, &plan)?;
-        let preview = if plan.nothing_to_do() {
-            None
-        } else {
-            let mut preview = preview(judge, target, &before, &plan, &contents, &others)?;
-            plan.reads.extend(preview.reads.iter().cloned());
-            plan.judged(&preview.judgements);
-            judge.gates(&mut preview, &asked(place, target, &there.commit, &plan)?)?;
-            plan.overrides = preview.gates.overrides();
-            Some(preview)
+    let also: &[String] = match wish {
+        Wish::Release { also, .. } | Wish::Promote { also, .. } => also,
+        Wish::Rollback { .. } => &[],
+    };
+    refuse_named(trust, target, &others, also)?;
+    let judged = |planned: Vec<(Plan, Contents)>| -> Result<Tried, Failure> {
+        let mut tried = Tried::new();
+        for (mut plan, contents) in planned {
+            refuse_kept_branch(trust, target, &plan)?;
+            let mut preview = match plan.nothing_to_do() {
+                true => None,
+                false => match preview(judge, target, &before, &plan, &contents, &others, also) {
+                    Ok(preview) => Some(preview),
+                    Err(failure) => {
+                        tried.push(Err(Failed { apps: plan.apps, failure }));
+                        continue;
+                    }
+                },
+            };
+            if let Some(preview) = &mut preview {
+                let paths = plan.edits.iter().map(|edit| &edit.path);
+                if let Some(refusal) = pipeline_refusal("this is a promotion", paths) {
+                    preview.refuse(refusal);
+                }
+                plan.reads.extend(preview.reads.iter().cloned());
+                plan.also = preview.also.iter().map(|also| also.environment.clone()).collect();
+                plan.judged(&preview.judgements);
+                judge.gates(preview, &asked(place, target, &there.commit, &plan)?)?;
+                plan.overrides = preview.gates.overrides();
+            }
+            plan.reads.extend(trust.reads.iter().cloned());
+            tried.push(Ok(Judged { plan, contents, preview }));
+        }
+        Ok(tried)
+    };
+    let skipped = planned.skipped;
+    let named: Vec<String> =
+        planned.plans.iter().flat_map(|(plan, _)| plan.apps.iter().cloned()).collect();
+    let mut tried = judged(planned.plans)?;
+    // On the branch itself all apps share one commit, which one of them must
+    // not hold back.
+    if let (true, Some(source), Wish::Promote { version, from_rev, choices, .. }) =
+        (step.direct && named.len() > 1 && !sift::open(&tried), source, wish)
+    {
+        let alone = |apps: &[String]| {
+            let prefer = choices.prefer;
+            let promotion = Promotion { apps, version: *version, past: None, prefer };
+            let ends = (source, *from_rev, there.commit);
+            judged(promoted(trust, &step, target, ends, promotion)?.plans)
         };
-        plan.reads.extend(trust.reads.iter().cloned());
-        steps.push(Judged { plan, contents, preview });
+        let (open, held) = sift::sift(&named, &alone)?;
+        if !open.is_empty() && !held.is_empty() {
+            tried = held;
+            tried.extend(alone(&open)?);
+        }
+    }
+    let mut steps = Vec::new();
+    for tried in tried {
+        match tried {
+            Ok(judged) => steps.push(judged),
+            Err(one) => failed.push(one),
+        }
     }
     let answered: Vec<&Answered> =
         steps.iter().filter_map(|step| Some(&step.preview.as_ref()?.gates)).collect();
     judge.keeper.check_overrides(&answered)?;
-    Ok(Proposal { target, source, steps, skipped: planned.skipped })
+    let unchanged =
+        |name: &&String| !steps.iter().any(|step: &Judged| step.plan.also.contains(*name));
+    let also_in_vain = also.iter().filter(unchanged).cloned().collect();
+    let pinned = matches!(wish, Wish::Promote { from_rev: Some(_), .. });
+    Ok(Proposal { target, source, pinned, steps, skipped, failed, also_in_vain })
+}
+
+/// Refuses names of other environments that an edit of the target's branch
+/// cannot change.
+fn refuse_named(
+    trust: &Trust,
+    target: &Environment,
+    others: &[&Environment],
+    also: &[String],
+) -> Result<(), Failure> {
+    for name in also {
+        let named = trust.config.environment(name).map_err(unknown_environment)?;
+        if named.name == target.name {
+            return Err(Failure::usage(format!("`--also {name}` names the target itself")));
+        }
+        if !others.iter().any(|other| other.name == named.name) {
+            return Err(Failure::usage(format!(
+                "`--also {name}`: it is read from {}, and this changes {}",
+                trust.place(named)?.words(),
+                trust.place(target)?.words()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The only environment after the one a promotion starts from.
@@ -316,11 +423,11 @@ fn promoted(
     trust: &Trust,
     step: &Step<'_>,
     target: &Environment,
-    (source, base): (&Environment, CommitId),
+    (source, from_rev, base): (&Environment, Option<&str>, CommitId),
     promotion: Promotion<'_>,
 ) -> Result<Planned, Failure> {
     let attempt = format!("could not promote from `{}` to `{}`", source.name, target.name);
-    let Revision { commit, tree } = trust.place(source)?.revision()?;
+    let Revision { commit, tree } = trust.place(source)?.at(from_rev)?;
     let reference = trust.reference(source)?;
     let revision = commit.to_string();
     let side = Side { environment: &reference, tree: &tree, revision: &revision };
@@ -395,6 +502,7 @@ fn preview(
     plan: &Plan,
     contents: &Contents,
     others: &[&Environment],
+    named: &[String],
 ) -> Result<Preview, Failure> {
     let after = contents.over(before.tree);
     let files = plan.edits.iter().map(|edit| FileChange {
@@ -422,7 +530,7 @@ fn preview(
         target_revision: plan.base_revision.clone(),
         requested_by: String::new(),
     };
-    judge.preview(&change, &request, others)
+    judge.preview(&change, &request, others, named)
 }
 
 /// What came of one step.

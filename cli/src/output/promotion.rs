@@ -13,8 +13,8 @@ use super::diff::{self, Comparison};
 use super::json::{self, ChangeDoc, SourceDoc};
 use super::verdict::{self, GateDoc, JudgementDoc, RefusalDoc, decision_word};
 use super::{Paint, Terminal};
-use crate::operations::preview::Preview;
-use crate::operations::promote::{Judged, Outcome};
+use crate::operations::preview::{Also, Preview};
+use crate::operations::promote::{Failed, Judged, Outcome};
 
 /// A step in text: the plan, what it would change, what policies say.
 pub(crate) fn step(step: &Judged, sealed: &[Pattern], width: usize, terminal: Terminal) -> String {
@@ -52,6 +52,14 @@ pub(crate) fn judged(
         text.push('\n');
     }
     text.push_str(&format!("objects of {environment}: {}\n", comparison.summary()));
+    for also in &preview.also {
+        let name = &also.environment;
+        text.push_str(&format!("\nalso {}\n", terminal.paint(Paint::Bold, name)));
+        text.push_str(&judged(&also.preview, name, before, after, terminal));
+    }
+    if !preview.also.is_empty() {
+        text.push_str(&format!("\n{environment} and what changes with it\n"));
+    }
     text.push_str(&verdict::text(preview, terminal));
     text
 }
@@ -112,25 +120,34 @@ pub(crate) fn short(revision: &str) -> &str {
 }
 
 /// The steps as one document of kind `Plan`.
-pub(crate) fn plans(steps: &[Judged], skipped: &[Skipped]) -> String {
+pub(crate) fn plans(steps: &[Judged], skipped: &[Skipped], failed: &[Failed]) -> String {
     #[derive(Serialize)]
     struct Body<'a> {
         plans: Vec<PlanDoc<'a>>,
         skipped: Vec<SkippedDoc<'a>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        failed: Vec<FailedDoc<'a>>,
     }
     let body = Body {
         plans: steps.iter().map(PlanDoc::from).collect(),
         skipped: skipped.iter().map(SkippedDoc::from).collect(),
+        failed: failed.iter().map(FailedDoc::from).collect(),
     };
     json::document("Plan", &body)
 }
 
 /// What was done as one document of kind `Receipt`.
-pub(crate) fn receipts(steps: &[(Judged, Outcome)], skipped: &[Skipped]) -> String {
+pub(crate) fn receipts(
+    steps: &[(Judged, Outcome)],
+    skipped: &[Skipped],
+    failed: &[Failed],
+) -> String {
     #[derive(Serialize)]
     struct Body<'a> {
         receipts: Vec<ReceiptDoc<'a>>,
         skipped: Vec<SkippedDoc<'a>>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        failed: Vec<FailedDoc<'a>>,
     }
     #[derive(Serialize)]
     struct ReceiptDoc<'a> {
@@ -177,6 +194,7 @@ pub(crate) fn receipts(steps: &[(Judged, Outcome)], skipped: &[Skipped]) -> Stri
     let body = Body {
         receipts: receipts.collect(),
         skipped: skipped.iter().map(SkippedDoc::from).collect(),
+        failed: failed.iter().map(FailedDoc::from).collect(),
     };
     json::document("Receipt", &body)
 }
@@ -190,6 +208,29 @@ struct SkippedDoc<'a> {
 impl<'a> From<&'a Skipped> for SkippedDoc<'a> {
     fn from(skipped: &'a Skipped) -> Self {
         SkippedDoc { app: &skipped.app, reason: skipped.reason.to_string() }
+    }
+}
+
+/// Apps that did not go, in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FailedDoc<'a> {
+    apps: &'a [String],
+    error: &'a str,
+    causes: &'a [String],
+    hints: &'a [String],
+    exit_code: u8,
+}
+
+impl<'a> From<&'a Failed> for FailedDoc<'a> {
+    fn from(Failed { apps, failure }: &'a Failed) -> Self {
+        FailedDoc {
+            apps,
+            error: &failure.error,
+            causes: &failure.causes,
+            hints: &failure.hints,
+            exit_code: failure.exit.number(),
+        }
     }
 }
 
@@ -237,9 +278,19 @@ pub(crate) struct PreviewDoc<'a> {
     judgements: Vec<JudgementDoc<'a>>,
     refusals: Vec<RefusalDoc<'a>>,
     gates: Vec<GateDoc<'a>>,
+    /// Other environments that change on purpose.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<AlsoDoc<'a>>,
     decision: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     earliest: Option<String>,
+}
+
+#[derive(Serialize)]
+struct AlsoDoc<'a> {
+    environment: &'a str,
+    #[serde(flatten)]
+    preview: PreviewDoc<'a>,
 }
 
 impl<'a> From<&'a Preview> for PreviewDoc<'a> {
@@ -250,9 +301,16 @@ impl<'a> From<&'a Preview> for PreviewDoc<'a> {
             judgements: preview.judgements.iter().map(JudgementDoc::from).collect(),
             refusals: preview.refusals.iter().map(RefusalDoc::from).collect(),
             gates: preview.gates.states.iter().map(GateDoc::from).collect(),
+            also: preview.also.iter().map(AlsoDoc::from).collect(),
             decision: decision_word(preview.decision),
             earliest: preview.gates.ready.map(moment),
         }
+    }
+}
+
+impl<'a> From<&'a Also> for AlsoDoc<'a> {
+    fn from(also: &'a Also) -> Self {
+        AlsoDoc { environment: &also.environment, preview: PreviewDoc::from(&also.preview) }
     }
 }
 

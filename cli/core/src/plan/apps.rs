@@ -34,12 +34,41 @@ pub fn discover_apps(
     environment: &EnvironmentRef,
     rules: &Rules,
 ) -> Result<Vec<App>, PlanError> {
-    let apps = if environment.path.contains("{app}") {
+    let Discovered { apps, broken } = discover(tree, environment, rules)?;
+    match broken.into_values().next() {
+        Some(error) => Err(error),
+        None => Ok(apps),
+    }
+}
+
+/// The apps of an environment, those that can be read and those that cannot.
+pub(super) struct Discovered {
+    pub(super) apps: Vec<App>,
+    /// Why an app of that name cannot be read.
+    pub(super) broken: BTreeMap<String, PlanError>,
+}
+
+impl Discovered {
+    /// All their names.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        self.apps.iter().map(|app| &app.name).chain(self.broken.keys()).cloned().collect()
+    }
+}
+
+/// As [`discover_apps`], but an app in a folder of its own that cannot be read
+/// does not hide the others.
+pub(super) fn discover(
+    tree: &dyn Tree,
+    environment: &EnvironmentRef,
+    rules: &Rules,
+) -> Result<Discovered, PlanError> {
+    let found = if environment.path.contains("{app}") {
         in_folders(tree, environment, rules)
     } else {
         in_one_folder(tree, environment, rules)
+            .map(|apps| Discovered { apps, broken: BTreeMap::new() })
     };
-    let apps = match apps {
+    let Discovered { apps, broken } = match found {
         Err(
             error @ (PlanError::Tree(TreeError::Absent { .. }) | PlanError::NoKustomization { .. }),
         ) => {
@@ -49,15 +78,16 @@ pub fn discover_apps(
                 None => error,
             });
         }
-        apps => apps?,
+        found => found?,
     };
     // The names go into branches, messages and onto terminals.
+    let names = apps.iter().map(|app| &app.name).chain(broken.keys());
     if let Some(bad) =
-        apps.iter().find(|app| app.name.chars().any(|c| c.is_control() || c.is_whitespace()))
+        names.into_iter().find(|name| name.chars().any(|c| c.is_control() || c.is_whitespace()))
     {
-        return Err(PlanError::BadApp { app: bad.name.escape_debug().to_string() });
+        return Err(PlanError::BadApp { app: bad.escape_debug().to_string() });
     }
-    Ok(apps)
+    Ok(Discovered { apps, broken })
 }
 
 /// The apps whose folders fit the environment's path.
@@ -65,33 +95,47 @@ fn in_folders(
     tree: &dyn Tree,
     environment: &EnvironmentRef,
     rules: &Rules,
-) -> Result<Vec<App>, PlanError> {
-    let mut apps = Vec::new();
+) -> Result<Discovered, PlanError> {
+    let (mut apps, mut broken) = (Vec::new(), BTreeMap::new());
     for (name, folder) in app_folders(tree, environment)? {
-        let Some(rule) = rules.of(&name) else { continue };
-        let file = kustomization_file(tree, &folder)?;
-        let mut there = file.is_some();
-        let mut app = App { name, folder, slots: Vec::new() };
-        for image in file.map(|file| images(tree, &file)).transpose()?.unwrap_or_default() {
-            let mut movers = rule.movers.iter().enumerate();
-            let mover = movers.find_map(|(mover, rule)| match rule {
-                Mover::Image(rule) => {
-                    (rule.name.with_app(&app.name)? == image.name).then_some((mover, rule))
-                }
-                _ => None,
-            });
-            if let Some((mover, rule)) = mover {
-                app.slots.extend(image.slots(mover, rule));
-            }
-        }
-        there |= add_slots(tree, environment, rule, &mut app, &Files::default())?;
-        if there {
-            automation::mark_overridden(tree, &app.folder, &mut app.slots)?;
-            apps.push(app);
+        match in_folder(tree, environment, rules, &name, folder) {
+            Ok(app) => apps.extend(app),
+            Err(error) => drop(broken.insert(name, error)),
         }
     }
     apps.sort_by(|one, two| one.name.cmp(&two.name));
-    Ok(apps)
+    Ok(Discovered { apps, broken })
+}
+
+/// The app in a folder of its own; `None` where the folder holds none.
+fn in_folder(
+    tree: &dyn Tree,
+    environment: &EnvironmentRef,
+    rules: &Rules,
+    name: &str,
+    folder: TreePath,
+) -> Result<Option<App>, PlanError> {
+    let Some(rule) = rules.of(name) else { return Ok(None) };
+    let file = kustomization_file(tree, &folder)?;
+    let mut there = file.is_some();
+    let mut app = App { name: name.to_owned(), folder, slots: Vec::new() };
+    for image in file.map(|file| images(tree, &file)).transpose()?.unwrap_or_default() {
+        let mut movers = rule.movers.iter().enumerate();
+        let mover = movers.find_map(|(mover, rule)| match rule {
+            Mover::Image(rule) => {
+                (rule.name.with_app(&app.name)? == image.name).then_some((mover, rule))
+            }
+            _ => None,
+        });
+        if let Some((mover, rule)) = mover {
+            app.slots.extend(image.slots(mover, rule));
+        }
+    }
+    there |= add_slots(tree, environment, rule, &mut app, &Files::default())?;
+    if there {
+        automation::mark_overridden(tree, &app.folder, &mut app.slots)?;
+    }
+    Ok(there.then_some(app))
 }
 
 /// The apps of a folder that they share.

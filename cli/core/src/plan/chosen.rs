@@ -1,12 +1,11 @@
 //! Which apps a promotion is asked for: by name, by glob, or all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::judge::EnvironmentRef;
 
 use super::error::PlanError;
 use super::rules::Pattern;
-use super::slot::App;
 
 /// The apps that are asked for, and whether each was asked for by its name: one
 /// that was not may be left out. Without any word, all apps of the source.
@@ -15,26 +14,26 @@ use super::slot::App;
 ///
 /// When a glob cannot be read, or matches no app of the source.
 pub(super) fn chosen(
-    held: &[App],
+    held: BTreeSet<String>,
     asked: &[String],
     source: &EnvironmentRef,
 ) -> Result<BTreeMap<String, bool>, PlanError> {
     let mut chosen = BTreeMap::new();
     if asked.is_empty() {
-        chosen.extend(held.iter().map(|app| (app.name.clone(), false)));
+        chosen.extend(held.iter().map(|app| (app.clone(), false)));
     }
     for word in asked {
-        let is_name = !is_glob(word) || held.iter().any(|app| app.name == *word);
+        let is_name = !is_glob(word) || held.contains(word);
         if is_name {
             chosen.insert(word.clone(), true);
             continue;
         }
         let pattern = Pattern::new(word)
             .map_err(|reason| PlanError::BadGlob { glob: word.clone(), reason })?;
-        let mut matched = held.iter().filter(|app| pattern.matches(&app.name)).peekable();
+        let mut matched = held.iter().filter(|app| pattern.matches(app)).peekable();
         if matched.peek().is_none() {
             let plain = word.replace(['*', '?', '[', ']', '{', '}'], "");
-            let mut known: Vec<String> = held.iter().map(|app| app.name.clone()).collect();
+            let mut known: Vec<String> = held.into_iter().collect();
             known.sort_by_key(|name| {
                 let start: String = name.chars().take(plain.chars().count()).collect();
                 strsim::damerau_levenshtein(&start, &plain)
@@ -46,7 +45,7 @@ pub(super) fn chosen(
             });
         }
         for app in matched {
-            chosen.entry(app.name.clone()).or_insert(false);
+            chosen.entry(app.clone()).or_insert(false);
         }
     }
     Ok(chosen)
@@ -63,17 +62,11 @@ mod tests {
 
     #[test]
     fn apps_are_chosen_by_name_glob_or_all() {
-        let held: Vec<App> = ["api", "web", "web-admin"]
-            .map(|name| App {
-                name: name.to_owned(),
-                folder: gitops_tree::TreePath::root(),
-                slots: Vec::new(),
-            })
-            .into();
+        let held = BTreeSet::from(["api", "web", "web-admin"].map(str::to_owned));
         let source = EnvironmentRef { name: "dev".to_owned(), ..EnvironmentRef::default() };
         let choose = |asked: &[&str]| {
             let asked: Vec<String> = asked.iter().map(|word| (*word).to_owned()).collect();
-            chosen(&held, &asked, &source).map(|chosen| {
+            chosen(held.clone(), &asked, &source).map(|chosen| {
                 let name =
                     |(name, named): (String, bool)| if named { format!("={name}") } else { name };
                 chosen.into_iter().map(name).collect::<Vec<_>>().join(" ")

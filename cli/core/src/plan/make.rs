@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gitops_tree::{Reading, Recorded, Tree};
+use sha2::{Digest, Sha256};
 
 use crate::judge::{EnvironmentRef, Move, Moved, Operation};
 use crate::object::Source;
 
-use super::apps::discover_apps;
+use super::apps::{discover, discover_apps};
 use super::aside::{self, Shelf};
 use super::chosen::chosen;
 use super::error::PlanError;
@@ -47,9 +48,11 @@ pub struct Step<'a> {
     pub base: &'a str,
     /// Whether the change goes onto `base` itself, without a request.
     pub direct: bool,
+    /// Whether all apps go into one request.
+    pub group: bool,
 }
 
-/// An app that was not asked for by name and cannot move.
+/// An app that does not move.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Skipped {
     /// The app.
@@ -63,8 +66,10 @@ pub struct Skipped {
 pub struct Planned {
     /// The plans, with the bytes of their files.
     pub plans: Vec<(Plan, Contents)>,
-    /// What was left out, and why.
+    /// Apps that were not asked for by name and have nothing to move.
     pub skipped: Vec<Skipped>,
+    /// Apps that should move and cannot. They do not stop the others.
+    pub failed: Vec<Skipped>,
 }
 
 /// Puts `version` of `app` into the target: `TAG`, `sha256:…` or
@@ -81,8 +86,12 @@ pub fn release(step: &Step<'_>, app: &str, version: &str) -> Result<Planned, Pla
     let wants = released(app, rule_of(step.rules, app, target)?, target, version)?;
     let moves = BTreeMap::from([(app.name.clone(), wants)]);
     let reads = entries(ReadFrom::Target, step.target.tree, tree.into_readings())?;
-    let plans = plans(step, Operation::Release, None, moves, &reads)?;
-    Ok(Planned { plans, skipped: Vec::new() })
+    let mut planned = Planned::default();
+    plans(&mut planned, step, Operation::Release, None, moves, &reads);
+    match planned.failed.pop() {
+        Some(failed) => Err(failed.reason),
+        None => Ok(planned),
+    }
 }
 
 /// What is asked of [`promote`].
@@ -109,10 +118,10 @@ pub fn unsettled(
     from: Side<'_>,
     apps: &[String],
 ) -> Result<Vec<String>, PlanError> {
-    let held = discover_apps(from.tree, from.environment, step.rules)?;
-    let place = discover_apps(step.target.tree, step.target.environment, step.rules)?;
-    let chosen = chosen(&held, apps, from.environment)?;
-    let wanted = held.iter().filter(|app| chosen.iter().any(|(name, _)| *name == app.name));
+    let held = discover(from.tree, from.environment, step.rules)?;
+    let place = discover(step.target.tree, step.target.environment, step.rules)?.apps;
+    let chosen = chosen(held.names(), apps, from.environment)?;
+    let wanted = held.apps.iter().filter(|app| chosen.iter().any(|(name, _)| *name == app.name));
     let differs = wanted.filter(|app| {
         let Some(rule) = step.rules.of(&app.name) else { return false };
         let here = place.iter().find(|other| other.name == app.name);
@@ -129,9 +138,9 @@ pub fn unsettled(
 ///
 /// # Errors
 ///
-/// When a named app is not there or may not enter, the source has no version
-/// of it, or its files cannot be edited. Apps that were not named and cannot
-/// move are in [`Planned::skipped`].
+/// When one of the environments cannot be read. What holds an app alone back is
+/// in [`Planned::failed`]; apps that were not named and that have no place in
+/// the target or no version in the source are in [`Planned::skipped`].
 pub fn promote(
     step: &Step<'_>,
     from: Side<'_>,
@@ -143,18 +152,23 @@ pub fn promote(
     let source_tree = Recorded::new(from.tree);
     let target_tree = Recorded::new(step.target.tree);
     let target = step.target.environment;
-    let held = discover_apps(&source_tree, from.environment, step.rules)?;
-    let place = discover_apps(&target_tree, target, step.rules)?;
+    let held = discover(&source_tree, from.environment, step.rules)?;
+    let place = discover(&target_tree, target, step.rules)?;
 
-    let source_side = Holder { tree: &source_tree, environment: from.environment, apps: &held };
-    let target_side = Holder { tree: &target_tree, environment: target, apps: &place };
+    let source_side =
+        Holder { tree: &source_tree, environment: from.environment, apps: &held.apps };
+    let target_side = Holder { tree: &target_tree, environment: target, apps: &place.apps };
     let mut moves = BTreeMap::new();
     let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut skipped = Vec::new();
-    for (name, named) in chosen(&held, apps, from.environment)? {
-        let found = find(&held, &name, from.environment)
-            .and_then(|app| promoted(step, source_side, target_side, app, version))
-            .and_then(|wants| merge(&name, ends, wants, past_of(&name), prefer));
+    let mut planned = Planned::default();
+    for (name, named) in chosen(held.names(), apps, from.environment)? {
+        let broken = held.broken.get(&name).or_else(|| place.broken.get(&name));
+        let found = match broken {
+            Some(error) => Err(error.clone()),
+            None => find(&held.apps, &name, from.environment)
+                .and_then(|app| promoted(step, source_side, target_side, app, version))
+                .and_then(|wants| merge(&name, ends, wants, past_of(&name), prefer)),
+        };
         match found {
             Ok(merged) => {
                 notes.insert(name.clone(), merged.notes);
@@ -166,14 +180,14 @@ pub fn promote(
                 | PlanError::NotThere { .. }
                 | PlanError::Conflicts { .. }
                 | PlanError::NoVersion { .. }),
-            ) if !named => skipped.push(Skipped { app: name, reason }),
-            Err(error) => return Err(error),
+            ) if !named => planned.skipped.push(Skipped { app: name, reason }),
+            Err(reason) => planned.failed.push(Skipped { app: name, reason }),
         }
     }
     let mut reads = entries(ReadFrom::Source, from.tree, source_tree.into_readings())?;
     reads.extend(entries(ReadFrom::Target, step.target.tree, target_tree.into_readings())?);
-    let mut plans = plans(step, Operation::Promote, Some(from), moves, &reads)?;
-    for (plan, _) in &mut plans {
+    plans(&mut planned, step, Operation::Promote, Some(from), moves, &reads);
+    for (plan, _) in &mut planned.plans {
         for app in &plan.apps {
             plan.notes.extend(notes.remove(app).unwrap_or_default());
             plan.rests_on.extend(past_of(app).map(|past| RestsOn {
@@ -183,51 +197,84 @@ pub fn promote(
             }));
         }
     }
-    Ok(Planned { plans, skipped })
+    Ok(planned)
 }
 
-/// Groups the apps by branch, edits the files and writes the texts.
+/// Groups the apps by branch, edits the files and writes the texts. An app
+/// whose files cannot be edited is left out of its group.
 pub(super) fn plans(
+    planned: &mut Planned,
     step: &Step<'_>,
     operation: Operation,
     from: Option<Side<'_>>,
     moves: BTreeMap<String, Wants>,
     reads: &BTreeSet<ReadEntry>,
-) -> Result<Vec<(Plan, Contents)>, PlanError> {
+) {
     let env = step.target.environment.name.as_str();
     let source_name = from.map_or("", |from| from.environment.name.as_str());
-    let mut groups: BTreeMap<Option<String>, Vec<(String, Wants)>> = BTreeMap::new();
-    for (app, wants) in moves {
-        let values = Values { app: &app, env, version: &wants.version, from: source_name };
-        let branch = (!step.direct).then(|| step.texts.branch.render(values));
-        if let Some(branch) = &branch
-            && let Some(reason) = branch_problem(branch)
-        {
-            return Err(PlanError::BadBranch { branch: branch.clone(), reason });
-        }
-        groups.entry(branch).or_default().push((app, wants));
-    }
-    let mut plans = Vec::new();
+    let groups = groups(planned, step, source_name, moves);
     for (branch, group) in groups {
-        let apps: Vec<String> = group.iter().map(|(app, _)| app.clone()).collect();
-        let mut versions: Vec<String> =
-            group.iter().map(|(_, wants)| wants.version.clone()).collect();
-        versions.dedup();
-        let version = versions.join(", ");
+        let mut apps: Vec<String> = Vec::new();
+        let mut versions: Vec<String> = Vec::new();
         let mut contents = Contents::default();
         let mut moved = Vec::new();
         let (mut notes, mut warnings, mut stays) = (Vec::new(), Vec::new(), Vec::new());
-        for (app, wants) in &group {
-            let (moves, slots) = put(step, &mut contents, app, &wants.slots)?;
-            warnings.extend(aside::warnings(step.target.tree, slots.iter().copied())?);
-            notes.extend(aside::kinds(app, &wants.slots, &slots));
-            moved.extend(moves);
-            if let Some(from) = from {
-                let (source, target) = (Shelf::of(from), Shelf::of(step.target));
-                let rule = step.rules.of(app).expect("apps that move have a rule");
-                stays.extend(aside::stays(&source, &target, &contents, app, rule)?);
+        for (app, wants) in group {
+            let mut with = contents.clone();
+            apps.push(app.clone());
+            let put = put(step, &mut with, &app, &wants.slots).and_then(|(moves, slots)| {
+                outside_target(step.target.environment, &apps, with.files.keys())?;
+                let warnings = aside::warnings(step.target.tree, slots.iter().copied())?;
+                let kinds = aside::kinds(&app, &wants.slots, &slots);
+                let stays = match from {
+                    None => Vec::new(),
+                    Some(from) => {
+                        let (source, target) = (Shelf::of(from), Shelf::of(step.target));
+                        let rule = step.rules.of(&app).expect("apps that move have a rule");
+                        aside::stays(&source, &target, &with, &app, rule)?
+                    }
+                };
+                Ok((moves, warnings, kinds, stays))
+            });
+            match put {
+                Ok((moves, warned, kinds, staying)) => {
+                    notes.extend(kinds);
+                    contents = with;
+                    moved.extend(moves);
+                    warnings.extend(warned);
+                    stays.extend(staying);
+                    if !versions.contains(&wants.version) {
+                        versions.push(wants.version);
+                    }
+                }
+                Err(reason) => {
+                    apps.pop();
+                    planned.failed.push(Skipped { app, reason });
+                }
             }
         }
+        if apps.is_empty() {
+            continue;
+        }
+        let branch = match branch {
+            Branch::Base => None,
+            Branch::Own(branch) => Some(branch),
+            Branch::OfAll => {
+                let (app, version) = (together(&apps, "apps"), together(&versions, "versions"));
+                let values = Values { app: &app, env, version: &version, from: source_name };
+                match request_branch(step, values) {
+                    Ok(branch) => Some(branch),
+                    Err(reason) => {
+                        let all = apps.into_iter();
+                        planned
+                            .failed
+                            .extend(all.map(|app| Skipped { app, reason: reason.clone() }));
+                        continue;
+                    }
+                }
+            }
+        };
+        let version = versions.join(", ");
         let edits: Vec<Edit> = contents
             .files
             .iter()
@@ -238,10 +285,9 @@ pub(super) fn plans(
                 mode: bytes.mode.filter(|_| bytes.after.is_some()),
             })
             .collect();
-        outside_target(step.target.environment, &apps, edits.iter().map(|edit| &edit.path))?;
         let joined = apps.join(", ");
         let values = Values { app: &joined, env, version: &version, from: source_name };
-        plans.push((
+        planned.plans.push((
             Plan {
                 operation,
                 apps,
@@ -263,6 +309,7 @@ pub(super) fn plans(
                 title: step.texts.title.render(values),
                 body: step.texts.body.render(values),
                 labels: step.texts.labels.clone(),
+                also: Vec::new(),
                 claims: Vec::new(),
                 overrides: Vec::new(),
                 version,
@@ -270,7 +317,65 @@ pub(super) fn plans(
             contents,
         ));
     }
-    Ok(plans)
+}
+
+/// Where the change of some apps goes.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Branch {
+    /// Onto the target's branch.
+    Base,
+    /// Into a request of this branch.
+    Own(String),
+    /// Into a request whose branch is named after all the apps in it.
+    OfAll,
+}
+
+/// Which apps go where.
+fn groups(
+    planned: &mut Planned,
+    step: &Step<'_>,
+    from: &str,
+    moves: BTreeMap<String, Wants>,
+) -> BTreeMap<Branch, Vec<(String, Wants)>> {
+    let env = step.target.environment.name.as_str();
+    let mut groups: BTreeMap<Branch, Vec<(String, Wants)>> = BTreeMap::new();
+    for (app, wants) in moves {
+        let values = Values { app: &app, env, version: &wants.version, from };
+        let branch = match (step.direct, step.group) {
+            (true, _) => Branch::Base,
+            (false, true) => Branch::OfAll,
+            (false, false) => match request_branch(step, values) {
+                Ok(branch) => Branch::Own(branch),
+                Err(reason) => {
+                    planned.failed.push(Skipped { app, reason });
+                    continue;
+                }
+            },
+        };
+        groups.entry(branch).or_default().push((app, wants));
+    }
+    groups
+}
+
+fn request_branch(step: &Step<'_>, values: Values<'_>) -> Result<String, PlanError> {
+    let branch = step.texts.branch.render(values);
+    match branch_problem(&branch) {
+        None => Ok(branch),
+        Some(reason) => Err(PlanError::BadBranch { branch, reason }),
+    }
+}
+
+/// Several names as one part of a branch: `api+web`; where that gets long, how
+/// many there are and a sum over them. Other apps give another branch, so that
+/// no request is replaced by one of other apps.
+fn together(names: &[String], noun: &str) -> String {
+    const LONGEST: usize = 60;
+    let joined = names.join("+");
+    if joined.len() <= LONGEST {
+        return joined;
+    }
+    let sum = Sha256::digest(joined.as_bytes());
+    format!("{}-{noun}-{:02x}{:02x}{:02x}{:02x}", names.len(), sum[0], sum[1], sum[2], sum[3])
 }
 
 /// Writes what the slots of one app shall hold into the bytes of their files.

@@ -25,6 +25,7 @@ mod make;
 mod merge;
 mod movers;
 mod path;
+mod pipeline;
 mod rollback;
 mod rules;
 mod show;
@@ -47,6 +48,7 @@ pub use hunk::printable;
 pub use make::{Planned, Promotion, Side, Skipped, Step, promote, release, unsettled};
 pub use merge::{Conflict, Fate, Past, Prefer, fate};
 pub use path::ValuePath;
+pub use pipeline::is_pipeline;
 pub use rollback::{Undo, Undone, rollback};
 pub use rules::{
     AppRule, ChartRule, FieldPattern, ImageRule, Mover, Pattern, RefRule, RegexRule, Rules,
@@ -261,6 +263,9 @@ pub struct Plan {
     pub body: String,
     /// Labels of the request.
     pub labels: Vec<String>,
+    /// Other environments that change on purpose. No digest covers the names:
+    /// what was read of them is covered.
+    pub also: Vec<String>,
     /// What each policy said, as [`Judgement::claim`] words it; empty until the
     /// plan is judged. No digest covers it.
     pub claims: Vec<String>,
@@ -322,6 +327,7 @@ impl Plan {
         trailers.push(("Plan-Digest", self.plan_digest()));
         trailers.extend(self.claims.iter().map(|claim| ("Policy", claim.clone())));
         trailers.extend(self.overrides.iter().map(|gate| ("Gate-Override", gate.clone())));
+        trailers.extend(self.also.iter().map(|name| ("Also-Changes", name.clone())));
         trailers
     }
 

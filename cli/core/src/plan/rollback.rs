@@ -72,8 +72,9 @@ pub fn rollback(step: &Step<'_>, undos: &[Undo]) -> Result<Planned, PlanError> {
         moves.insert(undo.app.clone(), Wants { version, slots });
     }
     let reads = entries(ReadFrom::Target, step.target.tree, tree.into_readings())?;
-    let mut planned = plans(step, Operation::Rollback, None, moves, &reads)?;
-    for (plan, _) in &mut planned {
+    let mut planned = Planned::default();
+    plans(&mut planned, step, Operation::Rollback, None, moves, &reads);
+    for (plan, _) in &mut planned.plans {
         let of_plan = || undos.iter().filter(|undo| plan.apps.contains(&undo.app));
         let mut commits: Vec<String> = Vec::new();
         let mut rests_on = BTreeSet::new();
@@ -89,7 +90,7 @@ pub fn rollback(step: &Step<'_>, undos: &[Undo]) -> Result<Planned, PlanError> {
         plan.takes_back = commits;
         plan.rests_on = rests_on;
     }
-    Ok(Planned { plans: planned, skipped: Vec::new() })
+    Ok(planned)
 }
 
 /// The app as it will be.

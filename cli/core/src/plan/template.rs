@@ -144,6 +144,26 @@ impl Template {
         self.plain(&self.parts, app)
     }
 
+    /// Whether the text could come from here with `env` as the environment,
+    /// whatever fills the other holes.
+    pub fn may_be(&self, rendered: &str, env: &str) -> bool {
+        fn rest(parts: &[Part], text: &str, env: &str) -> bool {
+            let plain = match parts.first() {
+                None => return text.is_empty(),
+                Some(Part::Text(plain)) => plain.as_str(),
+                Some(Part::Variable("env")) => env,
+                Some(Part::Variable(name)) => {
+                    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+                    // A release comes from nowhere.
+                    return (*name == "from" && rest(&parts[1..], text, env))
+                        || ends.into_iter().any(|end| rest(&parts[1..], &text[end..], env));
+                }
+            };
+            text.strip_prefix(plain).is_some_and(|text| rest(&parts[1..], text, env))
+        }
+        rest(&self.parts, rendered, env)
+    }
+
     fn plain(&self, parts: &[Part], app: &str) -> Option<String> {
         let mut text = String::new();
         for part in parts {
@@ -253,6 +273,23 @@ mod tests {
         for (template, text, app) in cases {
             let template = Template::parse_with(template, &["app"]).unwrap();
             assert_eq!(template.app_of(text).as_deref(), app, "{template} of {text}");
+        }
+    }
+
+    #[test]
+    fn what_a_template_could_have_given_is_known() {
+        for (template, text, may) in [
+            ("release/{app}/{env}", "release/web/uat", true),
+            ("release/{app}/{env}", "release/web/prod", false),
+            ("release/{app}/{env}", "release//uat", false),
+            ("release/{app}/{env}", "fix/web/uat", false),
+            ("{env}-{app}-{version}", "uat-a-b-1.2", true),
+            ("{env}-{app}-{version}", "uat-a", false),
+            ("promote", "promote", true),
+            ("promote", "promoted", false),
+        ] {
+            let template = Template::parse(template).unwrap();
+            assert_eq!(template.may_be(text, "uat"), may, "{template} of {text}");
         }
     }
 

@@ -101,13 +101,20 @@ impl World {
             target: Side { environment: &uat, tree: &self.tree, revision: "ba5e" },
             base: "main",
             direct: false,
+            group: false,
         })
     }
 
     pub(crate) fn promote(&self) -> Result<Planned, PlanError> {
         let dev = self.environment("dev");
         let from = Side { environment: &dev, tree: &self.tree, revision: "5eed" };
-        self.step(|step| promote(step, from, &["web".to_owned()], None))
+        let apps = ["web".to_owned()];
+        let promotion = Promotion { apps: &apps, ..Promotion::default() };
+        let planned = self.step(|step| promote(step, from, &promotion))?;
+        match planned.failed.into_iter().next() {
+            Some(failed) => Err(failed.reason),
+            None => Ok(Planned { failed: Vec::new(), ..planned }),
+        }
     }
 
     pub(crate) fn release(&self, version: &str) -> Result<Planned, PlanError> {
