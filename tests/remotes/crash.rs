@@ -54,9 +54,21 @@ fn picture(stage: &Stage) -> Picture {
 }
 
 /// Checks what a killed run left behind, runs it again to its end, and checks
-/// that the step was done once.
+/// that the step was done once, and that a third run changes nothing.
 #[track_caller]
 fn settle(stage: &Stage, step: Step, version: usize, before: &Picture, how: &str) {
+    finish(stage, step, version, before, how);
+    let after = picture(stage);
+    worked(&stage.shell(step.line(version).trim_start_matches("exec ")));
+    assert_eq!(picture(stage), after, "{how}: the third run changed something");
+    whole(stage);
+    let user = stage.shell("git status --porcelain; git rev-parse HEAD; git branch --list").stdout;
+    assert_eq!(user.lines().count(), 2, "{how}: {user}");
+}
+
+/// The same without what comes after.
+#[track_caller]
+fn finish(stage: &Stage, step: Step, version: usize, before: &Picture, how: &str) {
     let killed = picture(stage);
     let new = |picture: &Picture| picture.main.len() - before.main.len();
     let history = |picture: &Picture| picture.main.ends_with(&before.main);
@@ -82,11 +94,6 @@ fn settle(stage: &Stage, step: Step, version: usize, before: &Picture, how: &str
             holds(stage, branch, "prod", version);
         }
     }
-    worked(&stage.shell(lines));
-    assert_eq!(picture(stage), after, "{how}: the third run changed something");
-    whole(stage);
-    let user = stage.shell("git status --porcelain; git rev-parse HEAD; git branch --list").stdout;
-    assert_eq!(user.lines().count(), 2, "{how}: {user}");
 }
 
 #[track_caller]
@@ -145,9 +152,10 @@ fn a_kill_at_each_boundary() {
                 came_to = verb.unwrap_or_default().to_owned();
                 // What runs in a killed run's name comes to its end first.
                 thread::sleep(Duration::from_millis(150));
-                settle(&stage, step, version, &before, &format!("{moment} {call}"));
+                finish(&stage, step, version, &before, &format!("{moment} {call}"));
             }
             if came_to.is_empty() {
+                whole(&stage);
                 break;
             }
             seen.push(came_to);
@@ -215,9 +223,14 @@ fn kill_after(stage: &Stage, line: &str, after: Duration, all: bool) -> bool {
     }
 }
 
-/// Whether the server still works on what it was sent.
+/// Whether the server still works on what it was sent. A kill may have met the
+/// one who would have taken its note away.
 fn served(stage: &Stage) -> bool {
-    fs::read_dir(stage.folder().join("serving")).unwrap().next().is_some()
+    let mut notes = fs::read_dir(stage.folder().join("serving")).unwrap().flatten();
+    notes.any(|note| {
+        let leader = note.file_name().to_str().and_then(|name| name.parse().ok());
+        leader.is_some_and(|leader| !session(leader).is_empty())
+    })
 }
 
 /// The server in a session of its own, as it is on another machine: what is
@@ -276,4 +289,37 @@ fn a_kill_at_any_moment() {
     }
     println!("{hit} of {kills} kills met a run");
     assert!(hit * 2 > kills, "most kills came too late: {hit} of {kills}");
+}
+
+/// What a `git` that was killed may leave: it is not waited for for ever, and
+/// the way out is told.
+#[test]
+fn a_lock_that_somebody_left_is_named() {
+    let stage = shop();
+    worked(&stage.shell("kubectl gitops release web v2"));
+    let kept = ".git/refs/kubectl-gitops/remotes/origin/main.lock";
+    for (lock, words) in [
+        (
+            format!("{}/{kept}", stage.repo().display()),
+            &["could not fetch `main`", "then remove `"][..],
+        ),
+        (
+            format!("{}/srv/apps.git/refs/heads/main.lock", stage.folder().display()),
+            &["refused the push to `main`", "main.lock"],
+        ),
+    ] {
+        // Something to fetch, and something to push.
+        worked(&stage.shell(
+            "git clone -q ../srv/apps.git ../other; cd ../other && git pull -q && date +%N > x && git add x \
+             && git commit -q -m theirs && git push -q",
+        ));
+        let before = picture(&stage);
+        worked(&stage.shell(&format!("touch {lock}")));
+        let said = stage.shell("kubectl gitops release web v3");
+        super::failed(&said, 3, words);
+        assert_eq!(picture(&stage), before);
+        worked(&stage.shell(&format!("rm {lock}")));
+    }
+    worked(&stage.shell("kubectl gitops release web v3"));
+    whole(&stage);
 }
