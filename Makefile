@@ -6,6 +6,7 @@ XDG_CACHE_HOME ?= $(HOME)/.cache
 PEERS := $(XDG_CACHE_HOME)/kubectl-gitops/peers
 KUSTOMIZE := $(PEERS)/kustomize-5.8.1/kustomize
 GO_YAML := $(PEERS)/go-yaml/go-yaml
+SSHD := $(PEERS)/sshd/sshd
 VERSIONS := $(PEERS)/versions-3.4.0/versions
 SUITE := $(PEERS)/kustomize-suite-0.21.1/cases.jsonl
 
@@ -40,10 +41,10 @@ test: policies ## unit tests, cases, and tests against a real API server
 	$(CARGO) test
 	$(CARGO) test -p no-floating-tag -p gitops-policy-sdk -p gitops-policy-build -p gitops-bench -p gitops-fuzz
 
-test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) $(VERSIONS) ## long property runs, and differential ones against the peers
+test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) $(VERSIONS) $(SSHD) ## long property runs, and differential ones against the peers
 	GITOPS_YAML_PEER=$(GO_YAML) GITOPS_KUSTOMIZE_PEER=$(KUSTOMIZE) GITOPS_VERSIONS_PEER=$(VERSIONS) PROPTEST_CASES=5000 $(CARGO) test \
 	  -p gitops-yaml -p gitops-tree -p gitops-core -p gitops-kustomize -p gitops-desired
-	GITOPS_KILLS=1000 $(CARGO) test -p kubectl-gitops --test remotes crash -- --nocapture
+	GITOPS_KILLS=1000 GITOPS_SSHD=$(SSHD) $(CARGO) test -p kubectl-gitops --test remotes -- --nocapture
 	CARGO="$(CARGO)" tests/fuzz/run.sh
 
 fuzz: ## each fuzz target for FUZZ_SECONDS, on top of what was found before
@@ -78,6 +79,10 @@ $(GO_YAML): cli/yaml/tests/go/main.go cli/yaml/tests/go/go.mod
 $(VERSIONS): cli/core/tests/go/main.go cli/core/tests/go/go.mod
 	mkdir -p $(@D)
 	cd cli/core/tests/go && go build -trimpath -o $@ .
+
+$(SSHD): tests/remotes/sshd/main.go tests/remotes/sshd/go.mod
+	mkdir -p $(@D)
+	cd tests/remotes/sshd && go build -trimpath -o $@ .
 
 bench: peers policies ## ratios against the peers, in one run
 	$(CARGO) build --release -p kubectl-gitops

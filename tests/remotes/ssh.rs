@@ -3,6 +3,7 @@
 //! one is asked as well.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -130,64 +131,93 @@ fn ssh_that_hangs_is_given_up() {
 }
 
 /// An sshd of the test's own, that ends with it.
-struct Sshd(Child);
+struct Sshd {
+    child: Child,
+    port: u16,
+}
 
 impl Drop for Sshd {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
-#[test]
-fn a_real_sshd() {
+/// The system's sshd, else the one that `GITOPS_SSHD` names (`make test-peers`
+/// builds it), with the key `host` for the keys of `allowed`.
+fn sshd(stage: &Stage) -> Result<Sshd, &'static str> {
+    let at = stage.folder().display().to_string();
     let places = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/usr/bin/sshd"];
-    let Some(sshd) = places.iter().find(|place| fs::exists(place).unwrap_or(false)) else {
-        skipped("no sshd");
-        return;
+    if let Some(program) = places.iter().find(|place| fs::exists(place).unwrap_or(false)) {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let settings = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host\nAuthorizedKeysFile {at}/allowed\n\
+             StrictModes no\nUsePAM no\nPasswordAuthentication no\nPidFile none\n"
+        );
+        fs::write(format!("{at}/sshd_config"), settings).unwrap();
+        let mut command = Command::new(program);
+        command.args(["-D", "-e", "-f", &format!("{at}/sshd_config")]).stderr(Stdio::null());
+        let mut sshd = Sshd { child: command.spawn().unwrap(), port };
+        thread::sleep(Duration::from_millis(500));
+        return match sshd.child.try_wait().unwrap() {
+            None => Ok(sshd),
+            Some(_) => Err("sshd does not start here"),
+        };
+    }
+    let Some(program) = std::env::var_os("GITOPS_SSHD") else {
+        return Err("no sshd, and GITOPS_SSHD names none");
     };
+    let mut command = Command::new(program);
+    command.args([format!("{at}/host"), format!("{at}/allowed")]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    Ok(Sshd { child, port: line.trim().parse().unwrap() })
+}
+
+#[test]
+fn a_real_ssh_connection() {
     let stage = shop();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let at = stage.folder().display().to_string();
     worked(&stage.shell(&format!(
-        "chmod 700 .. && ssh-keygen -q -t ed25519 -N '' -f {at}/host && ssh-keygen -q -t ed25519 -N '' -f {at}/key \
-         && cp {at}/key.pub {at}/allowed && chmod 600 {at}/allowed",
+        "ssh-keygen -q -t ed25519 -N '' -f {at}/host && ssh-keygen -q -t ed25519 -N '' -f {at}/key \
+         && ssh-keygen -q -t ed25519 -N locked -f {at}/locked \
+         && cat {at}/key.pub {at}/locked.pub > {at}/allowed && chmod 600 {at}/allowed",
     )));
-    let settings = format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {at}/host\nAuthorizedKeysFile {at}/allowed\n\
-         StrictModes no\nUsePAM no\nPasswordAuthentication no\nPidFile none\n"
-    );
-    fs::write(format!("{at}/sshd_config"), settings).unwrap();
-    let started = Command::new(sshd)
-        .args(["-D", "-e", "-f", &format!("{at}/sshd_config")])
-        .stderr(Stdio::null())
-        .spawn();
-    let mut sshd = Sshd(started.unwrap());
-    thread::sleep(Duration::from_millis(500));
-    if sshd.0.try_wait().unwrap().is_some() {
-        skipped("sshd does not start here");
-        return;
-    }
-    let user = stage.shell("id -un").stdout.trim().to_owned();
+    let sshd = match sshd(&stage) {
+        Ok(sshd) => sshd,
+        Err(why) => return skipped(why),
+    };
+    let (port, user) = (sshd.port, stage.shell("id -un").stdout.trim().to_owned());
     point(&stage, &format!("ssh://{user}@127.0.0.1:{port}{at}/srv/apps.git"));
-    // Neither the host nor we are known.
-    let ssh = format!("ssh -F none -o UserKnownHostsFile={at}/known");
-    worked(&stage.shell(&format!("git config core.sshCommand '{ssh}'")));
-    failed(
-        &stage.shell(&format!("{RELEASE} v2")),
-        3,
-        &["Host key verification failed", "known_hosts"],
-    );
-    worked(&stage.shell(&format!(
-        "printf '[127.0.0.1]:{port} %s\n' \"$(cut -d' ' -f1,2 {at}/host.pub)\" > {at}/known"
-    )));
-    failed(&stage.shell(&format!("{RELEASE} v2")), 3, &["Permission denied", "an ssh key"]);
-    worked(&stage.shell(&format!("git config core.sshCommand '{ssh} -i {at}/key'")));
-    worked(&stage.shell(&format!("{RELEASE} v2")));
+    let release = |before: &str, version: u32| {
+        stage.shell(&format!("{before}kubectl gitops release web v{version}"))
+    };
+    let ssh = |options: &str| {
+        let ssh = format!("ssh -F none -o UserKnownHostsFile={at}/known{options}");
+        worked(&stage.shell(&format!("git config core.sshCommand '{ssh}'")));
+    };
+    // Neither the host nor we are known, and nobody is asked.
+    ssh("");
+    failed(&release("", 2), 3, &["Host key verification failed", "known_hosts"]);
+    let known = |key: &str| {
+        worked(&stage.shell(&format!(
+            "printf '[127.0.0.1]:{port} %s\n' \"$(cut -d' ' -f1,2 {at}/{key}.pub)\" > {at}/known"
+        )));
+    };
+    known("key");
+    failed(&release("", 2), 3, &["IDENTIFICATION HAS CHANGED", "ssh-keygen -R"]);
+    known("host");
+    failed(&release("", 2), 3, &["Permission denied", "an ssh key"]);
+    ssh(&format!(" -i {at}/locked"));
+    failed(&release("", 2), 3, &["Permission denied", "an ssh key"]);
+    ssh(&format!(" -i {at}/key"));
+    worked(&release("", 2));
     // By an agent alone.
-    worked(&stage.shell(&format!("git config core.sshCommand '{ssh}'")));
-    worked(&stage.shell(&format!(
-        "eval $(ssh-agent) >/dev/null && ssh-add -q {at}/key && {RELEASE} v3; status=$?; kill $SSH_AGENT_PID; exit $status"
-    )));
+    ssh("");
+    let agent = format!(
+        "eval $(ssh-agent) >/dev/null; trap 'kill $SSH_AGENT_PID' EXIT; ssh-add -q {at}/key; "
+    );
+    worked(&release(&agent, 3));
     assert_eq!(server(&stage, "rev-list --count main"), "3");
 }
