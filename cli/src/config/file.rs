@@ -171,6 +171,25 @@ pub(crate) struct Promote {
     /// A part of a text file.
     #[serde(default)]
     pub(crate) regex: Option<Regex>,
+    /// The files of a folder.
+    #[serde(default)]
+    pub(crate) copy: Option<Copy>,
+}
+
+/// A folder whose files move.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Copy {
+    /// Which, from the app's folder.
+    #[serde(default = "whole_folder")]
+    pub(crate) from: String,
+    /// What is left out, as globs.
+    #[serde(default)]
+    pub(crate) exclude: Vec<String>,
+}
+
+fn whole_folder() -> String {
+    ".".to_owned()
 }
 
 /// A value of a YAML or JSON file that moves.

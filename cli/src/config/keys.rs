@@ -127,7 +127,7 @@ const APP: Shape = Map(&[
             ),
             ("chart", Read(&Map(&[("name", Read(&Leaf))]))),
             ("ref", Read(&Map(&[("base", Read(&Leaf))]))),
-            ("copy", Later),
+            ("copy", Read(&Map(&[("from", Read(&Leaf)), ("exclude", Read(&List(&Leaf)))]))),
             ("render", Later),
             (
                 "regex",

@@ -173,6 +173,21 @@ impl Home {
         Ok(())
     }
 
+    /// The same repository with its whole history, where it is cut off here: a
+    /// bare clone in the cache folder, with these branches fetched.
+    pub(crate) fn whole(&self, branches: &[&str]) -> Result<Home, Failure> {
+        let attempt = "could not fetch the history that this clone lacks";
+        let folder = cache_folder("repositories")
+            .ok_or_else(|| Failure::world(attempt).hint("set HOME or XDG_CACHE_HOME"))?;
+        let address = self.address();
+        let failed = |error: &GitError| hinted(attempt, error);
+        let kept = Repository::kept(&folder, &address).map_err(|error| failed(&error))?;
+        let repository = super::repository::connected(kept)?;
+        let remote = repository.remote_at(&address).map_err(|error| failed(&error))?;
+        repository.fetch(&remote.name, branches).map_err(|error| failed(&error))?;
+        Ok(Home::new(self.name.clone(), repository, remote))
+    }
+
     /// The default branch, as the remote names it now.
     pub(crate) fn default_branch(&self) -> Result<String, Failure> {
         self.repository

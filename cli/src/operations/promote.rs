@@ -1,12 +1,10 @@
 //! Releases and promotions: from what is asked to plans that are judged, and
 //! from open ones to the remote.
 
-use std::collections::BTreeMap;
-
 use gitops_core::judge::{Decision, FileAction, FileChange, Operation, Request};
 use gitops_core::plan::{
-    self, App, Contents, Past, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped,
-    Step, Undo,
+    self, App, Contents, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped, Step,
+    Undo,
 };
 use gitops_git::{CommitId, Repository};
 
@@ -16,6 +14,7 @@ use super::desired::{config_failure, unknown_environment};
 use super::gates::{self, Answered, Asked, Kind};
 use super::merge;
 use super::perform::{Author, Receipt};
+use super::places::Home;
 use super::preview::{Change, Judge, Preview};
 use super::records::{End, Records};
 use super::rollback;
@@ -433,43 +432,40 @@ fn promoted(
     let side = Side { environment: &reference, tree: &tree, revision: &revision };
     let unsettled = plan::unsettled(step, side, promotion.apps)
         .map_err(|error| unplanned(trust, &attempt, &error))?;
-    let repository = |environment| Ok(&trust.place(environment)?.home.repository);
-    let records = Records {
-        rules: &trust.config.rules,
-        source: End { repository: repository(source)?, environment: &reference, tip: commit },
-        target: End {
-            repository: repository(target)?,
-            environment: step.target.environment,
-            tip: base,
-        },
+    let (from, to) = (trust.place(source)?, trust.place(target)?);
+    let last = |apps: &[String], from: &Repository, to: &Repository| {
+        Records {
+            rules: &trust.config.rules,
+            source: End { repository: from, environment: &reference, tip: commit },
+            target: End { repository: to, environment: step.target.environment, tip: base },
+        }
+        .last(apps)
     };
-    let past = records.last(&unsettled)?;
-    refuse_cut_off(records.target.repository, &unsettled, &past, promotion.prefer)?;
+    let mut past = last(&unsettled, &from.home.repository, &to.home.repository)?;
+    let open: Vec<String> = unsettled.into_iter().filter(|app| !past.contains_key(app)).collect();
+    let cut = from.home.repository.is_shallow() || to.home.repository.is_shallow();
+    if !open.is_empty() && cut && promotion.prefer != Prefer::Source {
+        past.extend(if std::ptr::eq(from.home, to.home) {
+            let whole = whole(to.home, &[from.branch, to.branch])?;
+            last(&open, &whole.repository, &whole.repository)?
+        } else {
+            let (from, to) = (whole(from.home, &[from.branch])?, whole(to.home, &[to.branch])?);
+            last(&open, &from.repository, &to.repository)?
+        });
+    }
     let promotion = Promotion { past: Some(&past), ..promotion };
     plan::promote(step, side, &promotion).map_err(|error| unplanned(trust, &attempt, &error))
 }
 
 /// Without the whole history, what only the target has changed could not be
-/// told from what was promoted.
-fn refuse_cut_off(
-    repository: &Repository,
-    apps: &[String],
-    past: &BTreeMap<String, Past>,
-    prefer: Prefer,
-) -> Result<(), Failure> {
-    let Some(app) = apps.iter().find(|app| !past.contains_key(*app)) else { return Ok(()) };
-    if prefer == Prefer::Source || !repository.is_shallow() {
-        return Ok(());
-    }
-    Err(Failure::world(format!("could not find the last promotion of {app}"))
-        .because(&Shallow)
-        .hint("`git fetch --unshallow` brings the rest; in a CI job, check out with the whole history")
-        .hint("`--conflicts source` goes on without it: what the target has changed is replaced"))
+/// told from what was promoted: what a shallow clone lacks is fetched beside it.
+fn whole(home: &Home, branches: &[&str]) -> Result<Home, Failure> {
+    home.whole(branches).map_err(|failure| {
+        failure.hint("`git fetch --unshallow` brings the history of this clone").hint(
+            "`--conflicts source` goes on without it: what the target has changed is replaced",
+        )
+    })
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("the history is cut off in this clone, before an earlier promotion")]
-struct Shallow;
 
 /// Whether the promoted fields of an app differ in an environment that it
 /// enters.

@@ -69,16 +69,19 @@ pub(super) fn kinds(app: &str, wants: &[Want], moved: &[&Slot]) -> Option<String
         Moved::ChartVersion => "chart",
         Moved::ImageName | Moved::ImageTag | Moved::ImageDigest => "image",
         Moved::GitRef => "ref",
-        Moved::Value | Moved::Folder | Moved::Other => "values",
+        Moved::Folder => "files",
+        Moved::Value | Moved::Other => "values",
     };
     let moving: BTreeSet<&str> = moved.iter().map(|slot| kind(slot)).collect();
+    if moving.is_empty() {
+        return None;
+    }
     let all: BTreeSet<&str> = wants.iter().map(|want| kind(&want.slot)).collect();
     let listed = |kinds: Vec<&str>| kinds.join(", ");
     let same: Vec<&str> = all.difference(&moving).copied().collect();
     let mut note = format!("{}: ", printable(app));
     note.push_str(&match moving.len() {
-        0 => "nothing moves".to_owned(),
-        1 if !moving.contains("values") => {
+        1 if !moving.contains("values") && !moving.contains("files") => {
             format!("{} moves", listed(moving.into_iter().collect()))
         }
         _ => format!("{} move", listed(moving.into_iter().collect())),

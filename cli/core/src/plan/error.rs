@@ -240,6 +240,14 @@ pub enum PlanError {
         /// The app.
         app: String,
     },
+    /// A file that cannot be copied.
+    #[error("`{path}` cannot be copied: {reason}")]
+    NotCopied {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// Both environments have changed since the last promotion.
     #[error("{app} has changed in both {from} and {to} since its last promotion\n{}", conflict_lines(.conflicts, .from, .to, .past))]
     Conflicts {

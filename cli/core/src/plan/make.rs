@@ -3,20 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gitops_tree::{Reading, Recorded, Tree};
+use gitops_tree::{EntryKind, Mode, Reading, Recorded, Tree};
 use sha2::{Digest, Sha256};
 
 use crate::judge::{EnvironmentRef, Move, Moved, Operation};
 use crate::object::Source;
 
-use super::apps::{discover, discover_apps};
+use super::apps::{discover, discover_apps, folder_of_app};
 use super::aside::{self, Shelf};
 use super::chosen::chosen;
+use super::copy::copied;
 use super::error::PlanError;
 use super::images::{Entry, images_in, set_image_field, slot_id};
 use super::merge::{Past, Prefer, merge};
 use super::movers;
-use super::rules::Rules;
+use super::rules::{Mover, Rules};
 use super::slot::{Slot, Spot};
 use super::template::{Values, branch_problem};
 use super::wanted::{Holder, Want, Wants, find, promoted, released, rule_of};
@@ -222,7 +223,7 @@ pub(super) fn plans(
         for (app, wants) in group {
             let mut with = contents.clone();
             apps.push(app.clone());
-            let put = put(step, &mut with, &app, &wants.slots).and_then(|(moves, slots)| {
+            let put = put(step, from, &mut with, &app, &wants.slots).and_then(|(moves, slots)| {
                 outside_target(step.target.environment, &apps, with.files.keys())?;
                 let warnings = aside::warnings(step.target.tree, slots.iter().copied())?;
                 let kinds = aside::kinds(&app, &wants.slots, &slots);
@@ -382,6 +383,7 @@ fn together(names: &[String], noun: &str) -> String {
 /// Answers what moved, and the slots it moved in.
 fn put<'a>(
     step: &Step<'_>,
+    from: Option<Side<'_>>,
     contents: &mut Contents,
     app: &str,
     wants: &'a [Want],
@@ -394,6 +396,12 @@ fn put<'a>(
             continue;
         }
         let file = &slot.file;
+        if slot.spot == Spot::File {
+            let from = from.expect("files are copied from somewhere");
+            contents.files.insert(file.clone(), copy(step, from, app, want)?);
+            moved.push((slot, want.value.as_ref().map(|held| held.text.as_str())));
+            continue;
+        }
         let original = match contents.get(file) {
             Some(bytes) => bytes.after.clone().unwrap_or_default(),
             None => step.target.tree.read(file)?,
@@ -437,6 +445,25 @@ fn put<'a>(
         })
         .collect::<Result<_, PlanError>>()?;
     Ok((moves, moved.into_iter().map(|(slot, _)| slot).collect()))
+}
+
+/// A file that is copied, or taken away.
+fn copy(step: &Step<'_>, from: Side<'_>, app: &str, want: &Want) -> Result<FileBytes, PlanError> {
+    let rule = step.rules.of(app).map(|rule| &rule.movers[want.slot.id.mover]);
+    let Some(Mover::Copy(rule)) = rule else { unreachable!("only `copy` finds files") };
+    let target = step.target.tree;
+    let before: Option<Arc<[u8]>> = match target.kind(&want.slot.file)? {
+        Some(EntryKind::File) => Some(target.read(&want.slot.file)?),
+        Some(EntryKind::Link) => Some(target.link(&want.slot.file)?.into_bytes().into()),
+        _ => None,
+    };
+    let was_link = target.kind(&want.slot.file)? == Some(EntryKind::Link);
+    if want.value.is_none() {
+        return Ok(FileBytes { before, after: None, mode: was_link.then_some(Mode::Link) });
+    }
+    let folder = folder_of_app(from.environment, app)?;
+    let (after, mode) = copied(rule, from.tree, &folder, target, want)?;
+    Ok(FileBytes { before, after: Some(after), mode })
 }
 
 /// Refuses a tag that would change nothing, since a digest stays that decides.

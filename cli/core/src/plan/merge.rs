@@ -205,10 +205,12 @@ impl Conflict {
             None => String::new(),
         };
         format!(
-            "{} {} {}: {target} holds {}{}, {source} holds {}{}; {} at the last promotion ({})",
+            "{} {}: {target} holds {}{}, {source} holds {}{}; {} at the last promotion ({})",
             self.at,
-            printable(&self.name),
-            key_of(self.what),
+            match self.what {
+                Moved::Folder => "the file".to_owned(),
+                what => format!("{} {}", printable(&self.name), key_of(what)),
+            },
             shown(self.target.as_deref(), self.what),
             since(&past.changed_in_target),
             shown(self.source.as_deref(), self.what),
@@ -222,6 +224,9 @@ impl Conflict {
 /// How a slot is called where its app is known.
 fn called(app: &str, slot: &Slot) -> String {
     let key = key_of(slot.what);
+    if slot.what == Moved::Folder {
+        return format!("file {},", printable(&slot.name));
+    }
     if slot.name == app {
         format!("{key} of {app},")
     } else {

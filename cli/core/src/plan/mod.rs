@@ -17,6 +17,7 @@ mod aside;
 mod automation;
 mod blob;
 mod chosen;
+mod copy;
 mod edit;
 mod error;
 mod hunk;
@@ -43,6 +44,7 @@ use sha2::{Digest, Sha256};
 
 pub use apps::{KUSTOMIZATION_FILES, discover_apps, kustomization_file};
 pub use blob::BlobId;
+pub use copy::CopyRule;
 pub use error::PlanError;
 pub use hunk::printable;
 pub use make::{Planned, Promotion, Side, Skipped, Step, promote, release, unsettled};

@@ -4,6 +4,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use crate::judge::Moved;
 
+use super::copy::CopyRule;
 use super::movers::compile;
 use super::path::ValuePath;
 use super::slot::Slot;
@@ -111,6 +112,8 @@ pub enum Mover {
     Ref(RefRule),
     /// A part of any text file.
     Regex(RegexRule),
+    /// The files of a folder.
+    Copy(CopyRule),
 }
 
 /// A value of a YAML or JSON file.
@@ -199,6 +202,7 @@ impl Mover {
             Mover::Chart(rule) => format!("chart {}", filled(&rule.name)),
             Mover::Ref(rule) => format!("ref of {}", filled(&rule.base)),
             Mover::Regex(rule) => filled(&rule.file),
+            Mover::Copy(rule) => format!("files of `{}`", rule.from),
         }
     }
 
@@ -211,6 +215,7 @@ impl Mover {
             Mover::Chart(_) => "chart",
             Mover::Ref(_) => "ref",
             Mover::Regex(_) => "regex",
+            Mover::Copy(_) => "copy",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::judge::{Move, Moved, Operation};
 
 use super::hunk::{hunks, printable};
+use super::merge::shown;
 use super::rules::{Pattern, key_of};
 use super::{Contents, Plan};
 
@@ -87,10 +88,14 @@ fn moves(moves: &[Move], width: usize) -> String {
         let key = key_of(moved.what);
         let what = match moved.what {
             Moved::Value => moved.name.clone(),
+            Moved::Folder => format!("file {}", moved.name),
             _ if moved.name == moved.app => key.to_owned(),
             _ => format!("{} {key}", moved.name),
         };
-        let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "(none)".to_owned());
+        let value = |value: &Option<String>| match value {
+            None => "(none)".to_owned(),
+            value => shown(value.as_deref(), moved.what),
+        };
         rows.push(
             [
                 moved.app.clone(),

@@ -8,7 +8,9 @@ use gitops_yaml::Step;
 use crate::judge::{Move, Moved};
 use crate::object::Source;
 
+use super::blob::BlobId;
 use super::hunk::printable;
+use super::merge::short;
 
 /// An app in an environment.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,6 +88,8 @@ pub enum Spot {
     },
     /// What a regular expression finds.
     Text,
+    /// The whole file; its value names the bytes.
+    File,
 }
 
 /// A value as a file holds it.
@@ -152,7 +156,13 @@ pub(super) fn version_of<'a>(slots: impl IntoIterator<Item = &'a Slot> + Clone) 
         let short = held(what).filter(|(_, text)| text.chars().count() <= LONGEST);
         joined(short.map(|(_, text)| printable(text)).collect())
     });
-    images.or(others)
+    images.or(others).or_else(|| {
+        // Of a folder that is copied, the name of all its bytes.
+        let files: Vec<String> =
+            held(Moved::Folder).map(|(slot, text)| format!("{text} {}\0", slot.id.place)).collect();
+        let name = || BlobId::of(files.concat().as_bytes()).to_string();
+        (!files.is_empty()).then(|| short(&name()).to_owned())
+    })
 }
 
 /// The promoted values in which two states of an environment differ, by app,

@@ -6,6 +6,7 @@ use crate::judge::{EnvironmentRef, Moved};
 use crate::object::Source;
 
 use super::apps::{folder_of_app, kustomization_file};
+use super::copy;
 use super::error::PlanError;
 use super::images::slot_id;
 use super::make::Step;
@@ -152,7 +153,15 @@ pub(super) fn promoted(
         refuse_other_value(app, rule, source.environment, version)?;
     }
     for (mover, entry) in rule.movers.iter().enumerate() {
-        if !matches!(entry, Mover::Image(_)) {
+        if let Mover::Copy(_) = entry {
+            let gone = !app.slots.iter().any(|slot| slot.id.mover == mover);
+            if gone && here.is_some_and(|here| here.slots.iter().any(|slot| slot.id.mover == mover))
+            {
+                return Err(not_there(source, app, entry, Looked::default()));
+            }
+            let folder = folder_of_app(target.environment, &app.name)?;
+            wanted.extend(copy::wants(mover, app, here, &folder)?);
+        } else if !matches!(entry, Mover::Image(_)) {
             wanted.extend(others(mover, rule, source, target, app)?);
         }
     }

@@ -1,6 +1,7 @@
 //! `apps:`: what moves, app by app.
 
 use gitops_core::judge::Moved;
+use gitops_core::plan::CopyRule;
 use gitops_core::plan::{
     AppRule, ChartRule, FieldPattern, ImageRule, Mover, Pattern, RefRule, RegexRule, Rules,
     Template, ValuePath, ValuesFile, ValuesRule, YamlRule,
@@ -98,6 +99,20 @@ impl Checker<'_> {
                 if let Some(name) = name {
                     self.must_name_app(place, "chart", "name", &chart.name, name.uses("app"));
                     found.push(Mover::Chart(ChartRule { name }));
+                }
+            }
+            if let Some(copy) = &promote.copy {
+                count += 1;
+                let at = [at[0], at[1], Key("promote"), Item(item), Key("copy")];
+                if !file.environments.iter().all(|e| e.path.contains("{app}")) {
+                    let message = "`copy` takes an app's own folder, and a path of an environment has no `{app}`";
+                    let hint = "write `path: FOLDER/{app}` for every environment".to_owned();
+                    self.problem(&at, message, Some(hint));
+                }
+                let fences = app.never.iter().filter_map(|text| FieldPattern::new(text).ok());
+                match CopyRule::new(&copy.from, &copy.exclude, fences.collect()) {
+                    Ok(rule) => found.push(Mover::Copy(rule)),
+                    Err(reason) => self.problem(&at, reason, None),
                 }
             }
             if let Some(reference) = &promote.reference {

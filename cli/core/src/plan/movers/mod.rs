@@ -24,6 +24,7 @@ use crate::judge::Moved;
 use crate::object::Source;
 
 use super::automation;
+use super::copy;
 use super::edit::{self, At, Change, change};
 use super::error::PlanError;
 use super::path::Miss;
@@ -76,6 +77,10 @@ pub(super) fn look(place: &Place<'_>, mover: usize, rule: &Mover) -> Result<Look
         Mover::Chart(rule) => chart::look(place, mover, rule),
         Mover::Ref(rule) => git::look(place, mover, rule),
         Mover::Regex(rule) => text::look(place, mover, rule),
+        Mover::Copy(rule) => {
+            let slots = copy::look(place.tree, place.folder, mover, rule)?;
+            Ok(Looked { slots, missing: Vec::new() })
+        }
     }
 }
 
@@ -91,7 +96,7 @@ pub(super) fn apps(
     rule: &Mover,
 ) -> Result<Vec<String>, PlanError> {
     match rule {
-        Mover::Image(_) => Ok(Vec::new()),
+        Mover::Image(_) | Mover::Copy(_) => Ok(Vec::new()),
         Mover::Yaml(rule) => value::apps(tree, folder, &rule.file, Some(&rule.path)),
         Mover::Values(rule) => helm::apps(tree, folder, rule),
         Mover::Chart(rule) => chart::apps(tree, folder, rule),
@@ -114,7 +119,7 @@ pub(super) fn set(
 ) -> Result<Vec<u8>, PlanError> {
     let file = &slot.file;
     let edited = match &slot.spot {
-        Spot::Image => unreachable!("images are set by `images::set_image_field`"),
+        Spot::Image | Spot::File => unreachable!("images and files are put elsewhere"),
         Spot::Scalar { document, path } => {
             let planned = Change::Set { value: value.clone() };
             change(file, bytes, &At { document: *document, path }, &planned)
@@ -150,7 +155,7 @@ pub(super) fn place(slot: &Slot, bytes: &[u8]) -> Source {
         Spot::Missing { document, above, missing } => {
             (*document, above.iter().chain(missing).cloned().collect())
         }
-        Spot::Image | Spot::Text => return slot.source.clone(),
+        Spot::Image | Spot::Text | Spot::File => return slot.source.clone(),
     };
     let documents = edit::read(&slot.file, bytes).unwrap_or_default();
     let root = documents.get(document).and_then(|document| document.root.as_ref());
