@@ -188,6 +188,12 @@ impl Home {
         Ok(Home::new(self.name.clone(), repository, remote))
     }
 
+    /// Fetches a branch again.
+    pub(crate) fn ask_again(&self, branch: &str) -> Result<(), Failure> {
+        self.branches.borrow_mut().remove(branch);
+        self.tip(branch).map(drop)
+    }
+
     /// The default branch, as the remote names it now.
     pub(crate) fn default_branch(&self) -> Result<String, Failure> {
         self.repository

@@ -1,6 +1,7 @@
 //! Releases and promotions: from what is asked to plans that are judged, and
 //! from open ones to the remote.
 
+use gitops_core::gate::Fact;
 use gitops_core::judge::{Decision, FileAction, FileChange, Operation, Request};
 use gitops_core::plan::{
     self, App, Contents, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped, Step,
@@ -12,6 +13,7 @@ use super::claim::pipeline_refusal;
 use super::concerned::Base;
 use super::desired::{config_failure, unknown_environment};
 use super::gates::{self, Answered, Asked, Kind};
+use super::holds;
 use super::merge;
 use super::perform::{Author, Receipt};
 use super::places::Home;
@@ -550,6 +552,41 @@ pub(crate) fn may_perform(step: &Judged) -> bool {
     }
 }
 
+/// A hold is a call to stop: one that came after the judgement counts as well.
+fn refuse_held_since(
+    author: &Author<'_>,
+    target: &Environment,
+    step: &Judged,
+    preview: &Preview,
+) -> Result<(), Failure> {
+    let passed =
+        |stated: &gates::Stated| stated.state.gate == "hold" && stated.state.overridden.is_some();
+    if preview.gates.states.iter().any(passed) {
+        return Ok(());
+    }
+    author.trust.home().ask_again(STATE_BRANCH)?;
+    let now = jiff::Timestamp::from_second(author.seconds).unwrap_or_default();
+    let reason = match holds::of(author.trust, &target.name)? {
+        Fact::Absent => None,
+        Fact::Unreadable(reason) => Some(reason),
+        Fact::Known(holds) => holds
+            .iter()
+            .find(|hold| hold.counts(now) && hold.concerns(&step.plan.apps))
+            .map(|hold| holds::told(hold, now)),
+    };
+    match reason {
+        None => Ok(()),
+        Some(reason) => {
+            let mut failure = Failure::world(format!(
+                "`{}` is held since this was judged: {reason}",
+                target.name
+            ));
+            failure.exit = Exit::Pending;
+            Err(failure.hint("nothing was pushed; run it again when the hold is gone"))
+        }
+    }
+}
+
 /// Performs one step as far as its decision allows.
 pub(crate) fn perform(
     author: &Author<'_>,
@@ -569,5 +606,9 @@ pub(crate) fn perform(
         return Ok(Outcome::Held);
     }
     let method = method.filter(|_| preview.decision == Decision::Open);
+    let lands = step.plan.branch.is_none() || method.is_some();
+    if lands && step.plan.operation != Operation::Rollback {
+        refuse_held_since(author, target, step, preview)?;
+    }
     author.perform(&step.plan, &step.contents, source, method).map(Outcome::Done)
 }
