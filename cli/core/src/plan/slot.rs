@@ -124,7 +124,7 @@ impl App {
 
     /// The version in words, fit for a terminal: the tags of its images, else
     /// their digests; without images the versions of its charts, else its
-    /// refs, else its values.
+    /// refs, else the first of its values.
     pub fn version(&self) -> Option<String> {
         version_of(&self.slots)
     }
@@ -139,9 +139,14 @@ pub(super) fn version_of<'a>(slots: impl IntoIterator<Item = &'a Slot> + Clone) 
         let slots = slots.clone().into_iter().filter(move |slot| slot.what == wanted);
         slots.filter_map(|slot| Some((slot, slot.text()?)))
     };
-    let joined = |mut versions: Vec<String>| {
-        versions.dedup();
-        (!versions.is_empty()).then(|| versions.join(", "))
+    let joined = |versions: Vec<String>| {
+        let mut told: Vec<String> = Vec::new();
+        for version in versions {
+            if !told.contains(&version) {
+                told.push(version);
+            }
+        }
+        (!told.is_empty()).then(|| told.join(", "))
     };
     // Of each image its tag, else its digest.
     let mut images: Vec<(&str, &str)> =
@@ -154,7 +159,9 @@ pub(super) fn version_of<'a>(slots: impl IntoIterator<Item = &'a Slot> + Clone) 
     let images = joined(images.into_iter().map(|(_, version)| printable(version)).collect());
     let others = [Moved::ChartVersion, Moved::GitRef, Moved::Value].into_iter().find_map(|what| {
         let short = held(what).filter(|(_, text)| text.chars().count() <= LONGEST);
-        joined(short.map(|(_, text)| printable(text)).collect())
+        // Of values the first one of the rule; the others go with it.
+        let many = if what == Moved::Value { 1 } else { usize::MAX };
+        joined(short.map(|(_, text)| printable(text)).take(many).collect())
     });
     images.or(others).or_else(|| {
         // Of a folder that is copied, the name of all its bytes.

@@ -1,10 +1,16 @@
 //! What `promote:` finds and edits, over trees in memory: shapes as they stand
 //! in real repositories.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods
+)]
 
 mod charts;
 mod errors;
 mod images;
+mod real;
 mod refs;
 mod texts;
 mod values;
