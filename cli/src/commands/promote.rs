@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use gitops_core::judge::Decision;
@@ -15,6 +16,7 @@ use crate::operations::perform::{Author, Receipt};
 use crate::operations::preview::{Judge, exit};
 use crate::operations::promote::{self, Choices, Failed, Judged, Outcome, Wish};
 use crate::operations::rollback::leave_hold;
+use crate::operations::saved::{self, Asked, Saved};
 use crate::operations::trust::Trust;
 use crate::output::{Terminal, promotion as output};
 
@@ -68,6 +70,18 @@ pub(crate) struct PromoteArgs {
     /// Put all apps into one request
     #[arg(long)]
     group: bool,
+    /// Save the plan to a file, and push nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "rev")]
+    save: Option<PathBuf>,
+    /// Perform a saved plan if nothing that it rests on has moved since
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = [
+            "save", "apps", "to", "from", "version", "from_rev", "also", "group", "rev", "conflicts",
+        ],
+    )]
+    plan: Option<PathBuf>,
     /// Plan and judge, and push nothing
     #[arg(long)]
     dry_run: bool,
@@ -85,6 +99,15 @@ enum Winner {
     Source,
     /// Keep what the target holds
     Target,
+}
+
+impl Winner {
+    fn word(self) -> &'static str {
+        match self {
+            Winner::Source => "source",
+            Winner::Target => "target",
+        }
+    }
 }
 
 impl PromoteArgs {
@@ -111,6 +134,12 @@ pub(super) fn run(context: &Context, args: PromoteArgs) -> Result<Exit, Failure>
     if let Some(rev) = &args.rev {
         return go_on(context, rev.as_deref(), &args);
     }
+    if let Some(file) = &args.plan {
+        return perform_saved(context, file, &args);
+    }
+    if let Some(file) = &args.save {
+        return save(context, file, &args);
+    }
     let wish = Wish::Promote {
         apps: &args.apps,
         to: args.to.as_deref(),
@@ -122,6 +151,64 @@ pub(super) fn run(context: &Context, args: PromoteArgs) -> Result<Exit, Failure>
         group: args.group,
     };
     carry_out(context, &wish, &args.past, args.dry_run, args.output)
+}
+
+/// Plans, judges, tells, and writes the plan to a file.
+fn save(context: &Context, file: &Path, args: &PromoteArgs) -> Result<Exit, Failure> {
+    args.past.check()?;
+    let trust = Trust::open(context)?;
+    let mut run = Run::new(&trust, &args.past, true, args.output, context.terminal)?;
+    let asked = Asked {
+        apps: args.apps.clone(),
+        to: args.to.clone(),
+        from: args.from.clone(),
+        from_rev: args.from_rev.clone(),
+        version: args.version.clone(),
+        conflicts: args.conflicts.map(|winner| winner.word().to_owned()),
+        also: args.also.clone(),
+        group: args.group,
+    };
+    run.carry_out(&wish_of(&asked)?)?;
+    if run.failed.is_empty() {
+        saved::write(file, &output::plans(&run.planned, &run.skipped, &run.failed), &asked)?;
+        context.terminal.note(format!("saved as {}", file.display()));
+    } else {
+        context.terminal.warn("nothing was saved: not all of it could be planned");
+    }
+    run.finish()
+}
+
+/// Performs a saved plan, or says why it does not hold any more.
+fn perform_saved(context: &Context, file: &Path, args: &PromoteArgs) -> Result<Exit, Failure> {
+    let saved = saved::read(file)?;
+    args.past.check()?;
+    let trust = Trust::open(context)?;
+    let mut run = Run::new(&trust, &args.past, args.dry_run, args.output, context.terminal)?;
+    let asked = saved.asked.clone();
+    run.saved = Some(saved);
+    run.carry_out(&wish_of(&asked)?)?;
+    run.finish()
+}
+
+fn wish_of(asked: &Asked) -> Result<Wish<'_>, Failure> {
+    let prefer = match asked.conflicts.as_deref() {
+        None => Prefer::Neither,
+        Some("source") => Prefer::Source,
+        Some("target") => Prefer::Target,
+        Some(other) => {
+            return Err(Failure::usage(format!("`{other}` cannot win a conflict")));
+        }
+    };
+    Ok(Wish::Promote {
+        apps: &asked.apps,
+        to: asked.to.as_deref(),
+        from: asked.from.as_deref(),
+        from_rev: asked.from_rev.as_deref(),
+        version: asked.version.as_deref(),
+        choices: Choices { prefer },
+        also: &asked.also,
+        group: asked.group,
+    })
 }
 
 /// Plans, judges, tells, and performs what may happen.
@@ -183,6 +270,8 @@ pub(super) struct Run<'a> {
     skipped: Vec<Skipped>,
     answer: Exit,
     failed: Vec<Failed>,
+    /// The plan that this run must find again.
+    saved: Option<Saved>,
 }
 
 impl<'a> Run<'a> {
@@ -210,6 +299,7 @@ impl<'a> Run<'a> {
             skipped: Vec::new(),
             answer: Exit::Yes,
             failed: Vec::new(),
+            saved: None,
         })
     }
 
@@ -224,6 +314,9 @@ impl<'a> Run<'a> {
             Err(failure) if self.dry_run => terminal.warn(failure.error),
             Err(failure) => return self.fail(Vec::new(), failure),
             Ok(_) => {}
+        }
+        if let Some(Err(failure)) = self.saved.as_ref().map(|saved| saved.check(&proposal)) {
+            return self.fail(Vec::new(), failure);
         }
         for skipped in &proposal.skipped {
             terminal.warn(format!("`{}` is left out: {}", skipped.app, skipped.reason));
