@@ -219,7 +219,7 @@ impl<'a> Keeper<'a> {
             if asked.kind == Kind::Rollback && exempt_from(gate.word(), &target.rollback_exempt) {
                 return;
             }
-            if asked.kind == Kind::Restored && matches!(gate.word(), "merged" | "soak") {
+            if asked.kind == Kind::Restored && matches!(gate.word(), "merged" | "soak" | "hold") {
                 return;
             }
             if !gates.contains(&gate) {
