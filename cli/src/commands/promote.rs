@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use gitops_core::judge::Decision;
-use gitops_core::plan::{Pattern, Prefer, Skipped, printable};
+use gitops_core::plan::{Pattern, PlanError, Prefer, Skipped, printable};
 use gitops_tree::TreePath;
 
 use super::past::PastArgs;
@@ -58,6 +58,9 @@ pub(crate) struct PromoteArgs {
         conflicts_with_all = ["apps", "to", "from", "version"],
     )]
     rev: Option<Option<String>>,
+    /// Take the named apps away that the source does not hold any more
+    #[arg(long, requires = "apps")]
+    prune: bool,
     /// Who wins where both environments have changed since the last promotion
     #[arg(long, value_enum, value_name = "WHO")]
     conflicts: Option<Winner>,
@@ -113,6 +116,7 @@ impl Winner {
 impl PromoteArgs {
     fn choices(&self) -> Choices {
         Choices {
+            prune: self.prune,
             prefer: match self.conflicts {
                 None => Prefer::Neither,
                 Some(Winner::Source) => Prefer::Source,
@@ -205,7 +209,7 @@ fn wish_of(asked: &Asked) -> Result<Wish<'_>, Failure> {
         from: asked.from.as_deref(),
         from_rev: asked.from_rev.as_deref(),
         version: asked.version.as_deref(),
-        choices: Choices { prefer },
+        choices: Choices { prefer, prune: false },
         also: &asked.also,
         group: asked.group,
     })
@@ -320,7 +324,7 @@ impl<'a> Run<'a> {
         }
         for skipped in &proposal.skipped {
             terminal.warn(format!("`{}` is left out: {}", skipped.app, skipped.reason));
-            if skipped.reason.is_refusal() {
+            if matches!(skipped.reason, PlanError::Conflicts { .. }) {
                 self.answer = self.answer.and(Exit::No);
                 skipped.reason.hint().into_iter().for_each(|hint| terminal.hint(hint));
             }

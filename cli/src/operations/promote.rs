@@ -53,6 +53,8 @@ pub(crate) enum Wish<'a> {
 pub(crate) struct Choices {
     /// Who wins where both sides have changed.
     pub(crate) prefer: Prefer,
+    /// Whether named apps that the source does not hold are taken away.
+    pub(crate) prune: bool,
 }
 
 impl<'a> Wish<'a> {
@@ -179,7 +181,8 @@ pub(crate) fn propose<'a>(
         Wish::Promote { apps, from, from_rev, version, choices, .. } => {
             let source = source(trust, target, *from)?;
             let prefer = choices.prefer;
-            let promotion = Promotion { apps, version: *version, past: None, prefer };
+            let promotion =
+                Promotion { apps, version: *version, past: None, prefer, prune: choices.prune };
             let ends = (source, *from_rev, there.commit);
             let mut planned = promoted(trust, &step, target, ends, promotion)?;
             let attempt = format!("could not promote from `{}` to `{}`", source.name, target.name);
@@ -248,7 +251,8 @@ pub(crate) fn propose<'a>(
     {
         let alone = |apps: &[String]| {
             let prefer = choices.prefer;
-            let promotion = Promotion { apps, version: *version, past: None, prefer };
+            let promotion =
+                Promotion { apps, version: *version, past: None, prefer, prune: choices.prune };
             let ends = (source, *from_rev, there.commit);
             judged(promoted(trust, &step, target, ends, promotion)?.plans)
         };

@@ -197,6 +197,13 @@ pub(super) fn wants(
     Ok(wants)
 }
 
+/// Takes every file of a folder away.
+pub(super) fn nothing(tree: &dyn Tree, folder: &TreePath) -> Result<Vec<Want>, PlanError> {
+    let all = CopyRule { from: String::new(), exclude: Vec::new(), never: Vec::new() };
+    let slots = look(tree, folder, usize::MAX, &all)?;
+    Ok(slots.into_iter().map(|slot| Want { slot, value: None }).collect())
+}
+
 /// What a file of the target becomes: its bytes, and how they are held.
 ///
 /// # Errors

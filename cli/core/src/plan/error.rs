@@ -240,6 +240,16 @@ pub enum PlanError {
         /// The app.
         app: String,
     },
+    /// The source does not hold an app of the target.
+    #[error("{app} is in {to} and not in {from}")]
+    Gone {
+        /// The app.
+        app: String,
+        /// The source environment.
+        from: String,
+        /// The target environment.
+        to: String,
+    },
     /// A file that cannot be copied.
     #[error("`{path}` cannot be copied: {reason}")]
     NotCopied {
@@ -336,7 +346,10 @@ impl PlanError {
     /// Whether the answer is a plain no: everything was understood, and it may
     /// not be done as it was asked for.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, PlanError::OutsideTarget { .. } | PlanError::Conflicts { .. })
+        matches!(
+            self,
+            PlanError::OutsideTarget { .. } | PlanError::Conflicts { .. } | PlanError::Gone { .. }
+        )
     }
 
     /// What to do about it, where there is more to say than the error does.
@@ -367,6 +380,9 @@ impl PlanError {
             PlanError::NotText { key, value, .. } => format!("quote it: `{key}: \"{value}\"`"),
             PlanError::Pinned { .. } | PlanError::FieldStays { .. } => {
                 "name the field in `fields` of that image in gitops.yaml, or take it out of the target".to_owned()
+            }
+            PlanError::Gone { app, to, .. } => {
+                format!("`kubectl gitops promote {app} --to {to} --prune` takes its folder away")
             }
             PlanError::Conflicts { from, to, .. } => format!(
                 "`--conflicts source` takes what `{from}` holds, `--conflicts target` keeps what `{to}` holds"

@@ -18,7 +18,7 @@ use super::images::{Entry, images_in, set_image_field, slot_id};
 use super::merge::{Past, Prefer, merge};
 use super::movers;
 use super::rules::{Mover, Rules};
-use super::slot::{Slot, Spot};
+use super::slot::{App, Slot, Spot};
 use super::template::{Values, branch_problem};
 use super::wanted::{Holder, Want, Wants, find, promoted, released, rule_of};
 use super::{
@@ -106,6 +106,8 @@ pub struct Promotion<'a> {
     pub past: Option<&'a BTreeMap<String, Past>>,
     /// Who wins where both sides have changed since.
     pub prefer: Prefer,
+    /// Whether the named apps that the source does not hold are taken away.
+    pub prune: bool,
 }
 
 /// The apps whose values differ between source and target, so that the last
@@ -147,7 +149,7 @@ pub fn promote(
     from: Side<'_>,
     promotion: &Promotion<'_>,
 ) -> Result<Planned, PlanError> {
-    let Promotion { apps, version, past, prefer } = *promotion;
+    let Promotion { apps, version, past, prefer, prune } = *promotion;
     let past_of = |app: &str| past.and_then(|past| past.get(app));
     let ends = (from.environment.name.as_str(), step.target.environment.name.as_str());
     let source_tree = Recorded::new(from.tree);
@@ -162,7 +164,35 @@ pub fn promote(
     let mut moves = BTreeMap::new();
     let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut planned = Planned::default();
+    // Where apps have folders of their own, one that the source lacks is its
+    // own change, and never silent.
+    let lacks = |app: &&App| {
+        target.path.contains("{app}")
+            && held.names().iter().all(|name| *name != app.name)
+            && rule_of(step.rules, app, target).is_ok()
+    };
+    let gone: Vec<&App> = place.apps.iter().filter(lacks).collect();
+    let refused = |app: &str| {
+        let (from, to) = (ends.0.to_owned(), ends.1.to_owned());
+        Skipped { app: app.to_owned(), reason: PlanError::Gone { app: app.to_owned(), from, to } }
+    };
+    if apps.is_empty() {
+        planned.skipped.extend(gone.iter().map(|app| refused(&app.name)));
+    }
     for (name, named) in chosen(held.names(), apps, from.environment)? {
+        if let Some(app) = gone.iter().find(|app| app.name == name) {
+            if !prune {
+                planned.failed.push(refused(&name));
+                continue;
+            }
+            let slots = super::copy::nothing(&target_tree, &app.folder)?;
+            notes.insert(
+                name.clone(),
+                vec![format!("{name} is not in {}: its folder goes", ends.0)],
+            );
+            moves.insert(name, Wants { version: "none".to_owned(), slots });
+            continue;
+        }
         let broken = held.broken.get(&name).or_else(|| place.broken.get(&name));
         let found = match broken {
             Some(error) => Err(error.clone()),
@@ -449,8 +479,6 @@ fn put<'a>(
 
 /// A file that is copied, or taken away.
 fn copy(step: &Step<'_>, from: Side<'_>, app: &str, want: &Want) -> Result<FileBytes, PlanError> {
-    let rule = step.rules.of(app).map(|rule| &rule.movers[want.slot.id.mover]);
-    let Some(Mover::Copy(rule)) = rule else { unreachable!("only `copy` finds files") };
     let target = step.target.tree;
     let before: Option<Arc<[u8]>> = match target.kind(&want.slot.file)? {
         Some(EntryKind::File) => Some(target.read(&want.slot.file)?),
@@ -461,6 +489,8 @@ fn copy(step: &Step<'_>, from: Side<'_>, app: &str, want: &Want) -> Result<FileB
     if want.value.is_none() {
         return Ok(FileBytes { before, after: None, mode: was_link.then_some(Mode::Link) });
     }
+    let rule = step.rules.of(app).and_then(|rule| rule.movers.get(want.slot.id.mover));
+    let Some(Mover::Copy(rule)) = rule else { unreachable!("only `copy` finds files") };
     let folder = folder_of_app(from.environment, app)?;
     let (after, mode) = copied(rule, from.tree, &folder, target, want)?;
     Ok(FileBytes { before, after: Some(after), mode })
