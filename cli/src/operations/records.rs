@@ -7,12 +7,11 @@
 //! a rollback took back is not a change of the target's own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use gitops_core::judge::EnvironmentRef;
-use gitops_core::plan::{self, App, Held, Past, PlanError, Rules, SlotId};
+use gitops_core::plan::{self, App, Held, Narrow, Past, PlanError, Rules, SlotId};
 use gitops_git::{Commit, CommitId, Repository};
-use gitops_tree::{Answer, Entry, EntryKind, Reading, Tree, TreeError, TreePath};
+use gitops_tree::{TreeError, TreePath};
 
 use super::trust::hinted;
 use crate::failure::Failure;
@@ -314,7 +313,7 @@ impl Records<'_> {
         names: &[&str],
     ) -> Result<BTreeMap<String, App>, Failure> {
         let tree = end.repository.tree(commit).map_err(|error| unread(&error))?;
-        let narrow = Narrow { tree: &tree, only: end.level(names) };
+        let narrow = Narrow::to(&tree, end.environment, names.iter().copied());
         match plan::discover_apps(&narrow, end.environment, self.rules) {
             Ok(apps) => Ok(apps
                 .into_iter()
@@ -355,55 +354,6 @@ impl End<'_> {
     fn top(&self) -> Option<TreePath> {
         let names = self.environment.path.split('/').take_while(|name| !name.contains("{app}"));
         TreePath::new(&names.collect::<Vec<_>>().join("/")).ok()
-    }
-
-    /// Where the folders of apps are listed, and the names of these.
-    fn level(&self, apps: &[&str]) -> Option<(TreePath, Vec<String>)> {
-        let level = self.environment.path.split('/').find(|name| name.contains("{app}"))?;
-        Some((self.top()?, apps.iter().map(|app| level.replace("{app}", app)).collect()))
-    }
-}
-
-/// A tree that shows only some names in one folder, so that of 500 apps only
-/// those are read that are asked for.
-struct Narrow<'a> {
-    tree: &'a dyn Tree,
-    only: Option<(TreePath, Vec<String>)>,
-}
-
-impl Tree for Narrow<'_> {
-    fn list(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
-        match &self.only {
-            Some((top, names)) if top == dir => {
-                let mut entries = self.tree.list(dir)?;
-                entries.retain(|entry| names.contains(&entry.name));
-                Ok(entries)
-            }
-            _ => self.tree.list(dir),
-        }
-    }
-
-    fn read(&self, file: &TreePath) -> Result<Arc<[u8]>, TreeError> {
-        self.tree.read(file)
-    }
-
-    fn link(&self, link: &TreePath) -> Result<String, TreeError> {
-        self.tree.link(link)
-    }
-
-    fn kind(&self, path: &TreePath) -> Result<Option<EntryKind>, TreeError> {
-        self.tree.kind(path)
-    }
-
-    fn executable(&self, file: &TreePath) -> Result<bool, TreeError> {
-        self.tree.executable(file)
-    }
-
-    fn answer(&self, reading: &Reading) -> Result<Answer, TreeError> {
-        match reading {
-            Reading::List(dir) => self.list(dir).map(Answer::Names),
-            Reading::Path(_) => self.tree.answer(reading),
-        }
     }
 }
 

@@ -34,11 +34,7 @@ pub fn discover_apps(
     environment: &EnvironmentRef,
     rules: &Rules,
 ) -> Result<Vec<App>, PlanError> {
-    let Discovered { apps, broken } = discover(tree, environment, rules)?;
-    match broken.into_values().next() {
-        Some(error) => Err(error),
-        None => Ok(apps),
-    }
+    discover(tree, environment, rules)?.whole()
 }
 
 /// The apps of an environment, those that can be read and those that cannot.
@@ -49,6 +45,14 @@ pub(super) struct Discovered {
 }
 
 impl Discovered {
+    /// The apps, where all can be read.
+    pub(super) fn whole(self) -> Result<Vec<App>, PlanError> {
+        match self.broken.into_values().next() {
+            Some(error) => Err(error),
+            None => Ok(self.apps),
+        }
+    }
+
     /// All their names.
     pub(super) fn names(&self) -> BTreeSet<String> {
         self.apps.iter().map(|app| &app.name).chain(self.broken.keys()).cloned().collect()

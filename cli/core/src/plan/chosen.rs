@@ -51,7 +51,7 @@ pub(super) fn chosen(
     Ok(chosen)
 }
 
-fn is_glob(word: &str) -> bool {
+pub(super) fn is_glob(word: &str) -> bool {
     word.contains(['*', '?', '[', '{'])
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::judge::{EnvironmentRef, Move, Moved, Operation};
 use crate::object::Source;
 
-use super::apps::{discover, discover_apps, folder_of_app};
+use super::apps::folder_of_app;
 use super::aside::{self, Shelf};
 use super::chosen::chosen;
 use super::copy::copied;
@@ -17,6 +17,7 @@ use super::error::PlanError;
 use super::images::{Entry, images_in, set_image_field, slot_id};
 use super::merge::{Past, Prefer, merge};
 use super::movers;
+use super::narrow::discover_some;
 use super::rules::{Mover, Rules};
 use super::slot::{App, Slot, Spot};
 use super::template::{Values, branch_problem};
@@ -82,7 +83,7 @@ pub struct Planned {
 pub fn release(step: &Step<'_>, app: &str, version: &str) -> Result<Planned, PlanError> {
     let tree = Recorded::new(step.target.tree);
     let target = step.target.environment;
-    let apps = discover_apps(&tree, target, step.rules)?;
+    let apps = discover_some(&tree, target, step.rules, &[app.to_owned()])?.whole()?;
     let app = find(&apps, app, target)?;
     let wants = released(app, rule_of(step.rules, app, target)?, target, version)?;
     let moves = BTreeMap::from([(app.name.clone(), wants)]);
@@ -121,8 +122,9 @@ pub fn unsettled(
     from: Side<'_>,
     apps: &[String],
 ) -> Result<Vec<String>, PlanError> {
-    let held = discover(from.tree, from.environment, step.rules)?;
-    let place = discover(step.target.tree, step.target.environment, step.rules)?.apps;
+    let held = discover_some(from.tree, from.environment, step.rules, apps)?;
+    let target = step.target;
+    let place = discover_some(target.tree, target.environment, step.rules, apps)?.apps;
     let chosen = chosen(held.names(), apps, from.environment)?;
     let wanted = held.apps.iter().filter(|app| chosen.iter().any(|(name, _)| *name == app.name));
     let differs = wanted.filter(|app| {
@@ -155,8 +157,8 @@ pub fn promote(
     let source_tree = Recorded::new(from.tree);
     let target_tree = Recorded::new(step.target.tree);
     let target = step.target.environment;
-    let held = discover(&source_tree, from.environment, step.rules)?;
-    let place = discover(&target_tree, target, step.rules)?;
+    let held = discover_some(&source_tree, from.environment, step.rules, apps)?;
+    let place = discover_some(&target_tree, target, step.rules, apps)?;
 
     let source_side =
         Holder { tree: &source_tree, environment: from.environment, apps: &held.apps };
