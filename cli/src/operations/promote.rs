@@ -188,7 +188,7 @@ pub(crate) fn propose<'a>(
             let attempt = format!("could not promote from `{}` to `{}`", source.name, target.name);
             failed.extend(planned.failed.drain(..).map(|failed| Failed {
                 apps: vec![failed.app],
-                failure: plan_failure(&attempt, &failed.reason),
+                failure: unplanned(trust, &attempt, &failed.reason),
             }));
             (planned, Some(source))
         }
@@ -198,7 +198,7 @@ pub(crate) fn propose<'a>(
                 plan::rollback(&step, undos).map_err(|error| plan_failure(&attempt, &error))?;
             failed.extend(planned.failed.drain(..).map(|failed| Failed {
                 apps: vec![failed.app],
-                failure: plan_failure(&attempt, &failed.reason),
+                failure: unplanned(trust, &attempt, &failed.reason),
             }));
             (planned, None)
         }

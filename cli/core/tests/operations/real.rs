@@ -1,5 +1,6 @@
 //! Any value of any real file: an edit changes that value alone, or there is
 //! none. And images, as `kustomize edit set image` has them.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)] // tests over real files and a real peer
 
 use std::path::{Path, PathBuf};
 

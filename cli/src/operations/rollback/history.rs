@@ -14,6 +14,9 @@ use super::super::trust::{Home, Trust, hinted};
 use crate::config::Environment;
 use crate::failure::{Exit, Failure};
 
+/// What a place held before a change and after it.
+type BeforeAndAfter = (Option<Held>, Option<Held>);
+
 /// How far back the environments before are searched for what a commit put
 /// into one.
 const SOURCE_COMMITS: usize = 200;
@@ -30,7 +33,7 @@ pub(super) struct Change {
     /// The commit that held the values before; `None` where there was no app.
     pub(super) older: Option<CommitId>,
     /// Before and after, by slot.
-    pub(super) values: BTreeMap<SlotId, (Option<Held>, Option<Held>)>,
+    pub(super) values: BTreeMap<SlotId, BeforeAndAfter>,
 }
 
 impl Change {
@@ -174,7 +177,7 @@ impl<'a> History<'a> {
 
     /// The commits that changed values of the app, the newest first.
     pub(super) fn changes(&self) -> Changes<'_> {
-        let line = self.home.repository.first_parent(&self.tip, &[self.folder.clone()]);
+        let line = self.home.repository.first_parent(&self.tip, std::slice::from_ref(&self.folder));
         Changes { history: self, line, newer: None, ended: false }
     }
 
@@ -240,7 +243,7 @@ impl<'a> History<'a> {
             if let State::Read(Some(held)) = self.state_of(place.home, source, &commit.id)?
                 && last.as_ref() != Some(&held)
             {
-                let same = |of: fn(&(Option<Held>, Option<Held>)) -> &Option<Held>| {
+                let same = |of: fn(&BeforeAndAfter) -> &Option<Held>| {
                     let mut values = change.values.iter();
                     values.all(|(id, value)| held.get(id).unwrap_or(&None) == of(value))
                 };
@@ -319,10 +322,7 @@ pub(super) fn values(app: &App) -> Values {
 }
 
 /// The values in which two states differ: before and after.
-pub(super) fn differences(
-    before: &Values,
-    after: &Values,
-) -> BTreeMap<SlotId, (Option<Held>, Option<Held>)> {
+pub(super) fn differences(before: &Values, after: &Values) -> BTreeMap<SlotId, BeforeAndAfter> {
     let of = |values: &Values, id: &SlotId| values.get(id).cloned().unwrap_or_default();
     let ids = before.keys().chain(after.keys());
     ids.map(|id| (id.clone(), (of(before, id), of(after, id))))
