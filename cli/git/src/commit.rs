@@ -58,7 +58,20 @@ impl Repository {
         message: &str,
         author: &Signature,
     ) -> Result<CommitId, GitError> {
-        self.commit_on(&[*parent], edits, message, author)
+        self.commit_on(&[*parent], edits, message, (author, author))
+    }
+
+    /// The same as [`Repository::commit`], where the one who commits is not the
+    /// author.
+    pub fn commit_as(
+        &self,
+        parent: &CommitId,
+        edits: &[FileEdit],
+        message: &str,
+        author: &Signature,
+        committer: &Signature,
+    ) -> Result<CommitId, GitError> {
+        self.commit_on(&[*parent], edits, message, (author, committer))
     }
 
     /// The same as [`Repository::commit`], with `merged` as a second parent: the
@@ -71,7 +84,7 @@ impl Repository {
         message: &str,
         author: &Signature,
     ) -> Result<CommitId, GitError> {
-        self.commit_on(&[*parent, *merged], edits, message, author)
+        self.commit_on(&[*parent, *merged], edits, message, (author, author))
     }
 
     /// The same as [`Repository::commit`] for a branch that begins: there is no
@@ -82,7 +95,7 @@ impl Repository {
         message: &str,
         author: &Signature,
     ) -> Result<CommitId, GitError> {
-        self.commit_on(&[], edits, message, author)
+        self.commit_on(&[], edits, message, (author, author))
     }
 
     /// A commit of the first parent's tree with the edits made.
@@ -91,7 +104,7 @@ impl Repository {
         parents: &[CommitId],
         edits: &[FileEdit],
         message: &str,
-        author: &Signature,
+        (author, committer): (&Signature, &Signature),
     ) -> Result<CommitId, GitError> {
         let mut root = Level::default();
         for edit in edits {
@@ -116,13 +129,13 @@ impl Repository {
             message.push('\n');
         }
         if self.signs()? {
-            return self.commit_signed(parents, after, &message, author);
+            return self.commit_signed(parents, after, &message, (author, committer));
         }
-        let who = author.write()?;
+        let (author, committer) = (author.write()?, committer.write()?);
         let failed = |error: git2::Error| GitError::repository("write a commit", &error);
         let tree = self.inner.find_tree(after).map_err(failed)?;
         let commits: Vec<&git2::Commit<'_>> = commits.iter().collect();
-        let commit = self.inner.commit(None, &who, &who, &message, &tree, &commits);
+        let commit = self.inner.commit(None, &author, &committer, &message, &tree, &commits);
         Ok(CommitId(commit.map_err(failed)?))
     }
 

@@ -33,7 +33,8 @@
 //! **What is written.** Objects; for a fetch, references below
 //! `refs/kubectl-gitops/remotes/`; for a push, what `git push` itself notes (the
 //! remote-tracking branch of the pushed branch). The work tree, the index, `HEAD`,
-//! local branches and the configuration stay untouched. [`Repository::kept`] makes
+//! local branches and the configuration stay untouched, but for a branch that
+//! [`Repository::move_local_branch`] is asked to move. [`Repository::kept`] makes
 //! bare clones in a folder that it is given. A `pre-push` hook of
 //! the user runs, as it does for their own pushes.
 
@@ -48,6 +49,7 @@ mod hint;
 mod history;
 mod id;
 mod identity;
+mod local;
 mod network;
 mod program;
 mod push;
@@ -68,6 +70,7 @@ pub use error::GitError;
 pub use history::{Changed, Commit, FirstParent, Version};
 pub use id::{BlobId, CommitId, IdError};
 pub use identity::{Identity, Signature, Time};
+pub use local::LocalMove;
 pub use push::{Lease, PushOutcome, Pushed, Refusal, Update, Why};
 pub use redact::without_credentials;
 pub use remote::{Fetched, Remote};

@@ -36,19 +36,16 @@ impl Repository {
         parents: &[CommitId],
         tree: Oid,
         message: &str,
-        author: &Signature,
+        (author, committer): (&Signature, &Signature),
     ) -> Result<CommitId, GitError> {
-        let minutes = author.when.offset_minutes;
-        let sign = if minutes < 0 { '-' } else { '+' };
-        let (hours, minutes) = (minutes.abs() / 60, minutes.abs() % 60);
-        let when = format!("@{} {sign}{hours:02}{minutes:02}", author.when.seconds);
+        let (authored, committed) = (when(author), when(committer));
         let variables = [
             ("GIT_AUTHOR_NAME", author.who.name.as_str()),
             ("GIT_AUTHOR_EMAIL", &author.who.email),
-            ("GIT_AUTHOR_DATE", &when),
-            ("GIT_COMMITTER_NAME", &author.who.name),
-            ("GIT_COMMITTER_EMAIL", &author.who.email),
-            ("GIT_COMMITTER_DATE", &when),
+            ("GIT_AUTHOR_DATE", &authored),
+            ("GIT_COMMITTER_NAME", &committer.who.name),
+            ("GIT_COMMITTER_EMAIL", &committer.who.email),
+            ("GIT_COMMITTER_DATE", &committed),
         ];
         let (parents, tree): (Vec<String>, _) =
             (parents.iter().map(ToString::to_string).collect(), tree.to_string());
@@ -76,4 +73,12 @@ impl Repository {
         let format = crate::program::clean(answer.stdout.trim());
         Ok(if format.is_empty() { "openpgp".into() } else { format })
     }
+}
+
+/// A moment as Git reads it from the environment.
+fn when(signature: &Signature) -> String {
+    let minutes = signature.when.offset_minutes;
+    let sign = if minutes < 0 { '-' } else { '+' };
+    let (hours, minutes) = (minutes.abs() / 60, minutes.abs() % 60);
+    format!("@{} {sign}{hours:02}{minutes:02}", signature.when.seconds)
 }

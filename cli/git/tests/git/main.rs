@@ -4,6 +4,7 @@
 mod clones;
 mod commits;
 mod history;
+mod local;
 mod pushes;
 mod remotes;
 mod sandbox;
