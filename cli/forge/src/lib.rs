@@ -12,5 +12,5 @@ mod request;
 mod token;
 
 pub use address::{ConfiguredUrl, Forge, Kind, UnknownKind, identify};
-pub use request::new_request_url;
+pub use request::{new_request_url, new_request_url_in};
 pub use token::{ForgeToken, TokenError, tokens};

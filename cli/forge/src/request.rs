@@ -26,6 +26,44 @@ pub fn new_request_url(forge: &Forge, base: &str, branch: &str) -> Option<String
     }
 }
 
+/// The same in another repository of the forge, which this one is a fork of or
+/// shares its history with; what is not named is as here. `None` too on GitLab,
+/// which names the two by numbers.
+///
+/// Source: GitHub "Comparing commits", "Comparing across forks"; Gitea reads the
+/// same heads.
+pub fn new_request_url_in(
+    forge: &Forge,
+    owner: Option<&str>,
+    repository: Option<&str>,
+    base: &str,
+    branch: &str,
+) -> Option<String> {
+    let owner = owner.unwrap_or(&forge.owner);
+    let repository = repository.unwrap_or(&forge.repository);
+    let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+    let (same_owner, same_name) = (same(owner, &forge.owner), same(repository, &forge.repository));
+    if same_owner && same_name {
+        return new_request_url(forge, base, branch);
+    }
+    let here = (encode(&forge.owner, "/"), encode(&forge.repository, ""));
+    let head = match (forge.kind, same_name) {
+        (Kind::GitLab | Kind::Unknown, _) => return None,
+        (_, true) => format!("{}:", here.0),
+        (Kind::GitHub, false) => format!("{}:{}:", here.0, here.1),
+        (Kind::Gitea | Kind::Forgejo, false) => format!("{}/{}:", here.0, here.1),
+    };
+    let end = if forge.kind == Kind::GitHub { "?expand=1" } else { "" };
+    Some(format!(
+        "{}/{}/{}/compare/{}...{head}{}{end}",
+        forge.web,
+        encode(owner, "/"),
+        encode(repository, ""),
+        encode(base, "/"),
+        encode(branch, "/"),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -65,6 +103,37 @@ mod tests {
             let forge = identify(remote).unwrap();
             assert_eq!(new_request_url(&forge, base, branch).as_deref(), Some(expected));
         }
+    }
+
+    #[test]
+    fn a_request_may_be_opened_in_another_repository() {
+        let page = |remote: &str, owner, repository| {
+            new_request_url_in(&identify(remote).unwrap(), owner, repository, "main", "x/y")
+        };
+        let fork = "git@github.com:bot/apps.git";
+        for (owner, repository, expected) in [
+            (None, None, "https://github.com/bot/apps/compare/main...x/y?expand=1"),
+            (Some("Bot"), Some("apps"), "https://github.com/bot/apps/compare/main...x/y?expand=1"),
+            (Some("acme"), None, "https://github.com/acme/apps/compare/main...bot:x/y?expand=1"),
+            (
+                Some("acme"),
+                Some("gitops"),
+                "https://github.com/acme/gitops/compare/main...bot:apps:x/y?expand=1",
+            ),
+            (
+                None,
+                Some("gitops"),
+                "https://github.com/bot/gitops/compare/main...bot:apps:x/y?expand=1",
+            ),
+        ] {
+            assert_eq!(page(fork, owner, repository).as_deref(), Some(expected));
+        }
+        assert_eq!(
+            page("https://codeberg.org/bot/apps", Some("acme"), Some("gitops")).as_deref(),
+            Some("https://codeberg.org/acme/gitops/compare/main...bot/apps:x/y")
+        );
+        assert_eq!(page("https://gitlab.com/bot/apps", Some("acme"), None), None);
+        assert_eq!(page("https://git.example/bot/apps", Some("acme"), None), None);
     }
 
     #[test]
