@@ -62,7 +62,7 @@ impl CopyRule {
     }
 
     /// Whether a path from the app's folder is left out.
-    fn excludes(&self, path: &str) -> bool {
+    pub(super) fn excludes(&self, path: &str) -> bool {
         self.exclude.iter().any(|exclude| {
             if exclude.by_name {
                 return path.split('/').any(|name| exclude.glob.is_match(name));

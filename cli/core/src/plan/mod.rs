@@ -32,6 +32,7 @@ mod rollback;
 mod rules;
 mod show;
 mod slot;
+mod strays;
 mod template;
 pub mod version;
 mod wanted;
@@ -60,12 +61,13 @@ pub use rules::{
 };
 pub use show::show;
 pub use slot::{App, Held, Slot, SlotId, Spot, moves};
+pub use strays::strays;
 pub use template::{Template, TemplateError, VARIABLES, Values, branch_problem};
 
 use crate::judge::{EnvironmentRef, Judgement, Move, Operation};
 
 /// The texts of a promotion.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {
     /// Name of the request's branch.
     pub branch: Template,

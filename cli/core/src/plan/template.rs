@@ -2,11 +2,17 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 /// What a hole may name.
 pub const VARIABLES: [&str; 4] = ["app", "env", "version", "from"];
 
 /// A text with `{name}` holes; `{{` and `}}` stand for braces.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Besides [`VARIABLES`], readers of other formats may allow `{stable}`, nine
+/// characters that are the same for the same apps and environment, and holes
+/// that they fill by [`Template::with`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
     parts: Vec<Part>,
 }
@@ -107,6 +113,7 @@ impl Template {
 
     /// The text with its holes filled.
     pub fn render(&self, values: Values<'_>) -> String {
+        let stable = if self.uses("stable") { stable(values) } else { String::new() };
         let mut text = String::new();
         for part in &self.parts {
             text.push_str(match part {
@@ -114,10 +121,22 @@ impl Template {
                 Part::Variable("app") => values.app,
                 Part::Variable("env") => values.env,
                 Part::Variable("version") => values.version,
-                Part::Variable(_) => values.from,
+                Part::Variable("stable") => &stable,
+                Part::Variable("from") => values.from,
+                // A hole that was to be filled by `with`.
+                Part::Variable(_) => "",
             });
         }
         text
+    }
+
+    /// The template with one of its holes filled for good.
+    pub fn with(&self, variable: &str, value: &str) -> Template {
+        let fill = |part: &Part| match part {
+            Part::Variable(name) if *name == variable => Part::Text(value.to_owned()),
+            part => part.clone(),
+        };
+        Template { parts: self.parts.iter().map(fill).collect() }
     }
 
     /// What `{app}` must be for the text to be `rendered`: the inverse of
@@ -175,6 +194,17 @@ impl Template {
         }
         Some(text)
     }
+}
+
+/// Nine characters that are the same for the same apps and environment, and
+/// hardly for others.
+fn stable(values: Values<'_>) -> String {
+    let digest = Sha256::digest(format!("{}\0{}", values.env, values.app));
+    digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).take(9).map(hexadecimal).collect()
+}
+
+fn hexadecimal(digit: u8) -> char {
+    char::from_digit(u32::from(digit), 16).unwrap_or('0')
 }
 
 /// Prints the template as it would be written.
@@ -291,6 +321,20 @@ mod tests {
             let template = Template::parse(template).unwrap();
             assert_eq!(template.may_be(text, "uat"), may, "{template} of {text}");
         }
+    }
+
+    #[test]
+    fn a_hole_may_be_stable_or_filled_for_good() {
+        let template = Template::parse_with("{base}-{app}-{stable}", &["app", "base", "stable"]);
+        let template = template.unwrap().with("base", "main");
+        let text = template.render(VALUES);
+        let random = text.strip_prefix("main-web-").unwrap();
+        assert_eq!(random.len(), 9);
+        assert!(random.chars().all(|c| c.is_ascii_hexdigit()), "{random}");
+        assert_eq!(template.render(Values { version: "2", from: "x", ..VALUES }), text);
+        assert_ne!(template.render(Values { env: "prod", ..VALUES }), text);
+        let other = template.render(Values { app: "api", ..VALUES });
+        assert!(!other.ends_with(random), "{other}");
     }
 
     #[test]
