@@ -162,6 +162,7 @@ impl Stage {
                 10 if [
                     " at ",
                     "pushed ",
+                    "committed ",
                     "merged ",
                     "into ",
                     "continue from ",

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::continuation::continuation;
 use crate::operations::merge;
-use crate::operations::perform::{Author, Receipt};
+use crate::operations::perform::{Author, Next, Receipt};
 use crate::operations::preview::{Judge, exit};
 use crate::operations::promote::{self, Choices, Failed, Judged, Outcome, Wish};
 use crate::operations::rollback::leave_hold;
@@ -329,6 +329,9 @@ impl<'a> Run<'a> {
                 skipped.reason.hint().into_iter().for_each(|hint| terminal.hint(hint));
             }
         }
+        for stray in &proposal.strays {
+            terminal.warn(stray);
+        }
         for name in &proposal.also_in_vain {
             terminal.warn(format!("`--also {name}`: nothing of it would change"));
         }
@@ -415,14 +418,21 @@ impl<'a> Run<'a> {
         match &outcome {
             Outcome::Held => self.answer = self.answer.and(decided(&step)),
             Outcome::Done(Receipt { merged: Some(_), .. }) => {}
-            Outcome::Done(receipt) => match (&receipt.request, &step.plan.branch) {
-                (Some(url), _) => terminal.hint(format!("open the request: {url}")),
-                (None, Some(branch)) => terminal.hint(format!(
-                    "open a request of `{branch}` into `{}`, titled: {}",
+            Outcome::Done(receipt) => match (receipt.next, &receipt.request) {
+                (Next::Nothing, _) => {}
+                (Next::OpenRequest, Some(url)) => {
+                    terminal.hint(format!("open the request: {url}"));
+                }
+                (Next::OpenRequest, None) => terminal.hint(format!(
+                    "open a request of `{}` into `{}`, titled: {}",
+                    receipt.branch,
                     step.plan.base,
                     printable(&step.plan.title)
                 )),
-                (None, None) => {}
+                (Next::Push, _) => terminal.hint(format!(
+                    "nothing was pushed; `git push {} {}` does, and `push: {{}}` in the prify.yml from now on",
+                    self.trust.remote.name, receipt.branch
+                )),
             },
             Outcome::NothingToDo(_) => {}
         }

@@ -153,10 +153,38 @@ const IGNORE: Shape = Map(&[
 
 const SEAL: Shape = Map(&[("kind", Read(&Leaf)), ("pointer", Read(&Leaf)), ("path", Read(&Leaf))]);
 
+/// The keys of `prify.yml`.
+const PRIFY: Shape = Map(&[
+    (
+        "branch",
+        Read(&Map(&[("name", Read(&Leaf)), ("base", Read(&Leaf)), ("rebase", Read(&Leaf))])),
+    ),
+    (
+        "commit",
+        Read(&Map(&[("message", Read(&Leaf)), ("author", Read(&Leaf)), ("email", Read(&Leaf))])),
+    ),
+    ("push", Read(&Map(&[]))),
+    (
+        "pr",
+        Read(&Map(&[
+            ("github", Read(&Map(&[("org", Read(&Leaf)), ("repo", Read(&Leaf))]))),
+            ("title", Read(&Leaf)),
+            ("description", Read(&Leaf)),
+        ])),
+    ),
+]);
+
 /// Every key that is unknown or not acted on.
 pub(super) fn check(root: &Node) -> Vec<Problem> {
     let mut problems = Vec::new();
     walk(root, &ROOT, &mut problems);
+    problems
+}
+
+/// Every key of a `prify.yml` that is unknown.
+pub(super) fn check_prify(root: &Node) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    walk(root, &PRIFY, &mut problems);
     problems
 }
 
@@ -193,9 +221,13 @@ fn walk(node: &Node, shape: &Shape, problems: &mut Vec<Problem>) {
     }
 }
 
-/// `did you mean …?` where some name is near, and the list of them otherwise.
+/// `did you mean …?` where some name is near, and the list of them otherwise, if
+/// there is one.
 pub(super) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
+    if known.is_empty() {
+        return "nothing may stand here".to_owned();
+    }
     near(name, &known).unwrap_or_else(|| {
         let list: Vec<String> = known.iter().map(|other| format!("`{other}`")).collect();
         format!("known are {}", list.join(", "))

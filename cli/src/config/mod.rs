@@ -1,18 +1,21 @@
 //! `gitops.yaml`: the environments, what moves between them, and how.
 //!
-//! [`read`] takes the file at the root of a tree. Operations pass the tree of
-//! the trust ref; `list`, `diff` and `render` may pass the work tree.
+//! [`read`] takes the file at the root of a tree, or the `prify.yml` files where
+//! there is none. Operations pass the tree of the trust ref; `list`, `diff` and
+//! `render` may pass the work tree.
 //!
 //! - [`file`]: the file as written
 //! - [`keys`]: which keys there are, and which are refused for now
 //! - [`gates`]: the gates of an environment
 //! - [`check`]: from the file to [`Config`], with everything that is wrong
+//! - [`prify`]: from `prify.yml` to [`Config`]
 //! - [`problem`]: what is wrong, and where
 
 mod check;
 mod file;
 mod gates;
 mod keys;
+mod prify;
 mod problem;
 
 use std::collections::BTreeMap;
@@ -26,6 +29,7 @@ use serde::Deserialize;
 
 pub(crate) use file::{Cluster, Ignore, Seal};
 pub(crate) use gates::{Gate, Rule, WORDS as GATE_WORDS, exempt_from};
+pub(crate) use prify::Prify;
 pub(crate) use problem::{ConfigError, Place, Problem, ProblemKind};
 
 /// The name of the file, at the root of the repository.
@@ -35,7 +39,7 @@ pub(crate) const FILE: &str = "gitops.yaml";
 pub(crate) const STATE_BRANCH: &str = "gitops-state";
 
 /// What the file says, resolved and free of contradictions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Config {
     /// The branch that configuration and policies are read from; `None` for
     /// the repository's default branch.
@@ -69,7 +73,7 @@ pub(crate) struct Repository {
 }
 
 /// One environment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     /// Its name.
     pub(crate) name: String,
@@ -99,6 +103,10 @@ pub(crate) struct Environment {
     pub(crate) gate_timeout: Option<SignedDuration>,
     /// The gates that rollbacks are spared, besides those that never ask them.
     pub(crate) rollback_exempt: Vec<String>,
+    /// Texts of its own, in place of those of the file.
+    pub(crate) texts: Option<Texts>,
+    /// What its `prify.yml` says besides, where it has one.
+    pub(crate) prify: Option<Prify>,
     /// Where it stands in the file.
     pub(crate) place: Place,
 }
@@ -148,6 +156,12 @@ pub(crate) enum After {
     All(Vec<String>),
     /// One of them must.
     Any(Vec<String>),
+}
+
+impl Default for After {
+    fn default() -> After {
+        After::All(Vec::new())
+    }
 }
 
 impl After {
@@ -216,6 +230,19 @@ impl Environment {
 }
 
 impl Config {
+    /// The name of the file that says all this, or of one of those that do.
+    pub(crate) fn file(&self) -> &'static str {
+        match self.environments.iter().any(|environment| environment.prify.is_some()) {
+            true => prify::FILE,
+            false => FILE,
+        }
+    }
+
+    /// The texts of changes of an environment.
+    pub(crate) fn texts_of<'a>(&'a self, environment: &'a Environment) -> &'a Texts {
+        environment.texts.as_ref().unwrap_or(&self.texts)
+    }
+
     /// The environments that may be promoted into from the one named `name`.
     pub(crate) fn targets<'a>(&'a self, name: &str) -> Vec<&'a str> {
         let follows = |environment: &&Environment| {
@@ -279,7 +306,7 @@ impl Config {
             let mut known: Vec<String> =
                 self.environments.iter().map(|environment| environment.name.clone()).collect();
             known.sort_by_key(|other| strsim::damerau_levenshtein(other, name));
-            UnknownEnvironment { name: name.to_owned(), known }
+            UnknownEnvironment { name: name.to_owned(), known, file: self.file() }
         })
     }
 }
@@ -290,12 +317,14 @@ const ONE_PATH: &str =
 
 /// No environment of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no environment `{name}` in {FILE}; known are {}", .known.join(", "))]
+#[error("no environment `{name}` in {file}; known are {}", .known.join(", "))]
 pub(crate) struct UnknownEnvironment {
     /// What was asked for.
     pub(crate) name: String,
     /// The names that are there, the most similar first.
     pub(crate) known: Vec<String>,
+    /// The file that names them.
+    pub(crate) file: &'static str,
 }
 
 impl UnknownEnvironment {
@@ -309,17 +338,24 @@ impl UnknownEnvironment {
     }
 }
 
-/// Reads `gitops.yaml` at the root of `tree`.
+/// Reads `gitops.yaml` at the root of `tree`, or the `prify.yml` files in it
+/// where there is none.
 ///
 /// # Errors
 ///
 /// When it is missing, cannot be read, or anything in it is wrong; all
 /// problems at once, as far as they can be told apart.
 pub(crate) fn read(tree: &dyn Tree) -> Result<Config, ConfigError> {
+    read_on(tree, None)
+}
+
+/// The same where the branch that the tree is of is known: the base of changes
+/// for which a `prify.yml` names none.
+pub(crate) fn read_on(tree: &dyn Tree, branch: Option<&str>) -> Result<Config, ConfigError> {
     let path = TreePath::new(FILE).expect("a plain name stays inside the tree");
     match tree.read(&path) {
         Ok(bytes) => parse(&bytes),
-        Err(TreeError::Absent { .. }) => Err(missing()),
+        Err(TreeError::Absent { .. }) => prify::read(tree, branch)?.ok_or_else(missing),
         Err(error) => Err(ConfigError::one(
             FILE,
             Problem {
@@ -339,7 +375,9 @@ fn missing() -> ConfigError {
         Problem {
             place: None,
             kind: ProblemKind::Missing,
-            message: "there is no such file at the root of the repository".to_owned(),
+            message: "there is no such file at the root of the repository, and no folder with a \
+                      `prify.yml`"
+                .to_owned(),
             hint: Some(
                 "compare without it by `-f FILE` or `-k DIR`, or add one: the README shows how"
                     .to_owned(),

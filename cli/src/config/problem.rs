@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A place in the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// 1-based line.
     pub(crate) line: u32,

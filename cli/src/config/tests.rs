@@ -136,7 +136,7 @@ fn a_missing_file_says_what_works_without_it() {
     let error = read(&Memory::new()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "gitops.yaml: there is no such file at the root of the repository"
+        "gitops.yaml: there is no such file at the root of the repository, and no folder with a `prify.yml`"
     );
     assert_eq!(error.problems[0].kind, ProblemKind::Missing);
     assert!(error.hints().next().unwrap().contains("`-k DIR`"));

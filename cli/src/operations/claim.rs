@@ -9,6 +9,7 @@ use gitops_tree::TreePath;
 
 use super::preview::Refusal;
 use super::trust::{Home, Trust};
+use crate::config::{Environment, Merge};
 
 /// The trailer that names an environment, other than the target, that a
 /// promotion changes on purpose.
@@ -85,9 +86,15 @@ fn request_branch<'a>(trust: &Trust, home: &Home, head: &'a str) -> Option<(&'a 
         .strip_prefix("refs/heads/")
         .or_else(|| remotes.iter().find_map(|remote| head.strip_prefix(remote.as_str())))
         .unwrap_or(head);
-    let template = &trust.config.texts.branch;
-    let names = trust.config.environments.iter().map(|environment| &environment.name);
-    let into: Vec<String> = names.filter(|name| template.may_be(branch, name)).cloned().collect();
+    let config = &trust.config;
+    let may_be = |environment: &&Environment| {
+        // Of one whose own texts name its branch, that is no request.
+        let direct = environment.texts.is_some() && environment.merge == Merge::Direct;
+        !direct && config.texts_of(environment).branch.may_be(branch, &environment.name)
+    };
+    let into =
+        config.environments.iter().filter(may_be).map(|environment| environment.name.clone());
+    let into: Vec<String> = into.collect();
     (!into.is_empty()).then_some((branch, into))
 }
 

@@ -13,7 +13,7 @@ use gitops_git::{Directory, GitError};
 use gitops_kustomize::{LoadRestrictor, Options, Rendered, Warning};
 use gitops_tree::{EntryKind, Memory, Tree, TreeError, TreePath};
 
-use crate::config::{self, Config, ConfigError, Controller, Environment, UnknownEnvironment};
+use crate::config::{Config, ConfigError, Controller, Environment, UnknownEnvironment};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Remark, Terminal};
@@ -52,7 +52,7 @@ pub(crate) fn git_failure(attempt: impl Into<String>, error: &GitError) -> Failu
 
 /// Words for a configuration that cannot be used.
 pub(crate) fn config_failure(error: &ConfigError) -> Failure {
-    let failure = Failure::usage(format!("could not use `{}`", config::FILE)).because(error);
+    let failure = Failure::usage(format!("could not use `{}`", error.path)).because(error);
     error.hints().fold(failure, |failure, hint| failure.hint(hint))
 }
 

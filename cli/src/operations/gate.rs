@@ -261,7 +261,9 @@ fn told(commit: gitops_git::Commit, paths: &[Changed]) -> Commit {
 fn warn_about_trusted_files(trust: &Trust, difference: &Difference, terminal: Terminal) {
     let policies = trust.config.policies.as_ref().and_then(TreePath::parent);
     for path in &difference.paths {
+        let prify = trust.config.environments.iter().filter_map(|e| e.prify.as_ref());
         let trusted = path.as_str() == config::FILE
+            || prify.into_iter().any(|prify| prify.file == path.as_str())
             || path.as_str() == "policies.lock"
             || policies.as_ref().is_some_and(|folder| !folder.is_root() && path.is_within(folder));
         if trusted {

@@ -9,7 +9,8 @@ use gitops_forge::Kind;
 use gitops_git::{CommitId, Deletion, GitError, Lease, PushOutcome, Why, trailers};
 
 use super::desired::git_failure;
-use super::perform::{ATTEMPTS, Author, Job, Merged, Receipt, parse, raced};
+use super::perform::{ATTEMPTS, Author, Job, Merged, Next, Receipt, parse, raced};
+use super::prify;
 use super::trust::{Home, Trust, hinted};
 use crate::config::{Environment, Merge, Method};
 use crate::failure::Failure;
@@ -29,6 +30,7 @@ impl Method {
 /// that is somebody else's to do. A forge keeps its own record of a request,
 /// which a push from outside would leave open.
 pub(crate) fn method(trust: &Trust, target: &Environment) -> Result<Option<Method>, Failure> {
+    prify::refuse_unpushed(target)?;
     if target.merge != Merge::Auto {
         return Ok(None);
     }
@@ -65,7 +67,9 @@ impl Job<'_> {
                 };
                 let deleted = deleted.then(|| branch.to_owned());
                 let merged = Some(Merged { method, deleted });
-                Ok(Receipt { branch: target.to_owned(), commit, pushed, request: None, merged })
+                let branch = target.to_owned();
+                let next = Next::Nothing;
+                Ok(Receipt { branch, commit, pushed, request: None, merged, next })
             };
             let refusals = match self.push(commit, target, Lease::At(base))? {
                 PushOutcome::Pushed(_) => return receipt(commit, true),

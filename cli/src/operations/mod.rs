@@ -18,6 +18,7 @@ pub(crate) mod perform;
 pub(crate) mod places;
 pub(crate) mod policies;
 pub(crate) mod preview;
+mod prify;
 pub(crate) mod promote;
 pub(crate) mod records;
 pub(crate) mod renders;

@@ -12,6 +12,7 @@ use gitops_git::{
 use gitops_tree::{EntryKind, Mode};
 
 use super::desired::{git_failure, unknown_environment};
+use super::prify;
 use super::trust::{Home, Trust, hinted};
 use crate::config::{Environment, Method};
 use crate::failure::Failure;
@@ -34,6 +35,19 @@ pub(crate) struct Receipt {
     pub(crate) request: Option<String>,
     /// How it was merged, where that was this program's to do.
     pub(crate) merged: Option<Merged>,
+    /// What is left for a person to do.
+    pub(crate) next: Next,
+}
+
+/// What a person does with a branch that holds a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It is what it was to be.
+    Nothing,
+    /// Opens a request of it.
+    OpenRequest,
+    /// Pushes it: it is a branch of this clone.
+    Push,
 }
 
 /// What a merge left behind.
@@ -54,9 +68,11 @@ pub(crate) struct Author<'a> {
 impl Author<'_> {
     /// The repository of a plan's target.
     pub(super) fn home(&self, plan: &Plan) -> Result<&Home, Failure> {
-        let target =
-            self.trust.config.environment(&plan.target.name).map_err(unknown_environment)?;
-        Ok(self.trust.place(target)?.home)
+        Ok(self.trust.place(self.target(plan)?)?.home)
+    }
+
+    fn target(&self, plan: &Plan) -> Result<&Environment, Failure> {
+        self.trust.config.environment(&plan.target.name).map_err(unknown_environment)
     }
 
     /// Puts the plan on the remote. `source` is the environment it was made
@@ -85,9 +101,11 @@ impl Author<'_> {
             .identity()
             .map_err(|error| hinted("could not make a commit", &error))?;
         let when = Time { seconds: self.seconds, offset_minutes: 0 };
-        let job = Job { author: self, home, plan, edits, who: who.at(when), source };
+        let target = self.target(plan)?;
+        let job = Job { author: self, home, target, plan, edits, who: who.at(when), source };
         match (&plan.branch, merge) {
             (None, _) => job.direct(),
+            (Some(branch), _) if job.stays_here() => job.here(branch),
             (Some(branch), None) => job.request(branch),
             (Some(branch), Some(method)) => job.merge(branch, method),
         }
@@ -99,8 +117,10 @@ pub(super) struct Job<'a> {
     pub(super) author: &'a Author<'a>,
     /// The target's repository.
     pub(super) home: &'a Home,
+    pub(super) target: &'a Environment,
     pub(super) plan: &'a Plan,
     pub(super) edits: Vec<FileEdit>,
+    /// Who commits.
     pub(super) who: Signature,
     source: Option<&'a Environment>,
 }
@@ -113,7 +133,13 @@ impl Job<'_> {
     pub(super) fn commit(&self, parent: &CommitId) -> Result<CommitId, Failure> {
         self.home
             .repository
-            .commit(parent, &self.edits, &self.plan.message(), &self.who)
+            .commit_as(
+                parent,
+                &self.edits,
+                &self.plan.message(),
+                &self.author_of_change(),
+                &self.who,
+            )
             .map_err(|error| hinted("could not make a commit", &error))
     }
 
@@ -145,6 +171,7 @@ impl Job<'_> {
                         pushed: true,
                         request: None,
                         merged: None,
+                        next: Next::Nothing,
                     });
                 }
                 PushOutcome::Refused(refusals) => refusals,
@@ -163,20 +190,20 @@ impl Job<'_> {
     /// One commit on the request's branch, on top of the plan's base.
     fn request(&self, branch: &str) -> Result<Receipt, Failure> {
         let base = parse(&self.plan.base_revision)?;
-        let request = gitops_forge::identify(&self.home.remote.url)
-            .and_then(|forge| gitops_forge::new_request_url(&forge, &self.plan.base, branch));
+        let request = self.page(branch);
         let receipt = |commit, pushed| Receipt {
             branch: branch.to_owned(),
             commit,
             pushed,
             request: request.clone(),
             merged: None,
+            next: self.next(),
         };
         for _ in 0..ATTEMPTS {
             let expect = match self.home.tip(branch)? {
                 None => Lease::Absent,
                 Some(tip) => {
-                    if self.stands(&base, &tip, branch)? {
+                    if self.stands(&base, &tip, branch)? && !self.is_to_be_rebased(&base, &tip)? {
                         return Ok(receipt(tip, false));
                     }
                     Lease::At(tip)
@@ -208,7 +235,7 @@ impl Job<'_> {
         let attempt = || format!("could not read the branch `{branch}`");
         let failed = |error: &gitops_git::GitError| git_failure(attempt(), error);
         let Some(meet) = repository.merge_base(base, tip).map_err(|error| failed(&error))? else {
-            return Err(foreign(branch, "it has no commit in common with the target"));
+            return Err(self.foreign(branch, "it has no commit in common with the target"));
         };
         let mut overrides = BTreeSet::new();
         for commit in repository.first_parent(tip, &[]) {
@@ -221,7 +248,7 @@ impl Job<'_> {
                 .extend(trailers::values(&said, "Gate-Override").into_iter().map(str::to_owned));
             if trailers::values(&said, "Plan-Digest").is_empty() {
                 let reason = format!("commit {} was not made by this program", commit.id.short());
-                return Err(foreign(branch, &reason));
+                return Err(self.foreign(branch, &reason));
             }
         }
         let changed = repository.changed(Some(&meet), tip).map_err(|error| failed(&error))?;
@@ -279,6 +306,15 @@ impl Job<'_> {
         Ok(target.commit)
     }
 
+    fn foreign(&self, branch: &str, reason: &str) -> Failure {
+        Failure::world(format!("the branch `{branch}` is not ours to replace: {reason}")).hint(
+            format!(
+                "merge or delete that branch, or choose other names by {}",
+                prify::branch_key(self.target)
+            ),
+        )
+    }
+
     /// Goes on after a lost race; anything else the server refused is told.
     pub(super) fn or_rejected(
         &self,
@@ -294,7 +330,12 @@ impl Job<'_> {
                 ));
                 let mut failure = failure;
                 failure.causes.extend(messages.iter().cloned());
-                return Err(if way == "direct" {
+                return Err(if way == "direct" && self.target.prify.is_some() {
+                    failure.hint(format!(
+                        "where `{branch}` is protected, set a branch of its own by {}, so that a request can be opened",
+                        prify::branch_key(self.target)
+                    ))
+                } else if way == "direct" {
                     failure.hint(format!(
                         "where `{branch}` is protected, set `merge: manual` for environment `{}` in gitops.yaml",
                         self.plan.target.name
@@ -344,10 +385,4 @@ pub(super) fn parse(commit: &str) -> Result<CommitId, Failure> {
 
 pub(super) fn raced(branch: &str) -> Failure {
     Failure::world(format!("`{branch}` moves faster than it can be pushed to")).hint("run it again")
-}
-
-fn foreign(branch: &str, reason: &str) -> Failure {
-    Failure::world(format!("the branch `{branch}` is not ours to replace: {reason}")).hint(
-        "merge or delete that branch, or choose other names by `pullRequest.branch` in gitops.yaml",
-    )
 }

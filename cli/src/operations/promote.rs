@@ -18,6 +18,7 @@ use super::merge;
 use super::perform::{Author, Receipt};
 use super::places::Home;
 use super::preview::{Change, Judge, Preview};
+use super::prify;
 use super::records::{End, Records};
 use super::rollback;
 use super::sift::{self, Tried};
@@ -99,6 +100,8 @@ pub(crate) struct Proposal<'a> {
     pub(crate) failed: Vec<Failed>,
     /// Other environments that were named, and that no plan changes.
     pub(crate) also_in_vain: Vec<String>,
+    /// Files that differ and belong to no app, a sentence each.
+    pub(crate) strays: Vec<String>,
 }
 
 /// Words for a plan that cannot be made.
@@ -160,8 +163,8 @@ pub(crate) fn propose<'a>(
     let reference = trust.reference(target)?;
     let (revision, here) = (there.commit.to_string(), &there.tree);
     let texts = match wish {
-        Wish::Rollback { .. } => &rollback::texts(&config.texts.labels),
-        _ => &config.texts,
+        Wish::Rollback { .. } => &rollback::texts(&config.texts_of(target).labels),
+        _ => config.texts_of(target),
     };
     let step = Step {
         rules: &config.rules,
@@ -172,6 +175,7 @@ pub(crate) fn propose<'a>(
         group: matches!(wish, Wish::Promote { group: true, .. }),
     };
     let mut failed = Vec::new();
+    let mut strays = Vec::new();
     let (planned, source) = match wish {
         Wish::Release { app, version, .. } => {
             let attempt = format!("could not release `{app}` {version} into `{}`", target.name);
@@ -190,6 +194,7 @@ pub(crate) fn propose<'a>(
                 apps: vec![failed.app],
                 failure: unplanned(trust, &attempt, &failed.reason),
             }));
+            strays = prify::strays(trust, &step, source, *from_rev)?;
             (planned, Some(source))
         }
         Wish::Rollback { undos, .. } => {
@@ -276,7 +281,7 @@ pub(crate) fn propose<'a>(
         |name: &&String| !steps.iter().any(|step: &Judged| step.plan.also.contains(*name));
     let also_in_vain = also.iter().filter(unchanged).cloned().collect();
     let pinned = matches!(wish, Wish::Promote { from_rev: Some(_), .. });
-    Ok(Proposal { target, source, pinned, steps, skipped, failed, also_in_vain })
+    Ok(Proposal { target, source, pinned, steps, skipped, failed, also_in_vain, strays })
 }
 
 /// Refuses names of other environments that an edit of the target's branch
@@ -358,7 +363,8 @@ fn refuse_kept_branch(trust: &Trust, target: &Environment, plan: &Plan) -> Resul
         return Ok(());
     }
     Err(Failure::usage(format!(
-        "`pullRequest.branch` gives `{branch}`, which environments are read from"
+        "{} gives `{branch}`, which environments are read from",
+        prify::branch_key(target)
     ))
     .hint("give requests a branch of their own, such as `release/{app}/{env}`"))
 }

@@ -10,7 +10,7 @@ use gitops_core::judge::EnvironmentRef;
 use gitops_core::plan::{ReadEntry, ReadFrom};
 use gitops_git::{CommitId, Remote, Repository, RevisionTree};
 use gitops_policy::PolicySet;
-use gitops_tree::{Recorded, Tree, TreeError};
+use gitops_tree::{Reading, Recorded, Tree, TreeError};
 
 use super::desired::{config_failure, git_failure, start};
 use super::places::check_checkouts;
@@ -120,7 +120,12 @@ impl Trust {
         let config = read_config(&recorded, &home.remote, &branch)?;
         config.refuse_one_place(&branch).map_err(|error| config_failure(&error))?;
         let policies = policies(&recorded, &config)?;
-        let reads = entries(ReadFrom::Trust, tree, recorded.into_readings())?;
+        let mut readings = recorded.into_readings();
+        if config.environments.iter().any(|environment| environment.prify.is_some()) {
+            // Folders are listed to find the files; what else is in them does not matter.
+            readings.retain(|reading| !matches!(reading, Reading::List(_)));
+        }
+        let reads = entries(ReadFrom::Trust, tree, readings)?;
         let here = home.address();
         let mut own = BTreeSet::new();
         for (name, repository) in &config.repositories {
@@ -276,8 +281,8 @@ pub(crate) fn hinted(attempt: &str, error: &gitops_git::GitError) -> Failure {
 }
 
 fn read_config(tree: &dyn Tree, remote: &Remote, branch: &str) -> Result<Config, Failure> {
-    config::read(tree).map_err(|error| {
-        let attempt = format!("could not use `{}` of `{}/{branch}`", config::FILE, remote.name);
+    config::read_on(tree, Some(branch)).map_err(|error| {
+        let attempt = format!("could not use `{}` of `{}/{branch}`", error.path, remote.name);
         let mut failure = Failure::usage(attempt).because(&error);
         if error.problems.iter().any(|problem| problem.kind == ProblemKind::Missing) {
             failure = failure
@@ -323,7 +328,7 @@ fn policies(tree: &dyn Tree, config: &Config) -> Result<PolicySet, Failure> {
 pub(crate) fn entries(
     from: ReadFrom,
     tree: &dyn Tree,
-    readings: BTreeSet<gitops_tree::Reading>,
+    readings: BTreeSet<Reading>,
 ) -> Result<BTreeSet<ReadEntry>, Failure> {
     readings
         .iter()

@@ -13,6 +13,7 @@ use super::diff::{self, Comparison};
 use super::json::{self, ChangeDoc, SourceDoc};
 use super::verdict::{self, GateDoc, JudgementDoc, RefusalDoc, decision_word};
 use super::{Paint, Terminal};
+use crate::operations::perform::Next;
 use crate::operations::preview::{Also, Preview};
 use crate::operations::promote::{Failed, Judged, Outcome};
 
@@ -87,6 +88,8 @@ pub(crate) fn outcome(plan: &Plan, outcome: &Outcome, terminal: Terminal) -> Str
                     format!("nothing to do: {branch} holds this change already, at {commit}\n")
                 };
                 what + &gone.unwrap_or_default()
+            } else if receipt.pushed && receipt.next == Next::Push {
+                format!("committed {commit} to {branch}, a branch of this clone\n")
             } else if receipt.pushed {
                 format!("pushed {commit} to {branch}\n")
             } else {
@@ -173,6 +176,9 @@ pub(crate) fn receipts(
             Outcome::Held => ("held", None),
             Outcome::Done(receipt) if receipt.pushed && receipt.merged.is_some() => {
                 ("merged", Some(receipt))
+            }
+            Outcome::Done(receipt) if receipt.pushed && receipt.next == Next::Push => {
+                ("committed", Some(receipt))
             }
             Outcome::Done(receipt) if receipt.pushed => ("pushed", Some(receipt)),
             Outcome::Done(receipt) => ("stands", Some(receipt)),

@@ -89,6 +89,7 @@ impl Checker<'_> {
                 gate_timeout,
                 rollback_exempt,
                 place: self.place(&at),
+                ..Environment::default()
             });
         }
         environments
