@@ -240,6 +240,14 @@ pub enum PlanError {
         /// The app.
         app: String,
     },
+    /// Only files of the app move, and a version is to be released.
+    #[error("of app `{app}` whole files move, and those have no version to release")]
+    OnlyFiles {
+        /// The app.
+        app: String,
+        /// Where its files are.
+        folder: TreePath,
+    },
     /// The source does not hold an app of the target.
     #[error("{app} is in {to} and not in {from}")]
     Gone {
@@ -356,6 +364,9 @@ impl PlanError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             PlanError::Tree(error) => return error.hint(),
+            PlanError::OnlyFiles { folder, .. } => {
+                format!("change the files in {folder} and push them; `promote` moves them on")
+            }
             PlanError::OtherCase { found, .. } => {
                 format!("`{found}` differs in the case of letters: correct `path` in gitops.yaml")
             }

@@ -81,7 +81,11 @@ fn other_version(
     let kinds = [Moved::ChartVersion, Moved::GitRef, Moved::Value];
     let of = |kind| moving.iter().filter(|slot| slot.what == kind).copied().collect::<Vec<_>>();
     let Some(meant) = kinds.into_iter().map(of).find(|slots| !slots.is_empty()) else {
-        return Err(PlanError::NothingMoves { app: app.name.clone() });
+        let app_name = app.name.clone();
+        return Err(match moving.is_empty() {
+            true => PlanError::NothingMoves { app: app_name },
+            false => PlanError::OnlyFiles { app: app_name, folder: app.folder.clone() },
+        });
     };
     let [slot] = meant.as_slice() else {
         return Err(PlanError::SeveralVersions {

@@ -122,7 +122,8 @@ fn find(
     for entry in tree.list(folder)? {
         let Ok(path) = folder.join(&entry.name) else { continue };
         match entry.kind {
-            EntryKind::File if entry.name == FILE => files.push(path),
+            // A link is told where it is read: it is not followed.
+            EntryKind::File | EntryKind::Link if entry.name == FILE => files.push(path),
             EntryKind::Directory if depth < DEPTH && !entry.name.starts_with('.') => {
                 find(tree, &path, depth + 1, files)?;
             }

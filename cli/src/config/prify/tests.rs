@@ -234,6 +234,27 @@ fn what_is_wrong_is_told_with_its_place() {
 }
 
 #[test]
+fn what_yaml_1_1_calls_true_is_true() {
+    for (word, rebase) in [("yes", true), ("on", true), ("True", true), ("no", false)] {
+        let text = format!("branch: {{name: x, rebase: {word}}}\ncommit: {{message: m}}\n");
+        let config = on_main(&[("prod/prify.yml", &text)]).unwrap();
+        assert_eq!(config.environments[0].prify.as_ref().unwrap().rebase, rebase, "{word}");
+    }
+    refused(
+        "branch: {name: x, rebase: maybe}\ncommit: {message: m}\n",
+        "prod/prify.yml:1:27: `branch.rebase`: expected a boolean",
+    );
+}
+
+#[test]
+fn a_link_is_not_passed_over() {
+    let mut tree = tree(&[("dev/prify.yml", DIRECT)]);
+    tree.insert_link(TreePath::new("prod/prify.yml").unwrap(), "../dev/prify.yml");
+    let error = super::super::read_on(&tree, Some("main")).unwrap_err();
+    assert!(error.to_string().starts_with("prod/prify.yml: "), "{error}");
+}
+
+#[test]
 fn environments_keep_out_of_each_other() {
     let same = "branch: {name: \"to-{{.subdir_name}}\"}\ncommit: {message: m}\n";
     for (files, expected) in [
