@@ -5,7 +5,8 @@
 //! and not looked into further.
 
 use gitops_kustomize::{
-    BuildErrors, Options, PlainOptions, Rendered, build, find_kustomization, read_plain,
+    BuildErrors, Fulfil, Options, PlainOptions, Rendered, build_with, find_kustomization,
+    read_plain,
 };
 use gitops_tree::{EntryKind, Tree, TreePath};
 
@@ -16,10 +17,11 @@ pub(crate) fn read(
     tree: &dyn Tree,
     dir: &TreePath,
     options: &Options,
+    supplies: &dyn Fulfil,
 ) -> Result<Vec<Rendered>, DesiredError> {
     let mut parts = Vec::new();
     let mut errors = Vec::new();
-    walk(tree, dir, options, &mut parts, &mut errors)?;
+    walk(tree, dir, options, supplies, &mut parts, &mut errors)?;
     if let Some(errors) = BuildErrors::join(errors) {
         return Err(errors.into());
     }
@@ -33,6 +35,7 @@ fn walk(
     tree: &dyn Tree,
     dir: &TreePath,
     options: &Options,
+    supplies: &dyn Fulfil,
     parts: &mut Vec<Rendered>,
     errors: &mut Vec<BuildErrors>,
 ) -> Result<(), DesiredError> {
@@ -41,8 +44,8 @@ fn walk(
         let Ok(path) = dir.join(&entry.name) else { continue };
         match entry.kind {
             EntryKind::Directory => match find_kustomization(tree, &path)? {
-                Some(_) => add(build(tree, &path, options), parts, errors),
-                None => walk(tree, &path, options, parts, errors)?,
+                Some(_) => add(build_with(tree, &path, options, supplies), parts, errors),
+                None => walk(tree, &path, options, supplies, parts, errors)?,
             },
             EntryKind::File if entry.name.ends_with(".yaml") || entry.name.ends_with(".yml") => {
                 add(read_plain(tree, &path, &PlainOptions::default()), parts, errors);

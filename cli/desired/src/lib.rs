@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use gitops_core::key::{ObjectKey, group_of};
 use gitops_core::object::{Lines, Raw, Source};
-use gitops_kustomize::{BuildErrors, Options, PlainOptions, Rendered, Resource, Warning};
+use gitops_kustomize::{BuildErrors, Fulfil, Options, PlainOptions, Rendered, Resource, Warning};
 use gitops_tree::{Tree, TreeError, TreePath};
 use serde_json::Value;
 
@@ -81,16 +81,22 @@ pub enum DesiredError {
 }
 
 /// Renders `dir`: its kustomization where it has one, else every manifest
-/// below it, with the kustomizations of folders below it built.
+/// below it, with the kustomizations of folders below it built. `supplies` is
+/// what was fetched for them, as for [`gitops_kustomize::build_with`].
 ///
 /// # Errors
 ///
 /// What does not render, is no object or stands there twice; a folder without
 /// any manifest.
-pub fn render(tree: &dyn Tree, dir: &TreePath, options: &Options) -> Result<Desired, DesiredError> {
+pub fn render(
+    tree: &dyn Tree,
+    dir: &TreePath,
+    options: &Options,
+    supplies: &dyn Fulfil,
+) -> Result<Desired, DesiredError> {
     match gitops_kustomize::find_kustomization(tree, dir)? {
-        Some(_) => render_kustomization(tree, dir, options),
-        None => collect(&folder::read(tree, dir, options)?, Method::Plain),
+        Some(_) => render_kustomization(tree, dir, options, supplies),
+        None => collect(&folder::read(tree, dir, options, supplies)?, Method::Plain),
     }
 }
 
@@ -105,11 +111,12 @@ pub fn build(
     tree: &dyn Tree,
     dir: &TreePath,
     options: &Options,
+    supplies: &dyn Fulfil,
 ) -> Result<Vec<Rendered>, DesiredError> {
     if gitops_kustomize::find_kustomization(tree, dir)?.is_some() {
-        return Ok(vec![gitops_kustomize::build(tree, dir, options)?]);
+        return Ok(vec![gitops_kustomize::build_with(tree, dir, options, supplies)?]);
     }
-    let parts = folder::read(tree, dir, options)?;
+    let parts = folder::read(tree, dir, options, supplies)?;
     collect(&parts, Method::Plain)?;
     Ok(parts)
 }
@@ -123,8 +130,10 @@ pub fn render_kustomization(
     tree: &dyn Tree,
     dir: &TreePath,
     options: &Options,
+    supplies: &dyn Fulfil,
 ) -> Result<Desired, DesiredError> {
-    collect(&[gitops_kustomize::build(tree, dir, options)?], Method::Kustomization)
+    let built = gitops_kustomize::build_with(tree, dir, options, supplies)?;
+    collect(&[built], Method::Kustomization)
 }
 
 /// Reads the manifests of a file, or of a folder, as `kubectl -f` does.
@@ -210,7 +219,7 @@ mod tests {
     }
 
     fn render_root(files: &[(&str, &str)]) -> Result<Desired, DesiredError> {
-        render(&tree(files), &TreePath::root(), &Options::default())
+        render(&tree(files), &TreePath::root(), &Options::default(), &())
     }
 
     const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  k: v\n";

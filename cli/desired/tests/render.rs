@@ -14,7 +14,7 @@ fn tree(files: &[(&str, &str)]) -> Memory {
 }
 
 fn rendered(files: &[(&str, &str)], dir: &str) -> Result<Desired, DesiredError> {
-    render(&tree(files), &TreePath::new(dir).unwrap(), &Options::default())
+    render(&tree(files), &TreePath::new(dir).unwrap(), &Options::default(), &())
 }
 
 fn message(files: &[(&str, &str)], dir: &str) -> String {

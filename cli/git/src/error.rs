@@ -58,6 +58,14 @@ pub enum GitError {
         /// Whether history is cut off in this clone, so that it may exist elsewhere.
         shallow: bool,
     },
+    /// A remote has no reference or commit of that name.
+    #[error("`{url}` has no branch, tag or commit `{reference}`")]
+    UnknownReference {
+        /// The address of the remote.
+        url: String,
+        /// The reference as given.
+        reference: String,
+    },
     /// Several objects have that name.
     #[error("the revision `{rev}` is ambiguous")]
     AmbiguousRevision {

@@ -10,6 +10,7 @@
 //! | [`trailers`] | what a commit message claims |
 //! | [`FileEdit`] | a commit made without a checkout |
 //! | [`Remote`], [`Update`], [`PushOutcome`], [`Deletion`] | fetch, push with a lease, read back |
+//! | [`Repository::fetch_reference`] | one tag, branch or commit, without its history |
 //!
 //! Objects and references are read and written by libgit2. Everything that
 //! talks to a remote is the `git` program (2.30 or newer), so that ssh
@@ -54,6 +55,7 @@ mod network;
 mod program;
 mod push;
 mod redact;
+mod reference;
 mod remote;
 mod repository;
 mod revision;

@@ -246,7 +246,7 @@ fn lost_a_lock(error: &git2::Error) -> bool {
 
 /// The reference that keeps a fetched branch. Flat, so that `env` and `env/dev`,
 /// which no remote has at once, do not meet here.
-fn kept(remote: &str, branch: &str) -> String {
+pub(crate) fn kept(remote: &str, branch: &str) -> String {
     let flat = |name: &str| name.replace('%', "%25").replace('/', "%2F");
     format!("{KEPT}/{}/{}", flat(remote), flat(branch))
 }

@@ -1,18 +1,21 @@
 //! Desired objects: of an environment in the work tree or a revision, and of
 //! files and folders named on the command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use gitops_core::diff::Expected;
 use gitops_core::object::Raw;
+use gitops_core::plan::ReadEntry;
 use gitops_core::seal::{SealRule, Sealer};
 use gitops_desired::{Desired, DesiredError};
 use gitops_git::{Directory, GitError};
-use gitops_kustomize::{LoadRestrictor, Options, Rendered, Warning};
+use gitops_kustomize::{Fulfil, LoadRestrictor, Options, Rendered, Warning};
 use gitops_tree::{EntryKind, Memory, Tree, TreeError, TreePath};
 
+use super::remotes::{self, Unrendered};
 use crate::config::{Config, ConfigError, Controller, Environment, UnknownEnvironment};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -120,13 +123,28 @@ pub(crate) fn options(environment: &Environment) -> Options {
     Options { load_restrictor, ..Options::default() }
 }
 
+/// The objects of an environment, and the remote bases that went into them.
+#[derive(Default)]
+pub(crate) struct Rendering {
+    pub(crate) objects: Vec<Raw>,
+    pub(crate) remotes: BTreeSet<ReadEntry>,
+}
+
+impl Deref for Rendering {
+    type Target = Vec<Raw>;
+
+    fn deref(&self) -> &Vec<Raw> {
+        &self.objects
+    }
+}
+
 /// Everything that the environment's cluster reconciles from `tree`. An
 /// object that two folders render is an error.
 pub(crate) fn desired(
     tree: &dyn Tree,
     environment: &Environment,
     terminal: Terminal,
-) -> Result<Vec<Raw>, Failure> {
+) -> Result<Rendering, Failure> {
     desired_of(tree, environment, &folders(tree, environment)?, terminal)
 }
 
@@ -136,7 +154,7 @@ pub(crate) fn whole(
     environment: &Environment,
     folders: Option<&[TreePath]>,
     terminal: Terminal,
-) -> Result<Vec<Raw>, Failure> {
+) -> Result<Rendering, Failure> {
     match folders {
         Some(folders) => desired_of(tree, environment, folders, terminal),
         None => desired(tree, environment, terminal),
@@ -149,16 +167,20 @@ pub(crate) fn desired_of(
     environment: &Environment,
     folders: &[TreePath],
     terminal: Terminal,
-) -> Result<Vec<Raw>, Failure> {
-    let mut objects = Vec::new();
+) -> Result<Rendering, Failure> {
+    let mut all = Rendering::default();
     for folder in folders {
-        let desired = gitops_desired::render(tree, folder, &options(environment))
-            .map_err(|error| render_failure(folder, &error))?;
+        let options = options(environment);
+        let (desired, remotes) = remotes::supplied(terminal, |supplies| {
+            gitops_desired::render(tree, folder, &options, supplies)
+        })
+        .map_err(|error| error.failure(|error| render_failure(folder, error)))?;
         warn(&desired.warnings, terminal);
-        objects.extend(desired.objects);
+        all.objects.extend(desired.objects);
+        all.remotes.extend(remotes);
     }
-    refuse_twins(&objects)?;
-    Ok(objects)
+    refuse_twins(&all.objects)?;
+    Ok(all)
 }
 
 /// The folders of an environment: its roots, and its path with every app that
@@ -276,8 +298,10 @@ impl Files {
     pub(crate) fn desired(&self, terminal: Terminal) -> Result<Vec<Raw>, Failure> {
         let mut objects = Vec::new();
         for (tree, path, part) in &self.parts {
-            let desired = self.render(tree.as_ref(), path, part);
-            let desired = desired.map_err(|error| self.failure(path, &error))?;
+            let (desired, _) = remotes::supplied(terminal, |supplies| {
+                self.render(tree.as_ref(), path, part, supplies)
+            })
+            .map_err(|error| self.unrendered(path, error))?;
             if desired.objects.is_empty() {
                 let failure =
                     Failure::usage(format!("`{}` holds no object", self.shown(path.as_str())));
@@ -311,8 +335,10 @@ impl Files {
     ) -> Result<Vec<Rendered>, Failure> {
         let mut parts = Vec::new();
         for (tree, path, _) in &self.parts {
-            let built = gitops_kustomize::build(tree.as_ref(), path, options)
-                .map_err(|error| self.failure(path, &error))?;
+            let (built, _) = remotes::supplied(terminal, |supplies| {
+                gitops_kustomize::build_with(tree.as_ref(), path, options, supplies)
+            })
+            .map_err(|error| self.unrendered(path, error))?;
             self.warn(&built.warnings, terminal);
             parts.push(built);
         }
@@ -324,10 +350,11 @@ impl Files {
         tree: &dyn Tree,
         path: &TreePath,
         part: &Part,
+        supplies: &dyn Fulfil,
     ) -> Result<Desired, DesiredError> {
         match part {
             Part::Kustomization => {
-                gitops_desired::render_kustomization(tree, path, &Options::default())
+                gitops_desired::render_kustomization(tree, path, &Options::default(), supplies)
             }
             Part::Manifests { recursive } => gitops_desired::render_plain(tree, path, *recursive),
         }
@@ -335,9 +362,10 @@ impl Files {
 
     /// Errors name files from the root of the disk; here they are named as the
     /// user sees them.
-    fn failure(&self, path: &TreePath, error: &(dyn std::error::Error + 'static)) -> Failure {
+    fn unrendered(&self, path: &TreePath, error: Unrendered) -> Failure {
         let shown = self.shown(path.as_str());
-        let mut failure = Failure::usage(format!("could not render `{shown}`")).because(error);
+        let mut failure = error
+            .failure(|error| Failure::usage(format!("could not render `{shown}`")).because(error));
         if let Some(top) = path.names().next().filter(|_| path.as_str() != STDIN) {
             for cause in &mut failure.causes {
                 *cause = seen_from(&self.here.to_string_lossy(), top, cause);

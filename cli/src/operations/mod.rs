@@ -21,6 +21,7 @@ pub(crate) mod preview;
 mod prify;
 pub(crate) mod promote;
 pub(crate) mod records;
+pub(crate) mod remotes;
 pub(crate) mod renders;
 pub(crate) mod rendition;
 pub(crate) mod repository;

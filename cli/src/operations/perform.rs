@@ -13,6 +13,7 @@ use gitops_tree::{EntryKind, Mode};
 
 use super::desired::{git_failure, unknown_environment};
 use super::prify;
+use super::remotes;
 use super::trust::{Home, Trust, hinted};
 use crate::config::{Environment, Method};
 use crate::failure::Failure;
@@ -273,6 +274,14 @@ impl Job<'_> {
             let tree = match read.from {
                 ReadFrom::Target => &target.tree,
                 ReadFrom::Trust => &trusted.tree,
+                ReadFrom::Remote if remotes::has_moved(read)? => {
+                    return Err(Failure::world(format!(
+                        "the remote base `{}` has moved since the plan was made",
+                        read.path
+                    ))
+                    .hint("run it again: the new state will be planned and judged"));
+                }
+                ReadFrom::Remote => continue,
                 // A commit does not move.
                 ReadFrom::Source => match &source {
                     Some(source) => &source.tree,

@@ -18,7 +18,7 @@ use gitops_tree::{Kept, Reading, Recorded, Tree, TreePath};
 use jiff::Timestamp;
 
 use super::concerned::{Base, Folders, existing};
-use super::desired::{config_failure, desired_of};
+use super::desired::{Rendering, config_failure, desired_of};
 use super::gate::moves;
 use super::gates::{Answered, Asked, Keeper, Kind};
 use super::policies;
@@ -157,6 +157,7 @@ impl<'a> Judge<'a> {
         let after = self.renders.part(change.after, environment, Some(&folders.after))?;
         let changes = compare_sets(&before.value, &after.value, &self.sealer);
         let mut reads = entries(ReadFrom::Target, change.before.tree, before.answers.readings())?;
+        reads.extend(before.value.remotes.iter().chain(&after.value.remotes).cloned());
         if changes.differences().any(|change| change.action == Action::Created) {
             // It may be one that another folder has already.
             self.renders.get(change.after, environment)?;
@@ -178,6 +179,7 @@ impl<'a> Judge<'a> {
                     change.before.tree,
                     whole.answers.readings(),
                 )?);
+                reads.extend(whole.value.remotes.iter().chain(&all.value.remotes).cloned());
                 let shown = all.value.iter().map(|raw| raw.show(&self.sealer, Shown::default()));
                 subject.desired.insert(environment.name.clone(), Some(shown.collect()));
                 let answered = self.judgements(environment, request, &Arc::new(subject))?;
@@ -389,7 +391,7 @@ impl<'a> Judge<'a> {
         tree: &dyn Tree,
         environment: &Environment,
         folders: &[TreePath],
-    ) -> Result<Kept<Vec<Raw>>, Failure> {
+    ) -> Result<Kept<Rendering>, Failure> {
         self.renders.part(tree, environment, Some(folders))
     }
 
@@ -424,7 +426,7 @@ fn objects(
     environment: &Environment,
     folders: Option<&[TreePath]>,
     terminal: Terminal,
-) -> Result<Vec<Raw>, Failure> {
+) -> Result<Rendering, Failure> {
     match folders {
         Some(folders) => desired_of(tree, environment, folders, terminal),
         None => desired_of(tree, environment, &existing(tree, environment)?, terminal),

@@ -6,15 +6,17 @@ use std::rc::Rc;
 use gitops_core::object::Raw;
 use gitops_tree::{Kept, Memo, Tree, TreePath};
 
+use super::desired::Rendering;
 use crate::config::{Controller, Environment};
 use crate::failure::Failure;
 use crate::output::Terminal;
 
 /// Renders an environment, or some folders of it, in full.
 pub(crate) type Render =
-    fn(&dyn Tree, &Environment, Option<&[TreePath]>, Terminal) -> Result<Vec<Raw>, Failure>;
+    fn(&dyn Tree, &Environment, Option<&[TreePath]>, Terminal) -> Result<Rendering, Failure>;
 
-/// What a rendering depends on besides the tree.
+/// What a rendering depends on besides the tree. Remote bases are none of it:
+/// a run looks each up once.
 type Settings = (Option<String>, Vec<TreePath>, bool);
 
 /// The renderings of a run.
@@ -23,7 +25,7 @@ pub(crate) struct Renders {
     terminal: Terminal,
     /// Whether what is shared is rendered all the same, and held against it.
     verify: bool,
-    memo: Memo<Settings, Vec<Raw>>,
+    memo: Memo<Settings, Rendering>,
 }
 
 impl Renders {
@@ -36,7 +38,7 @@ impl Renders {
         &self,
         tree: &dyn Tree,
         environment: &Environment,
-    ) -> Result<Kept<Vec<Raw>>, Failure> {
+    ) -> Result<Kept<Rendering>, Failure> {
         self.part(tree, environment, None)
     }
 
@@ -46,7 +48,7 @@ impl Renders {
         tree: &dyn Tree,
         environment: &Environment,
         folders: Option<&[TreePath]>,
-    ) -> Result<Kept<Vec<Raw>>, Failure> {
+    ) -> Result<Kept<Rendering>, Failure> {
         let settings = (
             folders.map_or_else(|| Some(environment.path.clone()), |_| None),
             folders.unwrap_or(&environment.roots).to_vec(),
@@ -77,7 +79,7 @@ impl Renders {
     /// Renders in full what was shared.
     fn check(
         &self,
-        kept: &Kept<Vec<Raw>>,
+        kept: &Kept<Rendering>,
         tree: &dyn Tree,
         environment: &Environment,
         folders: Option<&[TreePath]>,
@@ -87,7 +89,10 @@ impl Renders {
             (&one.key, &one.api_version, &one.json, &one.source, &one.lines)
                 == (&two.key, &two.api_version, &two.json, &two.source, &two.lines)
         };
-        if full.len() == kept.value.len() && full.iter().zip(kept.value.iter()).all(same) {
+        if full.remotes == kept.value.remotes
+            && full.len() == kept.value.len()
+            && full.iter().zip(kept.value.iter()).all(same)
+        {
             return Ok(());
         }
         let name = &environment.name;
@@ -97,7 +102,7 @@ impl Renders {
 }
 
 /// Whether two renderings are one.
-pub(crate) fn are_one(before: &Kept<Vec<Raw>>, after: &Kept<Vec<Raw>>) -> bool {
+pub(crate) fn are_one(before: &Kept<Rendering>, after: &Kept<Rendering>) -> bool {
     Rc::ptr_eq(&before.value, &after.value)
 }
 
@@ -150,7 +155,7 @@ environments:
         environment: &Environment,
         _: Option<&[TreePath]>,
         terminal: Terminal,
-    ) -> Result<Vec<Raw>, Failure> {
+    ) -> Result<Rendering, Failure> {
         RENDERED.with_borrow_mut(|rendered| rendered.push(environment.name.clone()));
         desired(tree, environment, terminal)
     }
@@ -209,17 +214,16 @@ environments:
             _: &Environment,
             _: Option<&[TreePath]>,
             _: Terminal,
-        ) -> Result<Vec<Raw>, Failure> {
+        ) -> Result<Rendering, Failure> {
             let count = RENDERED.with_borrow_mut(|rendered| {
                 rendered.push("x".to_owned());
                 rendered.len()
             });
-            Ok((1..count)
-                .filter_map(|_| {
-                    Raw::live(serde_json::json!({
+            let objects = (1..count).filter_map(|_| {
+                Raw::live(serde_json::json!({
                     "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}))
-                })
-                .collect())
+            });
+            Ok(Rendering { objects: objects.collect(), ..Rendering::default() })
         }
         let renders = Renders::new(fickle, Terminal::new(Color::Never, true, false), true);
         assert!(renders.get(&before, &config.environments[0]).is_ok());

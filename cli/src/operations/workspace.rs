@@ -13,6 +13,7 @@ use gitops_tree::{Tree, TreePath};
 
 use super::desired::{config_failure, desired, folders, git_failure, render_failure, start, warn};
 use super::places::{Home, check_checkouts};
+use super::remotes::supplied;
 use crate::config::{self, Config, Environment};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -52,8 +53,10 @@ impl Standing {
         options: &Options,
         terminal: Terminal,
     ) -> Result<Vec<Rendered>, Failure> {
-        let parts = gitops_desired::build(self.tree(), folder, options)
-            .map_err(|error| render_failure(folder, &error))?;
+        let (parts, _) = supplied(terminal, |supplies| {
+            gitops_desired::build(self.tree(), folder, options, supplies)
+        })
+        .map_err(|error| error.failure(|error| render_failure(folder, error)))?;
         parts.iter().for_each(|part| warn(&part.warnings, terminal));
         Ok(parts)
     }
@@ -174,7 +177,7 @@ impl Workspace {
         terminal: Terminal,
     ) -> Result<(Vec<Raw>, Standing), Failure> {
         let place = self.place(config, environment)?;
-        Ok((desired(place.tree(), environment, terminal)?, place))
+        Ok((desired(place.tree(), environment, terminal)?.objects, place))
     }
 
     /// This repository with its remote.

@@ -114,6 +114,9 @@ pub enum ReadFrom {
     Target,
     /// The revision that configuration and policies are read from.
     Trust,
+    /// A repository that a kustomization names by its address. The path is that
+    /// address and its reference.
+    Remote,
 }
 
 impl ReadFrom {
@@ -123,6 +126,7 @@ impl ReadFrom {
             ReadFrom::Source => "source",
             ReadFrom::Target => "target",
             ReadFrom::Trust => "trust",
+            ReadFrom::Remote => "remote",
         }
     }
 }
@@ -142,6 +146,8 @@ pub enum Found {
     Names(BlobId),
     /// A submodule or the like.
     Other,
+    /// The commit that a reference led to.
+    Commit(String),
 }
 
 /// Prints one word: the content's name where there is one.
@@ -154,6 +160,7 @@ impl fmt::Display for Found {
             Found::Directory => f.write_str("directory"),
             Found::Names(blob) => write!(f, "names:{blob}"),
             Found::Other => f.write_str("other"),
+            Found::Commit(id) => f.write_str(id),
         }
     }
 }
@@ -206,7 +213,8 @@ impl ReadEntry {
         Ok(ReadEntry { from, path: path.clone(), found })
     }
 
-    /// Whether `tree` still answers the same.
+    /// Whether `tree` still answers the same; never for a commit, which no tree
+    /// tells.
     ///
     /// # Errors
     ///

@@ -187,3 +187,34 @@ fn variables_of_a_hook_do_not_lead_elsewhere() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("3 passed"), "{said}");
 }
+
+#[test]
+fn one_reference_comes_without_its_history() {
+    let (sandbox, first) = with_server();
+    let main = someone_pushes(&sandbox, "main", "1");
+    let branch = someone_pushes(&sandbox, "v1", "2");
+    sandbox.git("other", &["tag", "-a", "-m", "one", "v1", first.to_string().as_str()]);
+    sandbox.git("other", &["push", "-q", "origin", "refs/tags/v1"]);
+    let url = format!("file://{}", sandbox.path("server.git").display());
+    let kept = Repository::kept(&sandbox.path("cache/bases"), &url).unwrap();
+    let of = |reference: &str| kept.fetch_reference("origin", reference);
+    assert_eq!(of("HEAD").unwrap(), main);
+    assert_eq!(of("v1").unwrap(), first, "a tag goes before a branch");
+    assert_eq!(of("heads/v1").unwrap(), branch);
+    assert_eq!(of("refs/heads/v1").unwrap(), branch);
+    assert_eq!(of(&branch.to_string()).unwrap(), branch);
+    assert_eq!(kept.tree(&branch).unwrap().commit(), branch);
+    assert!(kept.is_shallow());
+    for unknown in ["v2", "", "*", "v1^{}", "-x", "main:main", "a b", &"0".repeat(40)] {
+        let error = of(unknown).unwrap_err();
+        assert!(matches!(error, GitError::UnknownReference { .. }), "{unknown}: {error}");
+    }
+
+    // A tag that is moved is followed; a commit needs no server.
+    sandbox.git("other", &["tag", "-f", "v1", main.to_string().as_str()]);
+    sandbox.git("other", &["push", "-q", "-f", "origin", "refs/tags/v1"]);
+    assert_eq!(of("v1").unwrap(), main);
+    std::fs::rename(sandbox.path("server.git"), sandbox.path("gone.git")).unwrap();
+    assert!(matches!(of("v1").unwrap_err(), GitError::Remote { .. }));
+    assert_eq!(of(&branch.to_string()).unwrap(), branch);
+}
