@@ -1,8 +1,8 @@
 //! What remotes hold, and how it gets here.
 
-use gitops_git::{CommitId, Fetched, GitError, Remote};
+use gitops_git::{CommitId, Fetched, GitError, Remote, Repository};
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, environment};
 
 /// `repo` with one commit on `main`, pushed to the bare repository `server.git`.
 pub(crate) fn with_server() -> (Sandbox, CommitId) {
@@ -196,7 +196,10 @@ fn one_reference_comes_without_its_history() {
     sandbox.git("other", &["tag", "-a", "-m", "one", "v1", first.to_string().as_str()]);
     sandbox.git("other", &["push", "-q", "origin", "refs/tags/v1"]);
     let url = format!("file://{}", sandbox.path("server.git").display());
-    let kept = Repository::kept(&sandbox.path("cache/bases"), &url).unwrap();
+    let mut kept = Repository::kept(&sandbox.path("cache/gitops/bases"), &url).unwrap();
+    for (name, value) in environment(&sandbox.path("home")) {
+        kept = kept.with_env(name, value);
+    }
     let of = |reference: &str| kept.fetch_reference("origin", reference);
     assert_eq!(of("HEAD").unwrap(), main);
     assert_eq!(of("v1").unwrap(), first, "a tag goes before a branch");
