@@ -30,6 +30,7 @@ fn main() {
         })],
         never: Vec::new(),
         environments: None,
+        versions: None,
     }]);
     let texts = Texts {
         branch: template("release/{app}/{env}"),

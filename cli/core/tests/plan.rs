@@ -33,6 +33,7 @@ fn rule(matches: &str, image: &str, fields: &[Moved]) -> AppRule {
         })],
         never: Vec::new(),
         environments: None,
+        versions: None,
     }
 }
 

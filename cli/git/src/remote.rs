@@ -201,6 +201,17 @@ impl Repository {
         Ok(found)
     }
 
+    /// The names of a remote's tags as it has them now, without `refs/tags/`.
+    /// Nothing is fetched.
+    pub fn remote_tags(&self, remote: &str) -> Result<Vec<String>, GitError> {
+        let remote = self.remote(Some(remote))?;
+        // `--refs` leaves out what annotated tags point to (`v1^{}`).
+        let args = ["ls-remote", "--tags", "--refs", "--", &remote.name];
+        let answer = self.ask(&remote, Doing::Read, &args)?;
+        let names = answer.stdout.lines().filter_map(|line| line.split_once("\trefs/tags/"));
+        Ok(names.map(|(_, tag)| tag.to_owned()).collect())
+    }
+
     fn kept_commit(&self, name: &str) -> Option<CommitId> {
         let id = self.inner.refname_to_id(name).ok()?;
         self.inner.find_commit(id).ok().map(|commit| CommitId(commit.id()))

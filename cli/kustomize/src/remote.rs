@@ -51,6 +51,11 @@ pub(crate) fn repository(address: &str) -> Option<Repository> {
 }
 
 impl Repository {
+    /// The repository that an address names; `None` where it is a local path.
+    pub fn of(address: &str) -> Option<Repository> {
+        repository(address)
+    }
+
     /// Where the repository stands among the files of a build.
     pub(crate) fn mount(&self) -> TreePath {
         let name = match &self.reference {

@@ -18,6 +18,7 @@ use crate::operations::promote::{self, Choices, Failed, Judged, Outcome, Wish};
 use crate::operations::rollback::leave_hold;
 use crate::operations::saved::{self, Asked, Saved};
 use crate::operations::trust::Trust;
+use crate::operations::versions::Leave;
 use crate::output::{Terminal, promotion as output};
 
 /// Move what one environment runs into the next
@@ -32,6 +33,7 @@ use crate::output::{Terminal, promotion as output};
 ///   kubectl gitops promote web --to prod
 ///   kubectl gitops promote 'web-*' --to uat
 ///   kubectl gitops promote web --to prod --version v1.4.0
+///   kubectl gitops promote web --to prod --version '~1.4'
 ///   kubectl gitops promote --continue "$MERGE_SHA"
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
@@ -45,9 +47,12 @@ pub(crate) struct PromoteArgs {
     /// Promote from this environment instead of the one before it
     #[arg(long, value_name = "ENV")]
     from: Option<String>,
-    /// Promote only while the source runs just this version
+    /// Promote only while the source runs just this version; or put in the
+    /// highest offered version that a constraint such as `~1.1` allows
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
+    #[command(flatten)]
+    leave: LeaveArgs,
     /// Go on from what a commit moved, into the environments that come next:
     /// the newest commit of the trust branch unless REV names another one
     #[arg(
@@ -55,7 +60,7 @@ pub(crate) struct PromoteArgs {
         long = "continue",
         value_name = "REV",
         num_args = 0..=1,
-        conflicts_with_all = ["apps", "to", "from", "version"],
+        conflicts_with_all = ["apps", "to", "from", "version", "downgrade", "pre_release"],
     )]
     rev: Option<Option<String>>,
     /// Take the named apps away that the source does not hold any more
@@ -81,7 +86,7 @@ pub(crate) struct PromoteArgs {
         long,
         value_name = "FILE",
         conflicts_with_all = [
-            "save", "apps", "to", "from", "version", "from_rev", "also", "group", "rev", "conflicts",
+            "save", "apps", "to", "from", "version", "downgrade", "pre_release", "from_rev", "also", "group", "rev", "conflicts",
         ],
     )]
     plan: Option<PathBuf>,
@@ -117,12 +122,30 @@ impl PromoteArgs {
     fn choices(&self) -> Choices {
         Choices {
             prune: self.prune,
+            leave: self.leave.leave(),
             prefer: match self.conflicts {
                 None => Prefer::Neither,
                 Some(Winner::Source) => Prefer::Source,
                 Some(Winner::Target) => Prefer::Target,
             },
         }
+    }
+}
+
+/// What a constraint on the version may choose.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct LeaveArgs {
+    /// Let a constraint choose an older version than the one in place
+    #[arg(long, requires = "version")]
+    downgrade: bool,
+    /// Let a constraint choose a pre-release
+    #[arg(long, requires = "version")]
+    pre_release: bool,
+}
+
+impl LeaveArgs {
+    pub(super) fn leave(self) -> Leave {
+        Leave { downgrade: self.downgrade, pre_release: self.pre_release }
     }
 }
 
@@ -168,6 +191,8 @@ fn save(context: &Context, file: &Path, args: &PromoteArgs) -> Result<Exit, Fail
         from: args.from.clone(),
         from_rev: args.from_rev.clone(),
         version: args.version.clone(),
+        downgrade: args.leave.downgrade,
+        pre_release: args.leave.pre_release,
         conflicts: args.conflicts.map(|winner| winner.word().to_owned()),
         also: args.also.clone(),
         group: args.group,
@@ -209,7 +234,11 @@ fn wish_of(asked: &Asked) -> Result<Wish<'_>, Failure> {
         from: asked.from.as_deref(),
         from_rev: asked.from_rev.as_deref(),
         version: asked.version.as_deref(),
-        choices: Choices { prefer, prune: false },
+        choices: Choices {
+            prefer,
+            prune: false,
+            leave: Leave { downgrade: asked.downgrade, pre_release: asked.pre_release },
+        },
         also: &asked.also,
         group: asked.group,
     })

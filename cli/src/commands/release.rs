@@ -1,7 +1,7 @@
 use clap::Args;
 
 use super::past::PastArgs;
-use super::promote::{self, Format};
+use super::promote::{self, Format, LeaveArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::promote::Wish;
@@ -15,15 +15,19 @@ use crate::operations::promote::Wish;
 /// Examples:
 ///   kubectl gitops release web v1.4.0
 ///   kubectl gitops release web v1.4.0 --to uat --dry-run
+///   kubectl gitops release web '~1.4'
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct ReleaseArgs {
     /// The app
     #[arg(value_name = "APP")]
     app: String,
-    /// The version: a tag, `sha256:DIGEST`, or both as `TAG@sha256:DIGEST`
+    /// The version: a tag, `sha256:DIGEST`, or both as `TAG@sha256:DIGEST`; or a
+    /// constraint such as `~1.4`, for the highest version offered
     #[arg(value_name = "VERSION")]
     version: String,
+    #[command(flatten)]
+    leave: LeaveArgs,
     /// Put it into this environment instead of the first
     #[arg(long, value_name = "ENV")]
     to: Option<String>,
@@ -44,6 +48,7 @@ pub(super) fn run(context: &Context, args: ReleaseArgs) -> Result<Exit, Failure>
     let wish = Wish::Release {
         app: &args.app,
         version: &args.version,
+        leave: args.leave.leave(),
         to: args.to.as_deref(),
         also: &args.also,
     };

@@ -15,6 +15,9 @@ mod apps;
 mod environments;
 mod gates;
 mod repositories;
+mod versions;
+
+pub(super) use repositories::address;
 
 const API_VERSION: &str = "kubectl-gitops.dev/v1alpha1";
 const KIND: &str = "GitOps";

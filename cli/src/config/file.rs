@@ -147,6 +147,24 @@ pub(crate) struct App {
     /// Where these apps may go.
     #[serde(default)]
     pub(crate) only: Option<Only>,
+    /// Where their versions are offered.
+    #[serde(default)]
+    pub(crate) versions: Option<Versions>,
+}
+
+/// Where versions are offered: by tags, or in a file.
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Versions {
+    /// A repository's address, or its name in `repositories`; may hold `{app}`.
+    #[serde(default)]
+    pub(crate) tags: Option<String>,
+    /// What stands before the version in its tags; may hold `{app}`.
+    #[serde(default)]
+    pub(crate) prefix: Option<String>,
+    /// A list in the environment's repository; may hold `{app}`.
+    #[serde(default)]
+    pub(crate) file: Option<String>,
 }
 
 /// One thing that moves: one of these.

@@ -141,6 +141,10 @@ const APP: Shape = Map(&[
     ),
     ("never", Read(&List(&Leaf))),
     ("only", Read(&Map(&[("environments", Read(&List(&Leaf)))]))),
+    (
+        "versions",
+        Read(&Map(&[("tags", Read(&Leaf)), ("prefix", Read(&Leaf)), ("file", Read(&Leaf))])),
+    ),
 ]);
 
 const IGNORE: Shape = Map(&[

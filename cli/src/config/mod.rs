@@ -229,6 +229,12 @@ impl Environment {
     }
 }
 
+/// Refuses an address that git should not be given, with the reason and the way
+/// out. The address is not repeated: it may hold a credential.
+pub(crate) fn check_address(url: &str) -> Result<(), (&'static str, Option<&'static str>)> {
+    check::address(url)
+}
+
 impl Config {
     /// The name of the file that says all this, or of one of those that do.
     pub(crate) fn file(&self) -> &'static str {

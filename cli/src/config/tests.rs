@@ -423,3 +423,37 @@ fn one_place_is_found_once_the_branch_is_known() {
         "{error}"
     );
 }
+
+#[test]
+fn where_versions_are_offered() {
+    let with_versions =
+        |versions: &str| format!("{THREE}apps:\n- match: web\n  versions: {versions}\n");
+    for good in [
+        "{tags: https://h/{app}.git}",
+        "{tags: 'git@h:shop/{app}', prefix: '{app}/v'}",
+        "{tags: ../web.git, prefix: v}",
+        "{file: 'versions/{app}.txt'}",
+    ] {
+        let good = good.replace("h/{app}.git", "h/web.git");
+        let config = with(&with_versions(&good)).unwrap();
+        assert!(config.rules.of("web").unwrap().versions.is_some(), "{good}");
+    }
+    refused(
+        &with_versions("{tags: shop}"),
+        &[(
+            "9:20: no repository `shop`",
+            Some("write an address, or the name of one of `repositories`"),
+        )],
+    );
+    refused(
+        &with_versions("{prefix: v}"),
+        &[(
+            "9:13: `versions` says where versions are offered, and this says nothing",
+            Some("write `versions: {tags: URL}` or `versions: {file: PATH}`"),
+        )],
+    );
+    refused(
+        &with_versions("{tags: --upload-pack=/x}"),
+        &[("9:20: the address in `tags` is no address", None)],
+    );
+}

@@ -135,6 +135,7 @@ pub(crate) fn inspect<'a>(
             source: None,
             apps: &request.apps,
             moves: &change.moves,
+            alone: &[],
             waiting: difference.begun,
         };
         judge.gates(&mut preview, &asked)?;

@@ -70,6 +70,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) source: Option<(&'a str, &'a str)>,
     pub(crate) apps: &'a [String],
     pub(crate) moves: &'a [Move],
+    /// The apps whose moves do not come from the source.
+    pub(crate) alone: &'a [String],
     /// Since when it waits.
     pub(crate) waiting: Option<Timestamp>,
 }
@@ -388,7 +390,10 @@ impl<'a> Keeper<'a> {
         let Some((environment, home, tip)) = self.tip(name)? else { return Ok(Fact::Absent) };
         let same = || Fact::Known(Held::Same(told(asked.moves, app)));
         // What moves was read from this very commit.
-        if asked.source.is_some_and(|(source, read)| source == name && read == tip.to_string()) {
+        let whole = !asked.alone.iter().any(|alone| alone == app);
+        let read_there =
+            asked.source.is_some_and(|(source, read)| source == name && read == tip.to_string());
+        if whole && read_there {
             return Ok(same());
         }
         let apps = self.apps(environment, home, tip)?;

@@ -29,5 +29,6 @@ pub(crate) mod rollback;
 pub(crate) mod saved;
 mod sift;
 pub(crate) mod trust;
+pub(crate) mod versions;
 pub(crate) mod workspace;
 pub(crate) mod written;

@@ -235,8 +235,15 @@ impl<'a> Judge<'a> {
         };
         let mut preview = self.preview(&change, &request, &[], &[])?;
         let (apps, moves) = (&request.apps, &change.moves);
-        let asked =
-            Asked { target: other, kind: Kind::Other, source: None, apps, moves, waiting: None };
+        let asked = Asked {
+            target: other,
+            kind: Kind::Other,
+            source: None,
+            apps,
+            moves,
+            alone: &[],
+            waiting: None,
+        };
         self.gates(&mut preview, &asked)?;
         Ok(preview)
     }

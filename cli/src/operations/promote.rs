@@ -23,13 +23,21 @@ use super::records::{End, Records};
 use super::rollback;
 use super::sift::{self, Tried};
 use super::trust::{Place, Revision, Trust};
+use super::versions::{self, Leave};
 use crate::config::{After, Config, Environment, Merge, STATE_BRANCH};
 use crate::failure::{Exit, Failure};
 
 /// What is asked for.
 pub(crate) enum Wish<'a> {
     /// A version enters an environment, the first one unless it is named.
-    Release { app: &'a str, version: &'a str, to: Option<&'a str>, also: &'a [String] },
+    /// The version may be a constraint, which leaves the choice to what is offered.
+    Release {
+        app: &'a str,
+        version: &'a str,
+        leave: Leave,
+        to: Option<&'a str>,
+        also: &'a [String],
+    },
     /// What one environment runs enters another: the one after it, unless it is
     /// named.
     Promote {
@@ -56,13 +64,17 @@ pub(crate) struct Choices {
     pub(crate) prefer: Prefer,
     /// Whether named apps that the source does not hold are taken away.
     pub(crate) prune: bool,
+    /// What a constraint on the version may choose.
+    pub(crate) leave: Leave,
 }
 
 impl<'a> Wish<'a> {
     /// The same for these apps only.
     pub(crate) fn of(&self, apps: &'a [String]) -> Wish<'a> {
         match *self {
-            Wish::Release { app, version, to, also } => Wish::Release { app, version, to, also },
+            Wish::Release { app, version, leave, to, also } => {
+                Wish::Release { app, version, leave, to, also }
+            }
             Wish::Promote { to, from, from_rev, version, choices, also, group, .. } => {
                 Wish::Promote { apps, to, from, from_rev, version, choices, also, group }
             }
@@ -118,7 +130,7 @@ pub(crate) fn plan_failure(attempt: &str, error: &PlanError) -> Failure {
 
 /// The same, with the environments that an app stands in which was looked for
 /// in another one.
-fn unplanned(trust: &Trust, attempt: &str, error: &PlanError) -> Failure {
+pub(super) fn unplanned(trust: &Trust, attempt: &str, error: &PlanError) -> Failure {
     let failure = plan_failure(attempt, error);
     let PlanError::UnknownApp { app, .. } = error else { return failure };
     let mut there = Vec::new();
@@ -177,18 +189,30 @@ pub(crate) fn propose<'a>(
     let mut failed = Vec::new();
     let mut strays = Vec::new();
     let (planned, source) = match wish {
-        Wish::Release { app, version, .. } => {
+        Wish::Release { app, version, leave, .. } => {
             let attempt = format!("could not release `{app}` {version} into `{}`", target.name);
+            let chosen = match versions::constraint(version)? {
+                None => None,
+                Some(constraint) => {
+                    let by = (&constraint, *leave);
+                    Some(versions::released(trust, &step, app, by, &attempt)?)
+                }
+            };
+            let version = chosen.as_ref().map_or(*version, |chosen| &chosen.written);
             let planned = plan::release(&step, app, version);
-            (planned.map_err(|error| unplanned(trust, &attempt, &error))?, None)
+            let mut planned = planned.map_err(|error| unplanned(trust, &attempt, &error))?;
+            for (plan, _) in &mut planned.plans {
+                plan.notes.splice(0..0, chosen.iter().flat_map(|chosen| chosen.notes(app)));
+            }
+            (planned, None)
         }
         Wish::Promote { apps, from, from_rev, version, choices, .. } => {
             let source = source(trust, target, *from)?;
-            let prefer = choices.prefer;
-            let promotion =
-                Promotion { apps, version: *version, past: None, prefer, prune: choices.prune };
+            let promotion = promotion(apps, *version, *choices);
             let ends = (source, *from_rev, there.commit);
-            let mut planned = promoted(trust, &step, target, ends, promotion)?;
+            let (mut planned, unchosen) =
+                promoted(trust, &step, target, ends, promotion, choices.leave)?;
+            failed.extend(unchosen);
             let attempt = format!("could not promote from `{}` to `{}`", source.name, target.name);
             failed.extend(planned.failed.drain(..).map(|failed| Failed {
                 apps: vec![failed.app],
@@ -255,11 +279,9 @@ pub(crate) fn propose<'a>(
         (step.direct && named.len() > 1 && !sift::open(&tried), source, wish)
     {
         let alone = |apps: &[String]| {
-            let prefer = choices.prefer;
-            let promotion =
-                Promotion { apps, version: *version, past: None, prefer, prune: choices.prune };
+            let promotion = promotion(apps, *version, *choices);
             let ends = (source, *from_rev, there.commit);
-            judged(promoted(trust, &step, target, ends, promotion)?.plans)
+            judged(promoted(trust, &step, target, ends, promotion, choices.leave)?.0.plans)
         };
         let (open, held) = sift::sift(&named, &alone)?;
         if !open.is_empty() && !held.is_empty() {
@@ -346,6 +368,7 @@ fn asked<'a>(
         source: source.zip(plan.source_revision.as_deref()),
         apps: &plan.apps,
         moves: &plan.moves,
+        alone: &plan.alone,
         waiting: gates::waiting(place, target, base, plan.branch.as_deref())?,
     })
 }
@@ -428,15 +451,23 @@ fn source<'a>(
     )))
 }
 
-/// The plans of a promotion. Whether the environments before the target hold
-/// what is promoted is for the gate `merged`.
+/// What is asked of the planning.
+fn promotion<'a>(apps: &'a [String], version: Option<&'a str>, choices: Choices) -> Promotion<'a> {
+    let Choices { prefer, prune, .. } = choices;
+    Promotion { apps, version, prefer, prune, ..Promotion::default() }
+}
+
+/// The plans of a promotion, and the apps for which no version could be looked
+/// for. Whether the environments before the target hold what is promoted is for
+/// the gate `merged`.
 fn promoted(
     trust: &Trust,
     step: &Step<'_>,
     target: &Environment,
     (source, from_rev, base): (&Environment, Option<&str>, CommitId),
     promotion: Promotion<'_>,
-) -> Result<Planned, Failure> {
+    leave: Leave,
+) -> Result<(Planned, Vec<Failed>), Failure> {
     let attempt = format!("could not promote from `{}` to `{}`", source.name, target.name);
     let Revision { commit, tree } = trust.place(source)?.at(from_rev)?;
     let reference = trust.reference(source)?;
@@ -465,8 +496,22 @@ fn promoted(
             last(&open, &from.repository, &to.repository)?
         });
     }
-    let promotion = Promotion { past: Some(&past), ..promotion };
-    plan::promote(step, side, &promotion).map_err(|error| unplanned(trust, &attempt, &error))
+    let constraint = promotion.version.map(versions::constraint).transpose()?.flatten();
+    let (choices, unchosen) = match &constraint {
+        None => (None, Vec::new()),
+        Some(constraint) => {
+            let by = (constraint, leave);
+            let (choices, unchosen) =
+                versions::choices(trust, step, Some(side), promotion.apps, by)
+                    .map_err(|error| unplanned(trust, &attempt, &error))?;
+            (Some(choices), unchosen)
+        }
+    };
+    let version = promotion.version.filter(|_| constraint.is_none());
+    let promotion =
+        Promotion { past: Some(&past), version, choices: choices.as_ref(), ..promotion };
+    let planned = plan::promote(step, side, &promotion);
+    Ok((planned.map_err(|error| unplanned(trust, &attempt, &error))?, unchosen))
 }
 
 /// Without the whole history, what only the target has changed could not be

@@ -24,6 +24,10 @@ pub(crate) struct Asked {
     pub(crate) from: Option<String>,
     pub(crate) from_rev: Option<String>,
     pub(crate) version: Option<String>,
+    #[serde(default)]
+    pub(crate) downgrade: bool,
+    #[serde(default)]
+    pub(crate) pre_release: bool,
     pub(crate) conflicts: Option<String>,
     pub(crate) also: Vec<String>,
     pub(crate) group: bool,
@@ -42,6 +46,8 @@ pub(crate) struct Saved {
 struct Written {
     apps: Vec<String>,
     plan_digest: String,
+    #[serde(default)]
+    version: String,
     reads: Vec<Read>,
     #[serde(default)]
     decision: Option<String>,
@@ -168,6 +174,10 @@ fn moved(apps: &str, written: &Written, now: &Plan) -> Vec<String> {
         .collect();
     let short = |found: &str| found.chars().take(16).collect::<String>();
     let mut lines = Vec::new();
+    if written.version != now.version {
+        let (then, now) = (printable(&written.version), printable(&now.version));
+        lines.push(format!("{apps}: the version was {then}, is {now}"));
+    }
     for (at @ (from, path, _), found) in &before {
         let what = match after.get(at) {
             Some(now) if now == found => continue,

@@ -1,14 +1,14 @@
 //! What is trusted: configuration, bindings, policies and lock, read from the
 //! trust branch as the remote has it now, never from the change under test.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::Path;
 
 use gitops_core::judge::EnvironmentRef;
-use gitops_core::plan::{ReadEntry, ReadFrom};
-use gitops_git::{CommitId, Remote, Repository, RevisionTree};
+use gitops_core::plan::{ReadEntry, ReadFrom, printable};
+use gitops_git::{CommitId, GitError, Remote, Repository, RevisionTree};
 use gitops_policy::PolicySet;
 use gitops_tree::{Reading, Recorded, Tree, TreeError};
 
@@ -34,6 +34,8 @@ pub(crate) struct Trust {
     others: BTreeMap<String, OnceCell<(Home, String)>>,
     /// Those of them that are this very repository.
     own: BTreeSet<String>,
+    /// Tags by the address of their repository, asked for once a run.
+    tags: RefCell<BTreeMap<String, Vec<String>>>,
     context: Context,
 }
 
@@ -136,7 +138,8 @@ impl Trust {
         let others =
             config.repositories.keys().map(|name| (name.clone(), OnceCell::new())).collect();
         let context = context.clone();
-        Ok(Trust { home, branch, config, policies, reads, others, own, context })
+        let tags = RefCell::default();
+        Ok(Trust { home, branch, config, policies, reads, others, own, tags, context })
     }
 
     /// The trust repository itself.
@@ -255,6 +258,51 @@ impl Trust {
         Ok(cell.get_or_init(|| (home, branch)))
     }
 
+    /// The tags of a repository, a key of `repositories` or an address, as its
+    /// remote has them now. The address is written into a clone of our own, so
+    /// that git is given a remote's name and the repository is asked as every
+    /// other one: with the user's credentials, without a question, not for ever.
+    pub(crate) fn tags(&self, of: &str) -> Result<Vec<String>, Failure> {
+        let named = self.config.repositories.get(of);
+        let attempt = format!("could not read the tags of `{}`", printable(of));
+        let url = named.map_or(of, |repository| &repository.url);
+        if let Err((reason, hint)) = config::check_address(url) {
+            // It may hold a credential, so that it is not repeated.
+            let mut failure = Failure::usage("could not read the tags of a repository");
+            failure.causes.push(format!("its address {reason}"));
+            failure.hints.extend(hint.map(str::to_owned));
+            return Err(failure);
+        }
+        let base = self.home.address();
+        let url = gitops_git::beside(&base, url).ok_or_else(|| {
+            Failure::usage(&attempt).hint(format!("`{url}` leads out of `{base}`"))
+        })?;
+        if let Some(known) = self.tags.borrow().get(&url) {
+            return Ok(known.clone());
+        }
+        let opened = named.and_then(|_| Some(&self.others.get(of)?.get()?.0));
+        let own;
+        let home = match opened {
+            Some(home) => home,
+            None if gitops_git::same_address(&url, &base) => &self.home,
+            None => {
+                own = Home::open(&self.context, of, &url)?;
+                &own
+            }
+        };
+        let asked = home.repository.remote_tags(&home.remote.name);
+        let tags = asked.map_err(|error| {
+            let failure = match &error {
+                // Nobody knows the remote's name in a clone of our own.
+                GitError::Remote { .. } => git_failure(&attempt, &error),
+                _ => hinted(&attempt, &error),
+            };
+            failure.hint(format!("`git ls-remote --tags {}` asks it again", printable(&url)))
+        })?;
+        self.tags.borrow_mut().insert(url, tags.clone());
+        Ok(tags)
+    }
+
     /// The repository whose configuration says who commits: a clone of this
     /// program's own has none.
     pub(crate) fn author_of<'a>(&'a self, home: &'a Home) -> &'a Repository {
@@ -267,6 +315,7 @@ impl Trust {
     /// Forgets what was fetched, so that the remotes are asked again.
     pub(crate) fn forget(&self) {
         self.home.forget();
+        // Tags stay: one run chooses from one list.
         self.others.values().filter_map(OnceCell::get).for_each(|(home, _)| home.forget());
     }
 }

@@ -7,6 +7,7 @@ use crate::object::Source;
 
 use super::merge::{Conflict, Past};
 use super::rules::key_of;
+use super::version::NoVersion;
 
 /// Why no plan could be made. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -131,6 +132,20 @@ pub enum PlanError {
         wanted: String,
         /// Where.
         at: Box<Source>,
+    },
+    /// Nobody says which versions of the app there are.
+    #[error("nothing says which versions of app `{app}` there are")]
+    NotOffered {
+        /// The app.
+        app: String,
+    },
+    /// None of the offered versions was chosen.
+    #[error("app `{app}`: {reason}")]
+    NotChosen {
+        /// The app.
+        app: String,
+        /// Why.
+        reason: NoVersion,
     },
     /// A value that kustomize refuses, since it reads as a number or so.
     #[error("{at}: `{key}: {value}` is not a string, so kustomize refuses the file")]
@@ -354,10 +369,13 @@ impl PlanError {
     /// Whether the answer is a plain no: everything was understood, and it may
     /// not be done as it was asked for.
     pub fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            PlanError::OutsideTarget { .. } | PlanError::Conflicts { .. } | PlanError::Gone { .. }
-        )
+        match self {
+            PlanError::OutsideTarget { .. }
+            | PlanError::Conflicts { .. }
+            | PlanError::Gone { .. } => true,
+            PlanError::NotChosen { reason, .. } => reason.is_refusal(),
+            _ => false,
+        }
     }
 
     /// What to do about it, where there is more to say than the error does.
@@ -388,6 +406,10 @@ impl PlanError {
             PlanError::OtherVersion { app, wanted, .. } => {
                 format!("promote what is there by leaving out --version, or `kubectl gitops release {app} {wanted} --to ENV`")
             }
+            PlanError::NotOffered { .. } => {
+                "add `versions: {tags: URL}` or `versions: {file: PATH}` to its entry of `apps` in gitops.yaml".to_owned()
+            }
+            PlanError::NotChosen { reason, .. } => return reason.hint(),
             PlanError::NotText { key, value, .. } => format!("quote it: `{key}: \"{value}\"`"),
             PlanError::Pinned { .. } | PlanError::FieldStays { .. } => {
                 "name the field in `fields` of that image in gitops.yaml, or take it out of the target".to_owned()

@@ -13,6 +13,7 @@ use super::apps::folder_of_app;
 use super::aside::{self, Shelf};
 use super::chosen::chosen;
 use super::copy::copied;
+use super::enters::{Choices, entered};
 use super::error::PlanError;
 use super::images::{Entry, images_in, set_image_field, slot_id};
 use super::merge::{Past, Prefer, merge};
@@ -103,6 +104,9 @@ pub struct Promotion<'a> {
     pub apps: &'a [String],
     /// The version that the source must run.
     pub version: Option<&'a str>,
+    /// Versions that were chosen for the apps, by a constraint. An app without
+    /// one is left out.
+    pub choices: Option<&'a Choices>,
     /// The last promotion of each app, where there is one.
     pub past: Option<&'a BTreeMap<String, Past>>,
     /// Who wins where both sides have changed since.
@@ -151,7 +155,7 @@ pub fn promote(
     from: Side<'_>,
     promotion: &Promotion<'_>,
 ) -> Result<Planned, PlanError> {
-    let Promotion { apps, version, past, prefer, prune } = *promotion;
+    let Promotion { apps, version, choices, past, prefer, prune } = *promotion;
     let past_of = |app: &str| past.and_then(|past| past.get(app));
     let ends = (from.environment.name.as_str(), step.target.environment.name.as_str());
     let source_tree = Recorded::new(from.tree);
@@ -165,6 +169,7 @@ pub fn promote(
     let target_side = Holder { tree: &target_tree, environment: target, apps: &place.apps };
     let mut moves = BTreeMap::new();
     let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut alone = BTreeSet::new();
     let mut planned = Planned::default();
     // Where apps have folders of their own, one that the source lacks is its
     // own change, and never silent.
@@ -196,14 +201,30 @@ pub fn promote(
             continue;
         }
         let broken = held.broken.get(&name).or_else(|| place.broken.get(&name));
-        let found = match broken {
-            Some(error) => Err(error.clone()),
-            None => find(&held.apps, &name, from.environment)
+        let choice = match choices.map(|choices| choices.get(&name)) {
+            None => None,
+            Some(None) => continue,
+            Some(Some(choice)) => Some(choice),
+        };
+        let found = match (broken, choice) {
+            (Some(error), _) => Err(error.clone()),
+            (None, Some(Err(error))) => {
+                // That it is not there comes first.
+                find(&held.apps, &name, from.environment).and(Err(error.clone()))
+            }
+            (None, Some(Ok(version))) => {
+                let by = (past_of(&name), prefer);
+                entered(step, source_side, target_side, &name, version, by)
+            }
+            (None, None) => find(&held.apps, &name, from.environment)
                 .and_then(|app| promoted(step, source_side, target_side, app, version))
                 .and_then(|wants| merge(&name, ends, wants, past_of(&name), prefer)),
         };
         match found {
             Ok(merged) => {
+                if merged.alone {
+                    alone.insert(name.clone());
+                }
                 notes.insert(name.clone(), merged.notes);
                 moves.insert(name, merged.wants);
             }
@@ -212,7 +233,8 @@ pub fn promote(
                 | PlanError::NotAllowed { .. }
                 | PlanError::NotThere { .. }
                 | PlanError::Conflicts { .. }
-                | PlanError::NoVersion { .. }),
+                | PlanError::NoVersion { .. }
+                | PlanError::NotOffered { .. }),
             ) if !named => planned.skipped.push(Skipped { app: name, reason }),
             Err(reason) => planned.failed.push(Skipped { app: name, reason }),
         }
@@ -221,6 +243,7 @@ pub fn promote(
     reads.extend(entries(ReadFrom::Target, step.target.tree, target_tree.into_readings())?);
     plans(&mut planned, step, Operation::Promote, Some(from), moves, &reads);
     for (plan, _) in &mut planned.plans {
+        plan.alone.extend(plan.apps.iter().filter(|app| alone.contains(*app)).cloned());
         for app in &plan.apps {
             plan.notes.extend(notes.remove(app).unwrap_or_default());
             plan.rests_on.extend(past_of(app).map(|past| RestsOn {
@@ -337,6 +360,7 @@ pub(super) fn plans(
                 notes,
                 warnings,
                 stays,
+                alone: Vec::new(),
                 takes_back: Vec::new(),
                 subject: step.texts.commit.render(values),
                 title: step.texts.title.render(values),

@@ -93,6 +93,8 @@ pub(super) struct Merged {
     pub(super) wants: Wants,
     /// What there is to say about it, a sentence each.
     pub(super) notes: Vec<String>,
+    /// Whether it is a version that the source does not run.
+    pub(super) alone: bool,
 }
 
 /// Keeps of what an app shall hold only what moves.
@@ -112,7 +114,11 @@ pub(super) fn merge(
         let moves = wants.slots.iter().any(|want| want.slot.value != want.value);
         let first =
             format!("no earlier promotion of {app} from {source}: everything promotable moves");
-        return Ok(Merged { wants, notes: moves.then_some(first).into_iter().collect() });
+        return Ok(Merged {
+            wants,
+            notes: moves.then_some(first).into_iter().collect(),
+            alone: false,
+        });
     };
     let Wants { version, slots } = wants;
     let (mut kept, mut notes, mut conflicts) = (Vec::new(), Vec::new(), Vec::new());
@@ -173,7 +179,7 @@ pub(super) fn merge(
             format!("{}; `--conflicts` decided for {winner}", conflict.words(source, target, past))
         }));
     }
-    Ok(Merged { wants: Wants { version, slots: kept }, notes })
+    Ok(Merged { wants: Wants { version, slots: kept }, notes, alone: false })
 }
 
 /// The slots that go together.

@@ -6,7 +6,8 @@
 //!   each: the places that hold what moves
 //! - [`moves`]: the slots in which two states differ
 //! - [`release`], [`promote`]: a [`Step`] becomes [`Planned`]
-//! - [`version`]: constraints on versions, and the one that is chosen
+//! - [`version`]: constraints on versions, and the one that is chosen; [`seekers`]
+//!   are the apps that one is chosen for
 //! - [`show`]: a [`Plan`] in text, as `--dry-run` prints it
 //!
 //! A [`Plan`] holds paths, names of contents and digests; the new bytes stand
@@ -19,6 +20,7 @@ mod blob;
 mod chosen;
 mod copy;
 mod edit;
+mod enters;
 mod error;
 mod hunk;
 mod images;
@@ -47,6 +49,7 @@ use sha2::{Digest, Sha256};
 pub use apps::{KUSTOMIZATION_FILES, discover_apps, kustomization_file};
 pub use blob::BlobId;
 pub use copy::CopyRule;
+pub use enters::{Choices, Seeker, seekers};
 pub use error::PlanError;
 pub use hunk::printable;
 pub use make::{Planned, Promotion, Side, Skipped, Step, promote, release, unsettled};
@@ -57,7 +60,7 @@ pub use pipeline::is_pipeline;
 pub use rollback::{Undo, Undone, rollback};
 pub use rules::{
     AppRule, ChartRule, FieldPattern, ImageRule, Mover, Pattern, RefRule, RegexRule, Rules,
-    ValuesFile, ValuesRule, YamlRule, key_of,
+    ValuesFile, ValuesRule, Versions, YamlRule, key_of,
 };
 pub use show::show;
 pub use slot::{App, Held, Slot, SlotId, Spot, moves};
@@ -267,6 +270,9 @@ pub struct Plan {
     /// The values files of its apps that differ and stay with their
     /// environment. No digest covers them.
     pub stays: Vec<String>,
+    /// The apps whose version was chosen, and is not what the source runs. No
+    /// digest covers them: what moves is in the edits.
+    pub alone: Vec<String>,
     /// For a rollback, the commits that it takes back, the newest first.
     pub takes_back: Vec<String>,
     /// Commit message, without trailers.

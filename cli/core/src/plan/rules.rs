@@ -220,6 +220,20 @@ impl Mover {
     }
 }
 
+/// Where the versions of an app are offered; each text may hold `{app}`.
+#[derive(Clone, Debug)]
+pub enum Versions {
+    /// By the tags of a repository.
+    Tags {
+        /// Its address, or its name in `repositories`.
+        of: Template,
+        /// What stands before the version in the tags.
+        prefix: Template,
+    },
+    /// By a list in a file of the environment's repository.
+    File(Template),
+}
+
 /// What moves for the apps that match.
 #[derive(Clone, Debug)]
 pub struct AppRule {
@@ -231,6 +245,8 @@ pub struct AppRule {
     pub never: Vec<FieldPattern>,
     /// The environments these apps may enter; `None` for all.
     pub environments: Option<Vec<String>>,
+    /// Where their versions are offered, where that is said.
+    pub versions: Option<Versions>,
 }
 
 impl AppRule {
@@ -243,6 +259,17 @@ impl AppRule {
             None => false,
         };
         wanted && !self.fences(slot)
+    }
+
+    /// The base whose ref is all that a version of these apps can mean.
+    pub fn only_base(&self) -> Option<&Template> {
+        let mut bases = self.movers.iter().filter_map(|mover| match mover {
+            Mover::Ref(rule) => Some(&rule.base),
+            _ => None,
+        });
+        let others = self.movers.iter().any(|m| matches!(m, Mover::Image(_) | Mover::Chart(_)));
+        let base = bases.next().filter(|_| !others)?;
+        bases.next().is_none().then_some(base)
     }
 
     /// Whether something else than images moves.
@@ -335,6 +362,7 @@ mod tests {
             })],
             never: Vec::new(),
             environments: None,
+            versions: None,
         };
         let rules =
             Rules(vec![rule("web", "nginx"), rule("api-*", "acme/{app}"), rule("*", "{app}")]);

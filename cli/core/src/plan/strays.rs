@@ -106,6 +106,7 @@ mod tests {
                 movers,
                 never: Vec::new(),
                 environments: None,
+                versions: None,
             }])
         };
         let copy = CopyRule::new(".", &["env-specific*".to_owned()], Vec::new()).unwrap();

@@ -78,6 +78,7 @@ impl World {
             movers,
             never: Vec::new(),
             environments: None,
+            versions: None,
         };
         World { tree, rules: Rules(vec![rule]), folder: "{env}/{app}" }
     }

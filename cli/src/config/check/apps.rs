@@ -46,7 +46,8 @@ impl Checker<'_> {
                     self.problem(&at, message, Some(hint));
                 }
             }
-            rules.push(AppRule { matches, movers, never, environments: only });
+            let versions = app.versions.as_ref().and_then(|v| self.versions(v, at, file));
+            rules.push(AppRule { matches, movers, never, environments: only, versions });
         }
         if file.apps.is_empty() {
             // Without `apps:`, every image's tag moves.
@@ -56,6 +57,7 @@ impl Checker<'_> {
                 movers: vec![Mover::Image(ImageRule { name, fields: vec![Moved::ImageTag] })],
                 never: Vec::new(),
                 environments: None,
+                versions: None,
             });
         }
         Rules(rules)

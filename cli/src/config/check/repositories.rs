@@ -51,7 +51,7 @@ impl Checker<'_> {
 }
 
 /// What is wrong with an address, and the way out.
-fn address(url: &str) -> Result<(), (&'static str, Option<&'static str>)> {
+pub(in crate::config) fn address(url: &str) -> Result<(), (&'static str, Option<&'static str>)> {
     let none = None;
     if url.is_empty() {
         return Err(("is empty", none));

@@ -76,6 +76,7 @@ pub(super) fn read(tree: &dyn Tree, branch: Option<&str>) -> Result<Option<Confi
         movers: vec![Mover::Copy(copied())],
         never: Vec::new(),
         environments: None,
+        versions: None,
     }]);
     Ok(Some(Config { environments: chained(environments), rules, texts, ..Config::default() }))
 }

@@ -49,21 +49,38 @@ pub struct Chosen {
     pub flavour: Option<String>,
     /// How many versions were offered.
     pub offered: usize,
-    /// Whether the version in place could not be compared.
-    pub unknown_before: bool,
+    /// What is in place, where it is no version that could be compared.
+    pub unknown_before: Option<String>,
 }
 
 impl Chosen {
     /// The choice in one line.
     pub fn words(&self) -> String {
-        let of = if self.offered == 1 { "the only version" } else { "versions" };
-        let count = if self.offered == 1 { String::new() } else { format!("{} ", self.offered) };
+        let versions = if self.offered == 1 { "version" } else { "versions" };
         format!(
-            "`{}` is {}: `{}` is the highest of {count}{of} offered",
+            "`{}` is {}; of {} {versions} offered the highest in it is `{}`",
             printable(&self.constraint),
             self.interval,
-            printable(&self.written),
+            self.offered,
+            printable(&self.name),
         )
+    }
+
+    /// All there is to say about the choice for an app, a sentence each.
+    pub fn notes(&self, app: &str) -> Vec<String> {
+        let mut notes = vec![format!("{app}: {}", self.words())];
+        if self.name != self.written {
+            let written = printable(&self.written);
+            notes.push(format!("it is written as `{written}`, as the version in place is"));
+        }
+        notes.extend(self.flavour.clone());
+        if let Some(now) = &self.unknown_before {
+            let now = printable(now);
+            notes.push(format!(
+                "`{now}`, which stands there, is no version: nobody can tell whether this goes back"
+            ));
+        }
+        notes
     }
 }
 
@@ -87,6 +104,8 @@ pub enum NoVersion {
         offered: Vec<String>,
         /// A pre-release that would do.
         pre_release: Option<String>,
+        /// Versions that are next to what is allowed.
+        nearest: Vec<String>,
     },
     /// Only a pre-release is allowed.
     #[error("`{version}`, the highest in `{constraint}` ({interval}), is a pre-release")]
@@ -117,12 +136,20 @@ impl NoVersion {
     pub fn hint(&self) -> Option<String> {
         match self {
             NoVersion::NothingOffered { .. } => Some(
-                "name where versions are offered by `versions` of that app in gitops.yaml"
+                "`versions` of the app in gitops.yaml says where they are offered, and behind which `prefix`"
                     .to_owned(),
             ),
-            NoVersion::NoneAllowed { pre_release, .. } => {
-                let version = pre_release.as_ref()?;
-                Some(format!("`{version}` is a pre-release: `--pre-release` allows it"))
+            NoVersion::NoneAllowed { pre_release, nearest, .. } => {
+                if let Some(version) = pre_release {
+                    return Some(format!(
+                        "`{version}` is a pre-release: `--pre-release` allows it"
+                    ));
+                }
+                match nearest.as_slice() {
+                    [] => None,
+                    [only] => Some(format!("the nearest is `{only}`")),
+                    several => Some(format!("the nearest are `{}`", several.join("` and `"))),
+                }
             }
             NoVersion::PreRelease { .. } => Some("`--pre-release` allows it".to_owned()),
             NoVersion::Downgrade { .. } => Some("`--downgrade` allows it".to_owned()),
@@ -131,7 +158,11 @@ impl NoVersion {
 
     /// Whether the answer is a plain no, which a flag turns into a yes.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, NoVersion::PreRelease { .. } | NoVersion::Downgrade { .. })
+        match self {
+            NoVersion::PreRelease { .. } | NoVersion::Downgrade { .. } => true,
+            NoVersion::NoneAllowed { pre_release, .. } => pre_release.is_some(),
+            NoVersion::NothingOffered { .. } => false,
+        }
     }
 }
 
@@ -166,6 +197,7 @@ pub fn choose(asked: &Asked<'_>, offered: &[Offered]) -> Result<Chosen, NoVersio
             interval,
             offered: shortened(offered),
             pre_release: highest(true).map(|one| printable(&one.name)),
+            nearest: nearest(asked, offered),
         });
     };
     let version = printable(&choice.name);
@@ -187,8 +219,22 @@ pub fn choose(asked: &Asked<'_>, offered: &[Offered]) -> Result<Chosen, NoVersio
         interval,
         flavour: asked.constraint.flavour(),
         offered: offered.len(),
-        unknown_before: matches!(current, Some((_, None))),
+        unknown_before: match current {
+            Some((text, None)) => Some(text.to_owned()),
+            _ => None,
+        },
     })
+}
+
+/// The last version before what is allowed begins, and the first one behind it.
+fn nearest(asked: &Asked<'_>, offered: &[Offered]) -> Vec<String> {
+    let start = asked.constraint.start();
+    let stable = || offered.iter().filter(|one| asked.pre_release || one.version.pre.is_empty());
+    let before = |one: &&Offered| one.version.cmp_precedence(&start).is_lt();
+    let order = |a: &&Offered, b: &&Offered| a.version.cmp_precedence(&b.version);
+    let below = stable().filter(before).max_by(order);
+    let above = stable().filter(|one| !before(one)).min_by(order);
+    below.into_iter().chain(above).map(|one| printable(&one.name)).collect()
 }
 
 /// The newest first, and no more than fit a line or two.
@@ -288,7 +334,7 @@ mod tests {
         assert_eq!(chosen.written, "v1.1.10");
         assert_eq!(
             chosen.words(),
-            "`~1.1` is >=1.1.0, <1.2.0: `v1.1.10` is the highest of 6 versions offered"
+            "`~1.1` is >=1.1.0, <1.2.0; of 6 versions offered the highest in it is `v1.1.10`"
         );
     }
 
@@ -300,7 +346,10 @@ mod tests {
             error.to_string(),
             "no offered version is in `~3.0` (>=3.0.0, <3.1.0); offered are v1.2.0, v1.2.0-rc.1, v1.1.10, v1.1.9, v1.1.0, v1.0.0"
         );
-        assert_eq!(error.hint(), None);
+        assert_eq!(error.hint().unwrap(), "the nearest is `v1.2.0`");
+        let hole = Constraint::parse("~1.0.5").unwrap();
+        let error = choose(&asked(&hole, None), &offered_tags(TAGS, "")).unwrap_err();
+        assert_eq!(error.hint().unwrap(), "the nearest are `v1.0.0` and `v1.1.0`");
         let nothing = choose(&asked(&constraint, None), &[]).unwrap_err();
         assert!(matches!(nothing, NoVersion::NothingOffered { .. }));
     }
@@ -336,7 +385,7 @@ mod tests {
         );
         // A branch's name is no version: that is told, not guessed.
         let unknown = choose(&asked(&constraint, Some("main")), &offered).unwrap();
-        assert!(unknown.unknown_before);
+        assert_eq!(unknown.unknown_before.as_deref(), Some("main"));
     }
 
     #[test]

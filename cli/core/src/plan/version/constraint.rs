@@ -129,6 +129,16 @@ impl Constraint {
         groups.join(" || ")
     }
 
+    /// The version at which what is allowed begins.
+    pub(super) fn start(&self) -> Version {
+        let lower = |group: &Group| {
+            let from = group.from.iter().map(|edge| edge.version.clone());
+            from.max_by(Version::cmp_precedence).unwrap_or_else(|| lowest(0, 0, 0))
+        };
+        let starts = self.groups.iter().map(lower);
+        starts.min_by(Version::cmp_precedence).unwrap_or_else(|| lowest(0, 0, 0))
+    }
+
     /// How `~` and `~>` are read, where they stand in it: other tools read the
     /// second one otherwise.
     pub fn flavour(&self) -> Option<String> {
