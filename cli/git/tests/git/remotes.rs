@@ -221,3 +221,23 @@ fn one_reference_comes_without_its_history() {
     assert!(matches!(of("v1").unwrap_err(), GitError::Remote { .. }));
     assert_eq!(of(&branch.to_string()).unwrap(), branch);
 }
+
+#[test]
+fn tags_are_named_once_and_nothing_is_fetched() {
+    let (sandbox, _) = with_server();
+    assert_eq!(sandbox.open("repo").remote_tags("origin").unwrap(), [""; 0]);
+    someone_pushes(&sandbox, "elsewhere", "theirs");
+    sandbox.git("other", &["tag", "web/v1.0.0"]);
+    sandbox.git("other", &["tag", "-a", "-m", "annotated", "v1.1.0"]);
+    sandbox.git("other", &["push", "-q", "origin", "--tags"]);
+    // A branch may be called like a tag.
+    sandbox.git("other", &["push", "-q", "origin", "HEAD:refs/heads/refs/tags/v9"]);
+    let repository = sandbox.open("repo");
+    assert_eq!(repository.remote_tags("origin").unwrap(), ["v1.1.0", "web/v1.0.0"]);
+    assert_eq!(sandbox.git("repo", &["tag"]), "");
+    let unknown = repository.remote_tags("--upload-pack=x").unwrap_err();
+    assert!(matches!(unknown, GitError::UnknownRemote { .. }), "{unknown}");
+    std::fs::remove_dir_all(sandbox.path("server.git")).unwrap();
+    let gone = repository.remote_tags("origin").unwrap_err();
+    assert!(matches!(gone, GitError::Remote { .. }), "{gone}");
+}
