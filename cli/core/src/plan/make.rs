@@ -253,6 +253,10 @@ pub fn promote(
             }));
         }
     }
+    // Apps with nothing to do in a plan of several.
+    if let Some((plan, _)) = planned.plans.last_mut() {
+        plan.notes.extend(notes.into_values().flatten());
+    }
     Ok(planned)
 }
 
@@ -272,6 +276,7 @@ pub(super) fn plans(
     for (branch, group) in groups {
         let mut apps: Vec<String> = Vec::new();
         let mut versions: Vec<String> = Vec::new();
+        let mut idle: Vec<(String, String)> = Vec::new();
         let mut contents = Contents::default();
         let mut moved = Vec::new();
         let (mut notes, mut warnings, mut stays) = (Vec::new(), Vec::new(), Vec::new());
@@ -294,11 +299,16 @@ pub(super) fn plans(
             });
             match put {
                 Ok((moves, warned, kinds, staying)) => {
+                    warnings.extend(warned);
+                    stays.extend(staying);
+                    if with.files.len() == contents.files.len() && moves.is_empty() {
+                        apps.pop();
+                        idle.push((app, wants.version));
+                        continue;
+                    }
                     notes.extend(kinds);
                     contents = with;
                     moved.extend(moves);
-                    warnings.extend(warned);
-                    stays.extend(staying);
                     if !versions.contains(&wants.version) {
                         versions.push(wants.version);
                     }
@@ -308,6 +318,17 @@ pub(super) fn plans(
                     planned.failed.push(Skipped { app, reason });
                 }
             }
+        }
+        if apps.is_empty() {
+            for (app, version) in idle {
+                apps.push(app);
+                if !versions.contains(&version) {
+                    versions.push(version);
+                }
+            }
+        } else if !idle.is_empty() {
+            let names: Vec<&str> = idle.iter().map(|(app, _)| app.as_str()).collect();
+            notes.push(format!("nothing to do for {}", names.join(", ")));
         }
         if apps.is_empty() {
             continue;

@@ -56,7 +56,7 @@ fn the_number_of_matches_is_exact() {
             .ends_with("its matches hold different values, `1` and `2` in line 2")
     );
     let missing = World::new(vec![regex("f", "(x)", 1)], &[("README.md", "")], &[("f", "x")]);
-    assert_eq!(missing.refused(), "no app `web` in environment `dev`; it has none");
+    assert_eq!(missing.refused(), "web is in uat and not in dev");
 }
 
 #[test]
