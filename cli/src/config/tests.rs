@@ -164,9 +164,7 @@ fn keys_of_later_versions_are_refused_not_ignored() {
         ("forge: {kind: github}\n", "7:1: `forge`"),
         ("notify: {}\n", "7:1: `notify`"),
         ("endpoints: {}\n", "7:1: `endpoints`"),
-        ("apps: [{match: a, promote: [{yaml: {}}]}]\n", "7:30: `yaml`"),
-        ("apps: [{match: a, promote: [{chart: {}}]}]\n", "7:30: `chart`"),
-        ("apps: [{match: a, promote: [{copy: {}}]}]\n", "7:30: `copy`"),
+        ("apps: [{match: a, promote: [{render: {}}]}]\n", "7:30: `render`"),
     ] {
         let message = format!("{at} is not supported yet by this version");
         refused(
