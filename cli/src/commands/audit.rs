@@ -1,5 +1,6 @@
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::Format;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::audit::{Audited, Finding, audit};
@@ -38,13 +39,6 @@ pub(crate) struct AuditArgs {
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 pub(super) fn run(context: &Context, args: AuditArgs) -> Result<Exit, Failure> {

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gitops_core::change::{Action, Change};
 use gitops_core::diff::Shown;
 use gitops_core::object::Raw;
@@ -9,6 +9,7 @@ use gitops_core::predict::owner;
 use gitops_kustomize::LabelSelector;
 use serde_json::Value;
 
+use super::Format;
 use crate::args::ClusterArgs;
 use crate::config::{Config, Controller, Environment};
 use crate::context::Context;
@@ -88,13 +89,6 @@ pub(crate) struct DiffArgs {
     verify: bool,
     #[command(flatten)]
     cluster: ClusterArgs,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 pub(super) fn run(context: &Context, args: DiffArgs) -> Result<Exit, Failure> {

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::promote::Format;
+use super::Format;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::desired::start;

@@ -1,7 +1,8 @@
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gitops_core::gate::moment;
 use gitops_core::history::{Stage, records};
 
+use super::Format;
 use crate::config::Environment;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -41,13 +42,6 @@ pub(crate) struct HistoryArgs {
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 pub(super) fn run(context: &Context, args: HistoryArgs) -> Result<Exit, Failure> {

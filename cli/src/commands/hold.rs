@@ -2,7 +2,7 @@ use clap::Args;
 use gitops_core::gate::{Hold, length};
 use jiff::Timestamp;
 
-use super::promote::Format;
+use super::Format;
 use crate::config::Environment;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};

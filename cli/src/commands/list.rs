@@ -1,7 +1,8 @@
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gitops_core::plan::{PlanError, discover_apps};
 use gitops_tree::EntryKind;
 
+use super::Format;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::workspace::Workspace;
@@ -23,13 +24,6 @@ pub(crate) struct ListArgs {
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 pub(super) fn run(context: &Context, args: ListArgs) -> Result<Exit, Failure> {

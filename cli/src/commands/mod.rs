@@ -16,12 +16,20 @@ mod resume;
 mod rollback;
 mod version;
 
-use clap::{Args as _, Subcommand};
+use clap::{Args as _, Subcommand, ValueEnum};
 
 use crate::args::Cli;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::Terminal;
+
+/// How most answers are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
 
 #[derive(Subcommand, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it in a run")]

@@ -6,6 +6,7 @@ use gitops_core::judge::Decision;
 use gitops_core::plan::{Pattern, PlanError, Prefer, Skipped, printable};
 use gitops_tree::TreePath;
 
+use super::Format;
 use super::past::PastArgs;
 use crate::config::Config;
 use crate::context::Context;
@@ -147,14 +148,6 @@ impl LeaveArgs {
     pub(super) fn leave(self) -> Leave {
         Leave { downgrade: self.downgrade, pre_release: self.pre_release }
     }
-}
-
-/// How the answer is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 pub(super) fn run(context: &Context, args: PromoteArgs) -> Result<Exit, Failure> {

@@ -1,7 +1,8 @@
 use clap::Args;
 
+use super::Format;
 use super::past::PastArgs;
-use super::promote::{self, Format, LeaveArgs};
+use super::promote::{self, LeaveArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::promote::Wish;

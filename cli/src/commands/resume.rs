@@ -1,8 +1,8 @@
 use clap::Args;
 use jiff::Timestamp;
 
+use super::Format;
 use super::hold::{apps, owner, tell_others};
-use super::promote::Format;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::desired::unknown_environment;

@@ -2,8 +2,9 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 
+use super::Format;
 use super::past::PastArgs;
-use super::promote::{Format, Run};
+use super::promote::Run;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::desired::unknown_environment;

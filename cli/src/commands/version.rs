@@ -1,6 +1,7 @@
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
+use super::Format;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::json;
@@ -13,13 +14,6 @@ pub(crate) struct VersionArgs {
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 #[derive(Serialize)]

@@ -26,6 +26,7 @@ pub(crate) mod renders;
 pub(crate) mod rendition;
 pub(crate) mod repository;
 pub(crate) mod rollback;
+pub(crate) mod route;
 pub(crate) mod saved;
 mod sift;
 pub(crate) mod trust;
