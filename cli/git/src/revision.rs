@@ -1,5 +1,8 @@
 //! The files of a commit as a tree.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use git2::{ErrorCode, Oid, Repository};
@@ -16,7 +19,12 @@ pub struct RevisionTree {
     repository: Repository,
     commit: CommitId,
     root: Oid,
+    /// Directories that were looked into. libgit2 keeps none of more than 4 KiB.
+    directories: RefCell<HashMap<Oid, Directory>>,
 }
+
+/// The names in a directory, sorted as bytes.
+type Directory = Rc<[(Box<[u8]>, Found)]>;
 
 /// A name in a tree, as Git has it.
 #[derive(Clone, Copy)]
@@ -28,7 +36,7 @@ struct Found {
 
 impl RevisionTree {
     pub(crate) fn new(repository: Repository, commit: CommitId, root: Oid) -> RevisionTree {
-        RevisionTree { repository, commit, root }
+        RevisionTree { repository, commit, root, directories: RefCell::default() }
     }
 
     /// The commit this is the tree of.
@@ -51,13 +59,32 @@ impl RevisionTree {
             if found.kind != EntryKind::Directory {
                 return Ok(None);
             }
-            let tree =
-                self.repository.find_tree(found.id).map_err(|error| missing(path, &error))?;
-            let Some(entry) = tree.get_name(name) else { return Ok(None) };
-            let mode = entry.filemode();
-            found = Found { id: entry.id(), kind: kind_of(mode), executable: mode & 0o111 != 0 };
+            let directory = self.directory(path, found.id)?;
+            let at = directory.binary_search_by(|(other, _)| (**other).cmp(name.as_bytes()));
+            let Ok(at) = at else { return Ok(None) };
+            found = directory[at].1;
         }
         Ok(Some(found))
+    }
+
+    /// The names in the directory `id`, on the way to `path`.
+    fn directory(&self, path: &TreePath, id: Oid) -> Result<Directory, TreeError> {
+        if let Some(known) = self.directories.borrow().get(&id) {
+            return Ok(known.clone());
+        }
+        let tree = self.repository.find_tree(id).map_err(|error| missing(path, &error))?;
+        let mut names: Vec<(Box<[u8]>, Found)> = tree
+            .iter()
+            .map(|entry| {
+                let mode = entry.filemode();
+                let (kind, executable) = (kind_of(mode), mode & 0o111 != 0);
+                (entry.name_bytes().into(), Found { id: entry.id(), kind, executable })
+            })
+            .collect();
+        names.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let directory: Directory = names.into();
+        self.directories.borrow_mut().insert(id, directory.clone());
+        Ok(directory)
     }
 
     /// Fails unless something of the wanted kind stands at `path`.
@@ -87,19 +114,18 @@ impl RevisionTree {
 impl Tree for RevisionTree {
     fn list(&self, dir: &TreePath) -> Result<Vec<Entry>, TreeError> {
         let id = self.expect(dir, EntryKind::Directory)?;
-        let tree = self.repository.find_tree(id).map_err(|error| missing(dir, &error))?;
-        let mut entries = Vec::with_capacity(tree.len());
-        for entry in &tree {
-            let kind = kind_of(entry.filemode());
-            let lossy = || String::from_utf8_lossy(entry.name_bytes()).into_owned();
+        let names = self.directory(dir, id)?;
+        let mut entries = Vec::with_capacity(names.len());
+        for (name, Found { kind, .. }) in names.iter() {
+            let lossy = || String::from_utf8_lossy(name).into_owned();
             let unreadable = |reason| TreeError::Unreadable { path: dir.clone(), reason };
-            let name = std::str::from_utf8(entry.name_bytes())
+            let name = std::str::from_utf8(name)
                 .map_err(|_| unreadable(format!("the name `{}` in it is not UTF-8", lossy())))?;
             // Git itself refuses to check these out; made by hand they would lead out of `dir`.
             if matches!(name, "" | "." | "..") || name.contains('/') {
                 return Err(unreadable(format!("the name `{}` in it is not allowed", lossy())));
             }
-            entries.push(Entry { name: name.to_owned(), kind });
+            entries.push(Entry { name: name.to_owned(), kind: *kind });
         }
         entries.sort();
         Ok(entries)
