@@ -18,7 +18,7 @@ use super::error::PlanError;
 use super::images::{Entry, images_in, set_image_field, slot_id};
 use super::merge::{Past, Prefer, merge};
 use super::movers;
-use super::narrow::discover_some;
+use super::narrow::{ByApp, discover_some};
 use super::rules::{Mover, Rules};
 use super::slot::{App, Slot, Spot};
 use super::template::{Values, branch_problem};
@@ -272,6 +272,9 @@ pub(super) fn plans(
 ) {
     let env = step.target.environment.name.as_str();
     let source_name = from.map_or("", |from| from.environment.name.as_str());
+    let mut ends = vec![(ReadFrom::Target, step.target.environment)];
+    ends.extend(from.map(|from| (ReadFrom::Source, from.environment)));
+    let reads = ByApp::of(reads, &ends);
     let groups = groups(planned, step, source_name, moves);
     for (branch, group) in groups {
         let mut apps: Vec<String> = Vec::new();
@@ -364,6 +367,7 @@ pub(super) fn plans(
             .collect();
         let joined = apps.join(", ");
         let values = Values { app: &joined, env, version: &version, from: source_name };
+        let plan_apps = apps.clone();
         planned.plans.push((
             Plan {
                 operation,
@@ -376,7 +380,7 @@ pub(super) fn plans(
                 branch,
                 edits,
                 moves: moved,
-                reads: reads.clone(),
+                reads: reads.without_others(&plan_apps),
                 rests_on: BTreeSet::new(),
                 notes,
                 warnings,

@@ -1,5 +1,6 @@
 //! Some apps of many.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gitops_tree::{Answer, Entry, EntryKind, Reading, Tree, TreeError, TreePath};
@@ -10,6 +11,8 @@ use super::PlanError;
 use super::apps::{Discovered, discover, folder_of};
 use super::chosen::is_glob;
 use super::rules::Rules;
+use super::template::Template;
+use super::{ReadEntry, ReadFrom};
 
 /// A tree that shows only the folders of some apps where those of all are
 /// listed, so that of 500 apps only those are read that are asked for.
@@ -71,6 +74,49 @@ impl Tree for Narrow<'_> {
     }
 }
 
+/// What was read of environments, by the apps in whose own folders it stands. A
+/// plan rests on what is common and on its own apps, not on those of others.
+pub(super) struct ByApp {
+    common: BTreeSet<ReadEntry>,
+    own: BTreeMap<String, Vec<ReadEntry>>,
+}
+
+impl ByApp {
+    /// Sorts what was read of the environments at the two ends.
+    pub(super) fn of(reads: &BTreeSet<ReadEntry>, ends: &[(ReadFrom, &EnvironmentRef)]) -> ByApp {
+        let levels: Vec<(ReadFrom, TreePath, Template)> = ends
+            .iter()
+            .filter_map(|(from, environment)| {
+                let level = environment.path.split('/').find(|name| name.contains("{app}"))?;
+                let template = Template::parse_with(level, &["app"]).ok()?;
+                Some((*from, folder_of(environment).ok()?, template))
+            })
+            .collect();
+        let mut sorted = ByApp { common: BTreeSet::new(), own: BTreeMap::new() };
+        for read in reads {
+            let app = levels.iter().find_map(|(from, top, level)| {
+                if *from != read.from || read.path == *top || !read.path.is_within(top) {
+                    return None;
+                }
+                level.app_of(read.path.names().nth(top.names().count())?)
+            });
+            match app {
+                Some(app) => sorted.own.entry(app).or_default().push(read.clone()),
+                None => drop(sorted.common.insert(read.clone())),
+            }
+        }
+        sorted
+    }
+
+    /// What is common, and what was read of these apps.
+    pub(super) fn without_others(&self, apps: &[String]) -> BTreeSet<ReadEntry> {
+        let mut reads = self.common.clone();
+        let own = apps.iter().filter_map(|app| self.own.get(app));
+        reads.extend(own.flatten().cloned());
+        reads
+    }
+}
+
 /// The apps that are asked for, as [`discover`] finds them, where all of them
 /// are asked for by name and are there; otherwise all apps.
 pub(super) fn discover_some(
@@ -89,4 +135,36 @@ pub(super) fn discover_some(
         return Ok(found);
     }
     discover(tree, environment, rules)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::plan::Found;
+
+    #[test]
+    fn a_plan_rests_on_its_own_apps_and_on_what_is_common() {
+        let environment =
+            EnvironmentRef { path: "envs/uat/app-{app}".into(), ..EnvironmentRef::default() };
+        let read = |from, path: &str| ReadEntry {
+            from,
+            path: TreePath::new(path).unwrap(),
+            found: Found::Absent,
+        };
+        let target = |path| read(ReadFrom::Target, path);
+        let common = [
+            target("envs/uat"),
+            target("envs/uat/shared.yaml"),
+            target("envs/prod/app-web/x"),
+            read(ReadFrom::Trust, "envs/uat/app-web/x"),
+        ];
+        let own = [target("envs/uat/app-web"), target("envs/uat/app-web/x/y")];
+        let other = [target("envs/uat/app-api/x")];
+        let all: BTreeSet<ReadEntry> = common.iter().chain(&own).chain(&other).cloned().collect();
+        let sorted = ByApp::of(&all, &[(ReadFrom::Target, &environment)]);
+        let expected: BTreeSet<ReadEntry> = common.iter().chain(&own).cloned().collect();
+        assert_eq!(sorted.without_others(&["web".to_owned()]), expected);
+        assert_eq!(sorted.without_others(&["web".to_owned(), "api".to_owned()]), all);
+    }
 }
