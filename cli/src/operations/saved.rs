@@ -129,10 +129,14 @@ impl Saved {
             let now = proposal.steps.iter().find(|step| step.plan.apps == written.apps);
             match now {
                 None => causes.push(format!("{apps}: nothing is planned for it any more")),
-                Some(now) if now.plan.plan_digest() != written.plan_digest => {
-                    causes.extend(moved(&apps, written, &now.plan));
-                }
-                Some(_) => {}
+                Some(now) if now.plan.plan_digest() == written.plan_digest => {}
+                // Nothing more is read then, which is no answer to why.
+                Some(now) if now.plan.nothing_to_do() => causes.push(format!(
+                    "{apps}: there is nothing to do any more: {} holds what {} does",
+                    now.plan.target.name,
+                    now.plan.source.as_ref().map_or("the plan", |source| source.name.as_str())
+                )),
+                Some(now) => causes.extend(moved(&apps, written, &now.plan)),
             }
             if let Some(word @ ("closed" | "faulty")) = written.decision.as_deref() {
                 causes.push(format!("{apps}: the gate was {word} when the plan was saved"));
