@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use gitops_kustomize::Reach;
-use gitops_tree::{Tree, TreePath};
+use gitops_tree::{EntryKind, Tree, TreePath};
 
 use super::desired::folders;
 use crate::config::Environment;
@@ -60,6 +60,11 @@ impl<'a> Base<'a> {
     ) -> Result<Folders, Failure> {
         let known = self.known(environment)?;
         let before: Vec<TreePath> = known.reach.readers(paths).into_iter().cloned().collect();
+        let is_file = |tree: &dyn Tree, path| tree.kind(path) == Ok(Some(EntryKind::File));
+        if paths.iter().all(|path| is_file(self.tree, path) && is_file(after, path)) {
+            // Folders neither come nor go.
+            return Ok(Folders { after: before.clone(), before });
+        }
         let mut now = existing(after, environment)?;
         now.retain(|folder| before.contains(folder) || !known.folders.contains(folder));
         Ok(Folders { before, after: now })
