@@ -366,7 +366,11 @@ fn being_told_to_end_ends_all_of_it() {
     let field = Field::plain(&[]);
     field.web.set(Mood::Hang);
     for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
-        let mut child = field.stage.command("exec kubectl-gitops release web v2").spawn().unwrap();
+        // Whoever runs the tests may ignore signals, as `nohup` does.
+        let usual =
+            if cfg!(target_os = "linux") { "env --default-signal=INT,TERM,HUP" } else { "" };
+        let command = format!("exec {usual} kubectl-gitops release web v2");
+        let mut child = field.stage.command(&command).spawn().unwrap();
         let start = Instant::now();
         while field.web.open() == 0 && start.elapsed() < Duration::from_secs(20) {
             thread::sleep(Duration::from_millis(20));
