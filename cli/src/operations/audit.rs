@@ -3,7 +3,6 @@
 //! when it was made, and held against what its commit claims.
 
 use gitops_core::judge::{Decision, Judgement};
-use gitops_git::trailers;
 
 use super::history::{Deployment, History, history};
 use super::preview::Judge;
@@ -82,7 +81,11 @@ fn of(
     deployment: &Deployment,
     terminal: Terminal,
 ) -> Result<(Finding, Vec<String>), Failure> {
-    let claims = trailers::values(&deployment.claims, "Policy");
+    // Others write such lines, too: a record names what judged.
+    let mut claims = deployment.said.values("Policy");
+    claims.retain(|claim| claim.contains("@sha256:"));
+    claims.sort_unstable();
+    claims.dedup();
     let open = |claim: &&str| claim.ends_with("=open") || claim.ends_with("=not-applicable");
     let all_open = !claims.is_empty() && claims.iter().all(open);
     // What cannot be judged again is as good as what its commit says of it.

@@ -8,11 +8,12 @@
 use std::collections::BTreeSet;
 
 use gitops_core::plan::moves;
-use gitops_git::{Commit, CommitId, GitError, trailers};
+use gitops_git::{Commit, CommitId, GitError};
 
 use super::desired::git_failure;
 use super::held::{app, held, version};
 use super::promote::differ;
+use super::said::Said;
 use super::trust::{Home, Trust, hinted};
 use crate::config::{After, Environment};
 use crate::failure::Failure;
@@ -136,7 +137,7 @@ impl<'a> Continuation<'a> {
             return Ok(());
         }
         let name = &from.name;
-        if rolls_back(home, commit, parent)? {
+        if Said::of(&home.repository, commit)?.takes_back() {
             self.remarks.push(format!(
                 "commit {} is a rollback in `{name}`, which does not go on by itself",
                 commit.id.short()
@@ -235,26 +236,4 @@ impl<'a> Continuation<'a> {
 fn now(trust: &Trust, environment: &Environment) -> Result<Vec<gitops_core::plan::App>, Failure> {
     let there = trust.place(environment)?.revision()?;
     Ok(held(trust, environment, &there.tree)?.unwrap_or_default())
-}
-
-/// Whether the commit, or one of those that it merged, says that it takes a
-/// promotion back.
-fn rolls_back(home: &Home, commit: &Commit, parent: &CommitId) -> Result<bool, Failure> {
-    let says = |commit: &Commit| !trailers::values(&commit.trailers(), "Rolled-Back").is_empty();
-    if says(commit) {
-        return Ok(true);
-    }
-    let failed = |error: GitError| git_failure("could not read the history".to_owned(), &error);
-    for merged in commit.parents.iter().skip(1) {
-        for commit in home.repository.first_parent(merged, &[]) {
-            let commit = commit.map_err(failed)?;
-            if home.repository.is_ancestor(&commit.id, parent).map_err(failed)? {
-                break;
-            }
-            if says(&commit) {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
 }

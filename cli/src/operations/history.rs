@@ -3,22 +3,20 @@
 //! needed.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use gitops_core::history::Arrival;
 use gitops_core::judge::Move;
 use gitops_core::plan::{App, moves};
-use gitops_git::trailers::{self, Trailer};
-use gitops_git::{Commit, CommitId, GitError, Repository};
+use gitops_git::{Commit, GitError};
 use gitops_tree::TreePath;
 
 use super::desired::git_failure;
 use super::held::{app, held};
+use super::said::Said;
 use super::trust::Trust;
 use crate::config::Environment;
 use crate::failure::Failure;
-
-/// How many commits of a merged request are looked at for what they claim.
-const MERGED: usize = 50;
 
 /// How a version came into an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +49,7 @@ pub(crate) struct Deployment {
     /// The commit that put it onto the branch.
     pub(crate) commit: Commit,
     /// What that commit, or those that it merged, say of themselves.
-    #[allow(dead_code)]
-    pub(crate) claims: Vec<Trailer>,
+    pub(crate) said: Rc<Said>,
 }
 
 impl Deployment {
@@ -139,7 +136,7 @@ impl History {
                 known = now;
                 continue;
             }
-            let claims = claims(repository, &commit).map_err(failed)?;
+            let said = Rc::new(Said::of(repository, &commit)?);
             for (name, moves) in by_app {
                 let version = |apps: &[App]| app(apps, &name).and_then(App::version);
                 self.deployments.push(Deployment {
@@ -147,10 +144,10 @@ impl History {
                     before: version(&known),
                     version: version(&now),
                     moves,
-                    how: how(&claims, index == 0 && commit.parents.is_empty()),
+                    how: how(&said, index == 0 && commit.parents.is_empty()),
                     at,
                     commit: commit.clone(),
-                    claims: claims.clone(),
+                    said: said.clone(),
                     app: name,
                 });
             }
@@ -190,43 +187,16 @@ fn folder(environment: &Environment) -> Result<TreePath, Failure> {
     })
 }
 
-/// The trailers of a commit; of a merge without any, those of the newest
-/// commit that it merged and that has some of ours.
-pub(crate) fn claims(repository: &Repository, commit: &Commit) -> Result<Vec<Trailer>, GitError> {
-    let own = commit.trailers();
-    let ours = |trailers: &[Trailer]| !trailers::values(trailers, "Plan-Digest").is_empty();
-    let (Some(parent), Some(merged)) = (commit.parents.first(), commit.parents.get(1)) else {
-        return Ok(own);
-    };
-    if ours(&own) {
-        return Ok(own);
-    }
-    let mut next: Option<CommitId> = Some(*merged);
-    for _ in 0..MERGED {
-        let Some(id) = next else { break };
-        if repository.is_ancestor(&id, parent)? {
-            break;
-        }
-        let commit = repository.read_commit(&id)?;
-        let trailers = commit.trailers();
-        if ours(&trailers) {
-            return Ok(trailers);
-        }
-        next = commit.parents.first().copied();
-    }
-    Ok(own)
-}
-
-fn how(claims: &[Trailer], first: bool) -> How {
-    let value = |key| trailers::values(claims, key).first().map(|value| (*value).to_owned());
-    if value("Rolled-Back").is_some() {
-        How::RolledBack
-    } else if let Some(from) = value("Promoted-From") {
-        How::Promoted { from, claimed: true }
-    } else if value("Plan-Digest").is_some() {
-        How::Released
-    } else if first {
+fn how(said: &Said, first: bool) -> How {
+    if first {
+        // Where a shallow clone is cut off, its words are about more than is here.
         How::First
+    } else if said.takes_back() {
+        How::RolledBack
+    } else if let Some(from) = said.values("Promoted-From").first() {
+        How::Promoted { from: (*from).to_owned(), claimed: true }
+    } else if said.has("Plan-Digest") {
+        How::Released
     } else {
         How::Changed
     }

@@ -27,6 +27,7 @@ pub(crate) mod rendition;
 pub(crate) mod repository;
 pub(crate) mod rollback;
 pub(crate) mod route;
+pub(crate) mod said;
 pub(crate) mod saved;
 mod sift;
 pub(crate) mod trust;

@@ -13,6 +13,7 @@ use gitops_core::plan::{self, App, Held, Narrow, Past, PlanError, Rules, SlotId}
 use gitops_git::{Commit, CommitId, Repository};
 use gitops_tree::{TreeError, TreePath};
 
+use super::said::Said;
 use super::trust::hinted;
 use crate::failure::Failure;
 
@@ -48,9 +49,6 @@ struct Found {
     source: Option<App>,
     target: Option<App>,
 }
-
-/// More commits than this are not looked through for the claims of one merge.
-const MERGED: usize = 500;
 
 impl Records<'_> {
     /// The last promotion of each of the apps, where there is one.
@@ -106,10 +104,7 @@ impl Records<'_> {
             Some(parent) => self.apps(target, parent, &touched)?,
             None => BTreeMap::new(),
         };
-        let rolled_back = self
-            .messages(commit)?
-            .iter()
-            .any(|message| !claimed(message, "Rolled-Back").is_empty());
+        let rolled_back = Said::of(target.repository, commit)?.takes_back();
         let mut changes = Vec::new();
         for app in touched {
             let (before, after) = (before.get(app), after.get(app));
@@ -153,14 +148,9 @@ impl Records<'_> {
     /// The promotion that a change was, where it is plain: it claims the source's
     /// commit and the trees agree, or it put there what the source held just then.
     fn promotion(&self, app: &str, change: &Change) -> Result<Option<Found>, Failure> {
-        let mut commits = Vec::new();
-        for message in self.messages(&change.commit)? {
-            let sources = claimed(&message, "Promoted-From");
-            if sources.contains(&self.source.environment.name.as_str()) {
-                let named = claimed(&message, "Source-Commit");
-                commits.extend(named.iter().filter_map(|id| CommitId::parse(id).ok()));
-            }
-        }
+        let said = Said::of(self.target.repository, &change.commit)?;
+        let named = said.promoted_from(&self.source.environment.name);
+        let mut commits: Vec<_> = named.filter_map(|id| CommitId::parse(id).ok()).collect();
         let repository = self.source.repository;
         commits.retain(|id| repository.is_ancestor(id, &self.source.tip).unwrap_or(false));
         commits.extend(self.source_line(&change.commit, false).next().transpose()?);
@@ -286,24 +276,6 @@ impl Records<'_> {
         Ok(None)
     }
 
-    /// The message of a commit, and those of the commits that it merged.
-    fn messages(&self, commit: &Commit) -> Result<Vec<String>, Failure> {
-        let mut messages = vec![commit.message.clone()];
-        let [first, merged @ ..] = commit.parents.as_slice() else { return Ok(messages) };
-        let repository = self.target.repository;
-        for tip in merged {
-            let meet = repository.merge_base(first, tip).map_err(|error| unread(&error))?;
-            for commit in repository.first_parent(tip, &[]).take(MERGED) {
-                let commit = commit.map_err(|error| unread(&error))?;
-                if Some(commit.id) == meet {
-                    break;
-                }
-                messages.push(commit.message);
-            }
-        }
-        Ok(messages)
-    }
-
     /// Some apps of an environment at a commit. What cannot be understood holds
     /// no app: history need not be in order. What is not here is an error.
     fn apps(
@@ -355,15 +327,6 @@ impl End<'_> {
         let names = self.environment.path.split('/').take_while(|name| !name.contains("{app}"));
         TreePath::new(&names.collect::<Vec<_>>().join("/")).ok()
     }
-}
-
-/// What lines `KEY: value` of a message say, wherever they stand: a squash puts
-/// the trailers of what it squashed in the middle. Only what the trees bear out
-/// counts.
-fn claimed<'m>(message: &'m str, key: &str) -> Vec<&'m str> {
-    let lines = message.lines().filter_map(|line| line.trim().split_once(':'));
-    let of_key = lines.filter(|(name, _)| name.eq_ignore_ascii_case(key));
-    of_key.map(|(_, value)| value.trim()).collect()
 }
 
 fn words(commit: &Commit) -> String {

@@ -10,6 +10,7 @@ use gitops_tree::TreePath;
 use super::super::desired::git_failure;
 use super::super::held;
 use super::super::promote::plan_failure;
+use super::super::said::Said;
 use super::super::trust::{Home, Trust, hinted};
 use crate::config::Environment;
 use crate::failure::{Exit, Failure};
@@ -20,9 +21,6 @@ type BeforeAndAfter = (Option<Held>, Option<Held>);
 /// How far back the environments before are searched for what a commit put
 /// into one.
 const SOURCE_COMMITS: usize = 200;
-
-/// More commits than this are not looked through for the claims of one merge.
-const MERGED: usize = 500;
 
 /// The values of an app that move.
 pub(super) type Values = BTreeMap<SlotId, Option<Held>>;
@@ -88,11 +86,11 @@ impl Known<'_> {
             return Ok(None);
         }
         let change = &self.known[at];
-        let messages = self.history.messages(&change.commit)?;
+        let said = Said::of(&self.history.home.repository, &change.commit)?;
         let older = self.known.get(at + 1);
-        Ok(Some(if says(&messages, "Rolled-Back") {
+        Ok(Some(if said.takes_back() {
             Kind::Rollback
-        } else if says(&messages, "Plan-Digest") {
+        } else if said.has("Plan-Digest") {
             Kind::Promotion
         } else if older.is_some_and(|older| change.reverts(older)) {
             Kind::Reverts
@@ -179,24 +177,6 @@ impl<'a> History<'a> {
     pub(super) fn changes(&self) -> Changes<'_> {
         let line = self.home.repository.first_parent(&self.tip, std::slice::from_ref(&self.folder));
         Changes { history: self, line, newer: None, ended: false }
-    }
-
-    /// The message of a commit, and those of the commits that it merged.
-    fn messages(&self, commit: &Commit) -> Result<Vec<String>, Failure> {
-        let mut messages = vec![commit.message.clone()];
-        let [first, merged @ ..] = commit.parents.as_slice() else { return Ok(messages) };
-        let repository = &self.home.repository;
-        for tip in merged {
-            let meet = repository.merge_base(first, tip).map_err(|error| unread(&error))?;
-            for commit in repository.first_parent(tip, &[]).take(MERGED) {
-                let commit = commit.map_err(|error| unread(&error))?;
-                if Some(commit.id) == meet {
-                    break;
-                }
-                messages.push(commit.message);
-            }
-        }
-        Ok(messages)
     }
 
     /// Whether a change put there what an environment before held. Into the
@@ -328,14 +308,6 @@ pub(super) fn differences(before: &Values, after: &Values) -> BTreeMap<SlotId, B
     ids.map(|id| (id.clone(), (of(before, id), of(after, id))))
         .filter(|(_, (before, after))| before != after)
         .collect()
-}
-
-/// Whether a line `KEY: …` stands in one of the messages: a squash puts the
-/// trailers of what it squashed in the middle.
-fn says(messages: &[String], key: &str) -> bool {
-    messages.iter().flat_map(|message| message.lines()).any(|line| {
-        line.split_once(':').is_some_and(|(name, _)| name.trim().eq_ignore_ascii_case(key))
-    })
 }
 
 fn unread(error: &GitError) -> Failure {
