@@ -9,6 +9,7 @@ use gitops_kustomize::Reach;
 use gitops_tree::{EntryKind, Tree, TreePath};
 
 use super::desired::folders;
+use super::held::folder;
 use crate::config::Environment;
 use crate::failure::Failure;
 
@@ -88,13 +89,7 @@ pub(crate) fn existing(
     tree: &dyn Tree,
     environment: &Environment,
 ) -> Result<Vec<TreePath>, Failure> {
-    let fixed = match environment.path.split_once("{app}") {
-        Some((before, _)) => before.rsplit_once('/').map_or("", |(parent, _)| parent),
-        None => environment.path.as_str(),
-    };
-    let fixed = TreePath::new(fixed).map_err(|error| {
-        Failure::usage(format!("path of environment `{}`", environment.name)).because(&error)
-    })?;
+    let fixed = folder(environment, None)?;
     let kind = tree
         .kind(&fixed)
         .map_err(|error| Failure::world(format!("could not read `{fixed}`")).because(&error))?;

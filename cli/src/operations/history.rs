@@ -9,10 +9,9 @@ use gitops_core::history::Arrival;
 use gitops_core::judge::Move;
 use gitops_core::plan::{App, moves};
 use gitops_git::{Commit, GitError};
-use gitops_tree::TreePath;
 
 use super::desired::git_failure;
-use super::held::{app, held};
+use super::held::{app, folder, held};
 use super::said::Said;
 use super::trust::Trust;
 use crate::config::Environment;
@@ -101,7 +100,7 @@ impl History {
         };
         let failed = |error: GitError| git_failure(format!("could not read `{branch}`"), &error);
         let commits = repository
-            .first_parent(&tip, &[folder(environment)?])
+            .first_parent(&tip, &[folder(environment, None)?])
             .collect::<Result<Vec<_>, _>>()
             .map_err(failed)?;
         if repository.is_shallow() {
@@ -176,15 +175,6 @@ impl History {
             holds.insert(key, deployment.version.clone());
         }
     }
-}
-
-/// The folder below which everything of an environment stands.
-fn folder(environment: &Environment) -> Result<TreePath, Failure> {
-    let plain: Vec<&str> =
-        environment.path.split('/').take_while(|name| !name.contains("{app}")).collect();
-    TreePath::new(&plain.join("/")).map_err(|error| {
-        Failure::usage(format!("path of environment `{}`", environment.name)).because(&error)
-    })
 }
 
 fn how(said: &Said, first: bool) -> How {

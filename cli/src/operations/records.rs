@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use gitops_core::judge::EnvironmentRef;
-use gitops_core::plan::{self, App, Held, Narrow, Past, PlanError, Rules, SlotId};
+use gitops_core::plan::{self, App, Held, Narrow, Past, PlanError, Rules, SlotId, folder_of};
 use gitops_git::{Commit, CommitId, Repository};
 use gitops_tree::{TreeError, TreePath};
 
@@ -319,13 +319,7 @@ impl End<'_> {
                 return folders;
             }
         }
-        self.top().filter(|top| !top.is_root()).into_iter().collect()
-    }
-
-    /// The environment's folder as far as it names no app.
-    fn top(&self) -> Option<TreePath> {
-        let names = self.environment.path.split('/').take_while(|name| !name.contains("{app}"));
-        TreePath::new(&names.collect::<Vec<_>>().join("/")).ok()
+        folder_of(self.environment).ok().filter(|top| !top.is_root()).into_iter().collect()
     }
 }
 

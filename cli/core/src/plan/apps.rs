@@ -215,7 +215,11 @@ fn add_slots(
 
 /// The folder that must hold every file of a promotion: the environment's
 /// path as far as it has no `{app}` in it.
-pub(super) fn folder_of(environment: &EnvironmentRef) -> Result<TreePath, PlanError> {
+///
+/// # Errors
+///
+/// The path leads out of the repository, or is none.
+pub fn folder_of(environment: &EnvironmentRef) -> Result<TreePath, PlanError> {
     let plain: Vec<&str> =
         environment.path.split('/').take_while(|name| !name.contains("{app}")).collect();
     TreePath::new(&plain.join("/")).map_err(|error| PlanError::OutsideTarget {

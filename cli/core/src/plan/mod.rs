@@ -46,7 +46,7 @@ use std::sync::Arc;
 use gitops_tree::{EntryKind, Mode, Overlay, Reading, Tree, TreeError, TreePath};
 use sha2::{Digest, Sha256};
 
-pub use apps::{KUSTOMIZATION_FILES, discover_apps, kustomization_file};
+pub use apps::{KUSTOMIZATION_FILES, discover_apps, folder_of, kustomization_file};
 pub use blob::BlobId;
 pub use copy::CopyRule;
 pub use enters::{Choices, Seeker, seekers};
