@@ -253,7 +253,8 @@ impl DiffArgs {
             names = new.environments.iter().map(|environment| environment.name.clone()).collect();
         }
         let sealer = desired::sealer(Some(&new));
-        let renders = Renders::new(desired::whole, context.terminal, self.verify);
+        let renders =
+            Renders::new(desired::folders, desired::desired_of, context.terminal, self.verify);
         let mut comparisons = Vec::new();
         for name in names {
             let environment = new.environment(&name).map_err(unknown_environment)?;

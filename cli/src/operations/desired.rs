@@ -148,19 +148,6 @@ pub(crate) fn desired(
     desired_of(tree, environment, &folders(tree, environment)?, terminal)
 }
 
-/// [`desired`], or [`desired_of`] where some folders are named.
-pub(crate) fn whole(
-    tree: &dyn Tree,
-    environment: &Environment,
-    folders: Option<&[TreePath]>,
-    terminal: Terminal,
-) -> Result<Rendering, Failure> {
-    match folders {
-        Some(folders) => desired_of(tree, environment, folders, terminal),
-        None => desired(tree, environment, terminal),
-    }
-}
-
 /// What some folders of an environment stand for.
 pub(crate) fn desired_of(
     tree: &dyn Tree,

@@ -129,7 +129,7 @@ impl<'a> Judge<'a> {
         dry_run: bool,
         verify: bool,
     ) -> Self {
-        let renders = Renders::new(objects, terminal, verify);
+        let renders = Renders::new(existing, desired_of, terminal, verify);
         let sealer = super::desired::sealer(Some(&trust.config));
         let host = std::cell::OnceCell::new();
         let keeper = Keeper::new(trust, now);
@@ -379,8 +379,8 @@ impl<'a> Judge<'a> {
             let mut rest = before.all(environment, after)?;
             rest.before.retain(|folder| !folders.before.contains(folder));
             rest.after.retain(|folder| !folders.after.contains(folder));
-            let earlier = objects(before.tree, environment, Some(&rest.before), self.terminal)?;
-            let later = objects(after, environment, Some(&rest.after), self.terminal)?;
+            let earlier = desired_of(before.tree, environment, &rest.before, self.terminal)?;
+            let later = desired_of(after, environment, &rest.after, self.terminal)?;
             if self.differ(&earlier, &later) {
                 let name = &environment.name;
                 return Err(Failure::world(format!(
@@ -424,18 +424,4 @@ impl<'a> Judge<'a> {
 /// Whether a change of `paths` may change one of the answers.
 pub(crate) fn meets(readings: &BTreeSet<Reading>, paths: &[TreePath]) -> bool {
     readings.iter().any(|reading| paths.iter().any(|path| reading.depends_on(path)))
-}
-
-/// The desired objects, of all folders or some; none where the environment
-/// does not exist.
-fn objects(
-    tree: &dyn Tree,
-    environment: &Environment,
-    folders: Option<&[TreePath]>,
-    terminal: Terminal,
-) -> Result<Rendering, Failure> {
-    match folders {
-        Some(folders) => desired_of(tree, environment, folders, terminal),
-        None => desired_of(tree, environment, &existing(tree, environment)?, terminal),
-    }
 }

@@ -11,9 +11,12 @@ use crate::config::{Controller, Environment};
 use crate::failure::Failure;
 use crate::output::Terminal;
 
-/// Renders an environment, or some folders of it, in full.
+/// Lists all folders of an environment.
+pub(crate) type List = fn(&dyn Tree, &Environment) -> Result<Vec<TreePath>, Failure>;
+
+/// Renders some folders of an environment in full.
 pub(crate) type Render =
-    fn(&dyn Tree, &Environment, Option<&[TreePath]>, Terminal) -> Result<Rendering, Failure>;
+    fn(&dyn Tree, &Environment, &[TreePath], Terminal) -> Result<Rendering, Failure>;
 
 /// What a rendering depends on besides the tree. Remote bases are none of it:
 /// a run looks each up once.
@@ -21,6 +24,7 @@ type Settings = (Option<String>, Vec<TreePath>, bool);
 
 /// The renderings of a run.
 pub(crate) struct Renders {
+    list: List,
     render: Render,
     terminal: Terminal,
     /// Whether what is shared is rendered all the same, and held against it.
@@ -29,8 +33,8 @@ pub(crate) struct Renders {
 }
 
 impl Renders {
-    pub(crate) fn new(render: Render, terminal: Terminal, verify: bool) -> Renders {
-        Renders { render, terminal, verify, memo: Memo::default() }
+    pub(crate) fn new(list: List, render: Render, terminal: Terminal, verify: bool) -> Renders {
+        Renders { list, render, terminal, verify, memo: Memo::default() }
     }
 
     /// The objects of an environment in `tree`, and what was read for them.
@@ -58,7 +62,7 @@ impl Renders {
         let kept = self.memo.get(
             settings,
             tree,
-            |tree| (self.render)(tree, environment, folders, self.terminal),
+            |tree| self.render(tree, environment, folders),
             |error| {
                 let attempt = format!("could not read what `{}` is made from", environment.name);
                 Failure::world(attempt).because(&error)
@@ -76,6 +80,23 @@ impl Renders {
         Ok(kept)
     }
 
+    /// Lists, too, where no folders are named: the names of folders are read as
+    /// well.
+    fn render(
+        &self,
+        tree: &dyn Tree,
+        environment: &Environment,
+        folders: Option<&[TreePath]>,
+    ) -> Result<Rendering, Failure> {
+        match folders {
+            Some(folders) => (self.render)(tree, environment, folders, self.terminal),
+            None => {
+                let folders = (self.list)(tree, environment)?;
+                (self.render)(tree, environment, &folders, self.terminal)
+            }
+        }
+    }
+
     /// Renders in full what was shared.
     fn check(
         &self,
@@ -84,7 +105,7 @@ impl Renders {
         environment: &Environment,
         folders: Option<&[TreePath]>,
     ) -> Result<(), Failure> {
-        let full = (self.render)(tree, environment, folders, self.terminal)?;
+        let full = self.render(tree, environment, folders)?;
         let same = |(one, two): (&Raw, &Raw)| {
             (&one.key, &one.api_version, &one.json, &one.source, &one.lines)
                 == (&two.key, &two.api_version, &two.json, &two.source, &two.lines)
@@ -115,7 +136,7 @@ mod tests {
 
     use super::*;
     use crate::config;
-    use crate::operations::desired::desired;
+    use crate::operations::desired::{desired_of, folders};
     use crate::output::Color;
 
     const CONFIG: &str = "\
@@ -153,11 +174,11 @@ environments:
     fn counting(
         tree: &dyn Tree,
         environment: &Environment,
-        _: Option<&[TreePath]>,
+        listed: &[TreePath],
         terminal: Terminal,
     ) -> Result<Rendering, Failure> {
         RENDERED.with_borrow_mut(|rendered| rendered.push(environment.name.clone()));
-        desired(tree, environment, terminal)
+        desired_of(tree, environment, listed, terminal)
     }
 
     fn rendered() -> Vec<String> {
@@ -168,7 +189,8 @@ environments:
     fn an_environment_is_rendered_again_only_where_it_reads_a_change() {
         let before = tree();
         let config = config::read(&before).unwrap();
-        let renders = Renders::new(counting, Terminal::new(Color::Never, true, false), false);
+        let renders =
+            Renders::new(folders, counting, Terminal::new(Color::Never, true, false), false);
         let both = |tree: &dyn Tree| {
             for environment in &config.environments {
                 renders.get(tree, environment).unwrap();
@@ -202,7 +224,8 @@ environments:
     fn what_is_shared_is_checked_on_demand() {
         let before = tree();
         let config = config::read(&before).unwrap();
-        let renders = Renders::new(counting, Terminal::new(Color::Never, true, false), true);
+        let renders =
+            Renders::new(folders, counting, Terminal::new(Color::Never, true, false), true);
         let first = renders.get(&before, &config.environments[0]).unwrap();
         let again = renders.get(&before, &config.environments[0]).unwrap();
         assert_eq!(rendered(), ["dev", "dev"]);
@@ -212,7 +235,7 @@ environments:
         fn fickle(
             _: &dyn Tree,
             _: &Environment,
-            _: Option<&[TreePath]>,
+            _: &[TreePath],
             _: Terminal,
         ) -> Result<Rendering, Failure> {
             let count = RENDERED.with_borrow_mut(|rendered| {
@@ -225,7 +248,7 @@ environments:
             });
             Ok(Rendering { objects: objects.collect(), ..Rendering::default() })
         }
-        let renders = Renders::new(fickle, Terminal::new(Color::Never, true, false), true);
+        let renders = Renders::new(folders, fickle, Terminal::new(Color::Never, true, false), true);
         assert!(renders.get(&before, &config.environments[0]).is_ok());
         assert!(renders.get(&before, &config.environments[0]).is_err());
     }
