@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::Kind;
 use crate::api_error::ApiError;
+use crate::http::Made;
 
 /// An answer on its way.
 pub type Call<'a, T> = BoxFuture<'a, Result<T, ApiError>>;
@@ -127,6 +128,9 @@ pub struct Review {
     /// The commit that was looked at. A forge that calls a review stale without
     /// saying of which commit it was answers an empty text.
     pub commit: String,
+    /// Whether the forge counts it: somebody who may write to the repository, or
+    /// whom the branch's protection names. On a public repository anybody may review.
+    pub counts: bool,
 }
 
 /// What guards a branch. What the token may not read is `None`, never "nothing".
@@ -207,11 +211,15 @@ pub trait Api: Send + Sync {
     /// How many calls were made so far, page by page, sent again included.
     fn calls(&self) -> u64;
 
+    /// These calls, in the order of their ends.
+    fn made(&self) -> Vec<Made>;
+
     /// Who the token belongs to; `None` for one that is nobody's (an app's).
     fn me(&self) -> Call<'_, Option<String>>;
 
     /// The requests from `head` into `base`, open or not, newest first. Those
-    /// from forks with a branch of the same name are not among them.
+    /// from forks with a branch of the same name are not among them. Where one is
+    /// open, the others may be left out; of those that are not, all but the last one.
     fn requests<'a>(&'a self, head: &'a str, base: &'a str) -> Call<'a, Vec<Request>>;
 
     /// The requests that are open, or were, whose head's newest commit is this.

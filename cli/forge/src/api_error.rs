@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::Kind;
+
 /// A call that did not do what it was for. None of them holds a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
@@ -82,6 +84,25 @@ pub enum ApiError {
         attempt: String,
         /// What it looks like: `200, text/html`.
         reason: String,
+    },
+    /// Nothing can be asked with what was given: an address that is none, a token
+    /// that is for another server.
+    #[error("{server} cannot be asked: {reason}")]
+    Unusable {
+        /// The server.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+    /// This forge's API is not spoken.
+    #[error(
+        "the API of {server} is not known ({kind}): `forge: {{kind: …}}` in gitops.yaml names it, github, gitea or forgejo"
+    )]
+    NoApi {
+        /// The server.
+        server: String,
+        /// What it is, as far as that is known.
+        kind: Kind,
     },
     /// The clocks differ by more than an app's token allows.
     #[error("the clock of this machine differs from that of {server} by {seconds} s")]

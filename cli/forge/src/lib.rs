@@ -3,11 +3,22 @@
 //!
 //! The forge is known by its host (`github.com`, `gitlab.com`, `gitea.com`,
 //! `codeberg.org`) or by what gitops.yaml says. [`Api`] is one repository on a
-//! forge; tokens are found by [`tokens`], each for one server.
+//! forge, made by [`connect`]; tokens are found by [`tokens`], each for one server.
+//!
+//! | room | question |
+//! |---|---|
+//! | `address`, `request` | who stands behind a remote, where does a person go |
+//! | `token` | which token is for which server |
+//! | [`Api`], [`ApiError`] | what is asked of a forge, and what can go wrong |
+//! | `http` | how it is asked: sent once or again, pages, bounds, what an error means |
+//! | `gitea` | [`Api`] for Gitea and Forgejo |
 
 mod address;
 mod api;
 mod api_error;
+mod connect;
+mod gitea;
+mod http;
 mod percent;
 mod request;
 mod token;
@@ -18,5 +29,7 @@ pub use api::{
     Protection, Request, RequestState, Review,
 };
 pub use api_error::ApiError;
+pub use connect::{Settings, connect};
+pub use http::{Clock, Made, Patience};
 pub use request::{new_request_url, new_request_url_in};
 pub use token::{ForgeToken, TokenError, tokens};

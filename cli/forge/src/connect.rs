@@ -1,0 +1,87 @@
+//! The API of the forge behind a remote.
+
+use jiff::Timestamp;
+use url::Url;
+
+use crate::gitea::Gitea;
+use crate::http::{Clock, Patience};
+use crate::{Api, ApiError, Forge, ForgeToken, Kind};
+
+/// How a forge is asked.
+#[derive(Clone)]
+pub struct Settings {
+    /// What the program calls itself: `kubectl-gitops/0.1.0`.
+    pub user_agent: String,
+    /// How long one waits, and how often one asks again.
+    pub patience: Patience,
+    /// Says what time it is.
+    pub now: Clock,
+}
+
+impl Settings {
+    /// The usual patience.
+    pub fn new(
+        user_agent: impl Into<String>,
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Settings {
+        Settings {
+            user_agent: user_agent.into(),
+            patience: Patience::default(),
+            now: std::sync::Arc::new(now),
+        }
+    }
+}
+
+/// The API of a repository's forge. Nothing is sent yet. The token must be for the
+/// forge's own server.
+pub fn connect(
+    forge: &Forge,
+    token: &ForgeToken,
+    settings: &Settings,
+) -> Result<Box<dyn Api>, ApiError> {
+    let unusable = |reason: String| ApiError::Unusable { server: forge.web.clone(), reason };
+    let web = Url::parse(&forge.web).map_err(|error| unusable(error.to_string()))?;
+    let origin = web.origin().ascii_serialization();
+    if origin != token.origin {
+        return Err(unusable(format!("the token of {} is for {}", token.variable, token.origin)));
+    }
+    match forge.kind {
+        Kind::Gitea | Kind::Forgejo => Ok(Box::new(Gitea::new(forge, token, settings)?)),
+        Kind::GitHub | Kind::GitLab | Kind::Unknown => {
+            Err(ApiError::NoApi { server: forge.web.clone(), kind: forge.kind })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_token_is_sent_to_its_own_server_alone() {
+        let settings = Settings::new("tests", || Timestamp::UNIX_EPOCH);
+        let connected = |web: &str, kind, origin: &str| {
+            let forge = crate::identify("https://git.example/acme/apps").unwrap();
+            let forge = forge.configured(Some(kind), Some(web)).unwrap();
+            let secret = "s3cret".to_owned();
+            let (user, variable) = ("x", "GITEA_TOKEN");
+            let token = ForgeToken { origin: origin.into(), user, variable, secret };
+            connect(&forge, &token, &settings).map(|api| api.kind()).map_err(|e| e.to_string())
+        };
+        let own = "https://git.example";
+        assert_eq!(connected("https://git.example/below", Kind::Forgejo, own), Ok(Kind::Forgejo));
+        for (web, kind, expected) in [
+            (
+                "https://git.example:8443",
+                Kind::Gitea,
+                "the token of GITEA_TOKEN is for https://git",
+            ),
+            ("http://git.example", Kind::Gitea, "the token of GITEA_TOKEN is for https://git"),
+            ("https://git.example", Kind::Unknown, "the API of https://git.example is not known"),
+        ] {
+            let error = connected(web, kind, own).unwrap_err();
+            assert!(error.contains(expected) && !error.contains("s3cret"), "{error}");
+        }
+    }
+}
