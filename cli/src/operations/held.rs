@@ -1,6 +1,6 @@
 //! What an environment held at a commit, as far as it moves.
 
-use gitops_core::plan::{App, PlanError, discover_apps};
+use gitops_core::plan::{App, Narrow, PlanError, discover_apps};
 use gitops_tree::{Tree, TreePath};
 
 use super::promote::plan_failure;
@@ -33,6 +33,18 @@ pub(crate) fn held(
         }
     }
     Ok(Some(apps))
+}
+
+/// As [`held`], of one app alone.
+pub(crate) fn held_of(
+    trust: &Trust,
+    environment: &Environment,
+    tree: &dyn Tree,
+    app: &str,
+) -> Result<Option<App>, Failure> {
+    let narrow = Narrow::to(tree, &trust.reference(environment)?, std::iter::once(app));
+    let apps = held(trust, environment, &narrow)?.unwrap_or_default();
+    Ok(apps.into_iter().find(|found| found.name == app))
 }
 
 /// The folder of an app in an environment, or of the environment as far as it

@@ -5,7 +5,7 @@ use gitops_core::gate::Fact;
 use gitops_core::judge::{Decision, FileAction, FileChange, Operation, Request};
 use gitops_core::plan::{
     self, App, Contents, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped, Step,
-    Undo,
+    Undo, Undoing,
 };
 use gitops_git::{CommitId, Repository};
 
@@ -224,8 +224,10 @@ pub(crate) fn propose<'a>(
         }
         Wish::Rollback { undos, .. } => {
             let attempt = format!("could not roll back in `{}`", target.name);
+            let then = rollback::then(trust, target, undos)?;
+            let undoing: Vec<Undoing<'_>> = then.iter().map(rollback::Then::undoing).collect();
             let mut planned =
-                plan::rollback(&step, undos).map_err(|error| plan_failure(&attempt, &error))?;
+                plan::rollback(&step, &undoing).map_err(|error| plan_failure(&attempt, &error))?;
             failed.extend(planned.failed.drain(..).map(|failed| Failed {
                 apps: vec![failed.app],
                 failure: unplanned(trust, &attempt, &failed.reason),

@@ -40,6 +40,8 @@ struct Change {
     /// The values that changed, as they are after it.
     values: BTreeMap<SlotId, Option<Held>>,
     rolled_back: bool,
+    /// The commits that it says it takes back, the newest first.
+    takes_back: Vec<CommitId>,
 }
 
 /// A promotion that was found.
@@ -56,6 +58,8 @@ impl Records<'_> {
         let mut open: BTreeMap<String, Vec<Change>> =
             apps.iter().map(|app| (app.clone(), Vec::new())).collect();
         let mut past = BTreeMap::new();
+        // What a rollback took back counts no more, and neither does the rollback.
+        let mut undone: BTreeMap<String, Vec<CommitId>> = BTreeMap::new();
         let paths = self.target.paths(apps);
         for commit in self.target.repository.first_parent(&self.target.tip, &paths) {
             if open.is_empty() {
@@ -63,6 +67,13 @@ impl Records<'_> {
             }
             let commit = commit.map_err(|error| unread(&error))?;
             for (app, change) in self.changes(&commit, &open)? {
+                if undone.get(&app).is_some_and(|undone| undone.contains(&commit.id)) {
+                    continue;
+                }
+                if change.rolled_back && self.is_back(&app, &change)? {
+                    undone.entry(app).or_default().extend(change.takes_back);
+                    continue;
+                }
                 let found = if change.rolled_back { None } else { self.promotion(&app, &change)? };
                 match found {
                     None => open.entry(app).or_default().push(change),
@@ -104,7 +115,11 @@ impl Records<'_> {
             Some(parent) => self.apps(target, parent, &touched)?,
             None => BTreeMap::new(),
         };
-        let rolled_back = Said::of(target.repository, commit)?.takes_back();
+        let said = Said::of(target.repository, commit)?;
+        let rolled_back = said.takes_back();
+        let taken_back = said.values("Rolled-Back").into_iter();
+        let takes_back: Vec<CommitId> =
+            taken_back.filter_map(|id| CommitId::parse(id).ok()).collect();
         let mut changes = Vec::new();
         for app in touched {
             let (before, after) = (before.get(app), after.get(app));
@@ -116,10 +131,31 @@ impl Records<'_> {
             values.retain(|id, value| old.get(id).unwrap_or(&None) != value);
             if !values.is_empty() {
                 let (commit, after) = (commit.clone(), after.cloned());
-                changes.push((app.to_owned(), Change { commit, after, values, rolled_back }));
+                let takes_back = takes_back.clone();
+                let change = Change { commit, after, values, rolled_back, takes_back };
+                changes.push((app.to_owned(), change));
             }
         }
         Ok(changes)
+    }
+
+    /// Whether a rollback put there what stood there before what it takes back.
+    fn is_back(&self, app: &str, change: &Change) -> Result<bool, Failure> {
+        let target = &self.target;
+        let Some(oldest) = change.takes_back.last() else { return Ok(false) };
+        if !target.repository.is_ancestor(oldest, &change.commit.id).unwrap_or(false) {
+            return Ok(false);
+        }
+        let oldest = target.repository.first_parent(oldest, &[]).next().transpose();
+        let oldest = oldest.map_err(|error| unread(&error))?;
+        let held = match oldest.and_then(|oldest| oldest.parents.first().copied()) {
+            // A shallow clone may end there.
+            Some(before) if target.repository.tree(&before).is_err() => return Ok(false),
+            Some(before) => self.apps(target, &before, &[app])?.remove(app),
+            None => None,
+        };
+        let before = self.values(app, held.as_ref());
+        Ok(change.values.iter().all(|(id, value)| before.get(id).unwrap_or(&None) == value))
     }
 
     /// The values of an app that move.

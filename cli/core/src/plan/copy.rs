@@ -15,6 +15,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use crate::judge::Moved;
 use crate::object::Source;
 
+use super::FileBytes;
 use super::blob::BlobId;
 use super::error::PlanError;
 use super::rules::FieldPattern;
@@ -186,33 +187,81 @@ pub(super) fn wants(
         }
         let slot = match target.get(id) {
             Some(slot) => slot.clone(),
-            None => {
-                let file = folder.join(&id.place);
-                let file = file.map_err(|error| shape(&id.place, error.to_string()))?;
-                slot(mover, id.place.clone(), file, None)
-            }
+            None => absent(id, folder)?,
         };
         wants.push(Want { slot, value });
     }
     Ok(wants)
 }
 
+impl CopyRule {
+    /// A folder with all that is in it.
+    pub(super) fn everything() -> CopyRule {
+        CopyRule { from: String::new(), exclude: Vec::new(), never: Vec::new() }
+    }
+}
+
+/// Every file of a folder.
+pub(super) fn everything(tree: &dyn Tree, folder: &TreePath) -> Result<Vec<Slot>, PlanError> {
+    look(tree, folder, usize::MAX, &CopyRule::everything())
+}
+
 /// Takes every file of a folder away.
 pub(super) fn nothing(tree: &dyn Tree, folder: &TreePath) -> Result<Vec<Want>, PlanError> {
-    let all = CopyRule { from: String::new(), exclude: Vec::new(), never: Vec::new() };
-    let slots = look(tree, folder, usize::MAX, &all)?;
+    let slots = everything(tree, folder)?;
     Ok(slots.into_iter().map(|slot| Want { slot, value: None }).collect())
 }
 
-/// What a file of the target becomes: its bytes, and how they are held.
+/// The slot of a file that is not there.
+pub(super) fn absent(id: &SlotId, folder: &TreePath) -> Result<Slot, PlanError> {
+    let file = folder.join(&id.place);
+    let file = file.map_err(|error| shape(&id.place, error.to_string()))?;
+    Ok(slot(id.mover, id.place.clone(), file, None))
+}
+
+/// Whose files are copied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Those of another environment.
+    Another,
+    /// Earlier ones of the target itself.
+    Own,
+}
+
+/// A file that becomes what `source` holds of it below `from`, or goes.
 ///
 /// # Errors
 ///
 /// Where it cannot be copied, with the reason.
-pub(super) fn copied(
+pub(super) fn put(
     rule: &CopyRule,
-    source: &dyn Tree,
-    from: &TreePath,
+    source: (&dyn Tree, &TreePath, Whose),
+    target: &dyn Tree,
+    want: &Want,
+) -> Result<FileBytes, PlanError> {
+    let file = &want.slot.file;
+    let kind = target.kind(file)?;
+    let before: Option<Arc<[u8]>> = match kind {
+        Some(EntryKind::File) => Some(target.read(file)?),
+        Some(EntryKind::Link) => Some(target.link(file)?.into_bytes().into()),
+        Some(EntryKind::Other) => {
+            let reason = "a submodule stands there, which is not replaced; `exclude` leaves it out";
+            return Err(shape(file.as_str(), reason.to_owned()));
+        }
+        _ => None,
+    };
+    if want.value.is_none() {
+        let was_link = kind == Some(EntryKind::Link);
+        return Ok(FileBytes { before, after: None, mode: was_link.then_some(Mode::Link) });
+    }
+    let (after, mode) = copied(rule, source, target, want)?;
+    Ok(FileBytes { before, after: Some(after), mode })
+}
+
+/// What a file of the target becomes: its bytes, and how they are held.
+fn copied(
+    rule: &CopyRule,
+    (source, from, whose): (&dyn Tree, &TreePath, Whose),
     target: &dyn Tree,
     want: &Want,
 ) -> Result<(Arc<[u8]>, Option<Mode>), PlanError> {
@@ -232,7 +281,7 @@ pub(super) fn copied(
         let parent = TreePath::new(file.as_str().rsplit_once('/').map_or("", |(parent, _)| parent));
         let end =
             parent.ok().filter(|_| !link.starts_with('/')).and_then(|dir| dir.join(&link).ok());
-        if !end.is_some_and(|end| end.is_within(&top)) {
+        if whose == Whose::Another && !end.is_some_and(|end| end.is_within(&top)) {
             let reason = format!(
                 "it is a link to `{link}`, out of the folder that is copied; `exclude` leaves it out"
             );

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use gitops_tree::{EntryKind, Mode, Reading, Recorded, Tree};
+use gitops_tree::{Reading, Recorded, Tree, TreePath};
 use sha2::{Digest, Sha256};
 
 use crate::judge::{EnvironmentRef, Move, Moved, Operation};
@@ -12,7 +12,7 @@ use crate::object::Source;
 use super::apps::folder_of_app;
 use super::aside::{self, Shelf};
 use super::chosen::chosen;
-use super::copy::copied;
+use super::copy::{self, CopyRule, Whose};
 use super::enters::{Choices, entered};
 use super::error::PlanError;
 use super::images::{Entry, images_in, set_image_field, slot_id};
@@ -192,12 +192,12 @@ pub fn promote(
                 planned.failed.push(refused(&name));
                 continue;
             }
-            let slots = super::copy::nothing(&target_tree, &app.folder)?;
+            let slots = copy::nothing(&target_tree, &app.folder)?;
             notes.insert(
                 name.clone(),
                 vec![format!("{name} is not in {}: its folder goes", ends.0)],
             );
-            moves.insert(name, Wants { version: "none".to_owned(), slots });
+            moves.insert(name, Wants { version: "none".to_owned(), slots, ..Wants::default() });
             continue;
         }
         let broken = held.broken.get(&name).or_else(|| place.broken.get(&name));
@@ -286,7 +286,7 @@ pub(super) fn plans(
         for (app, wants) in group {
             let mut with = contents.clone();
             apps.push(app.clone());
-            let put = put(step, from, &mut with, &app, &wants.slots).and_then(|(moves, slots)| {
+            let put = put(step, from, &mut with, &app, &wants).and_then(|(moves, slots)| {
                 outside_target(step.target.environment, &apps, with.files.keys())?;
                 let warnings = aside::warnings(step.target.tree, slots.iter().copied())?;
                 let kinds = aside::kinds(&app, &wants.slots, &slots);
@@ -467,16 +467,24 @@ fn put<'a>(
     from: Option<Side<'_>>,
     contents: &mut Contents,
     app: &str,
-    wants: &'a [Want],
+    Wants { slots: wants, files, .. }: &'a Wants,
 ) -> Result<(Vec<Move>, Vec<&'a Slot>), PlanError> {
     let rule = step.rules.of(app).expect("apps that move have a rule");
     let mut moved = Vec::new();
+    // What another app has edited already is edited further, value by value.
+    let whole: BTreeSet<&TreePath> =
+        files.keys().filter(|file| contents.get(file).is_none()).collect();
     for want in wants {
         let slot = &want.slot;
         if slot.value == want.value {
             continue;
         }
         let file = &slot.file;
+        if whole.contains(file) {
+            contents.files.insert(file.clone(), files[file].clone());
+            moved.push((slot, want.value.as_ref().map(|held| held.text.as_str())));
+            continue;
+        }
         if slot.spot == Spot::File {
             let from = from.expect("files are copied from somewhere");
             contents.files.insert(file.clone(), copy(step, from, app, want)?);
@@ -530,21 +538,15 @@ fn put<'a>(
 
 /// A file that is copied, or taken away.
 fn copy(step: &Step<'_>, from: Side<'_>, app: &str, want: &Want) -> Result<FileBytes, PlanError> {
-    let target = step.target.tree;
-    let before: Option<Arc<[u8]>> = match target.kind(&want.slot.file)? {
-        Some(EntryKind::File) => Some(target.read(&want.slot.file)?),
-        Some(EntryKind::Link) => Some(target.link(&want.slot.file)?.into_bytes().into()),
-        _ => None,
-    };
-    let was_link = target.kind(&want.slot.file)? == Some(EntryKind::Link);
-    if want.value.is_none() {
-        return Ok(FileBytes { before, after: None, mode: was_link.then_some(Mode::Link) });
-    }
     let rule = step.rules.of(app).and_then(|rule| rule.movers.get(want.slot.id.mover));
-    let Some(Mover::Copy(rule)) = rule else { unreachable!("only `copy` finds files") };
+    let everything = CopyRule::everything();
+    let rule = match (rule, &want.value) {
+        (Some(Mover::Copy(rule)), _) => rule,
+        (_, None) => &everything,
+        _ => unreachable!("only `copy` finds files"),
+    };
     let folder = folder_of_app(from.environment, app)?;
-    let (after, mode) = copied(rule, from.tree, &folder, target, want)?;
-    Ok(FileBytes { before, after: Some(after), mode })
+    copy::put(rule, (from.tree, &folder, Whose::Another), step.target.tree, want)
 }
 
 /// Refuses a tag that would change nothing, since a digest stays that decides.

@@ -120,7 +120,7 @@ pub(super) fn merge(
             alone: false,
         });
     };
-    let Wants { version, slots } = wants;
+    let Wants { version, slots, .. } = wants;
     let (mut kept, mut notes, mut conflicts) = (Vec::new(), Vec::new(), Vec::new());
     for unit in units(slots) {
         let then = |app: &Option<App>| -> Vec<Option<Held>> {
@@ -179,7 +179,7 @@ pub(super) fn merge(
             format!("{}; `--conflicts` decided for {winner}", conflict.words(source, target, past))
         }));
     }
-    Ok(Merged { wants: Wants { version, slots: kept }, notes, alone: false })
+    Ok(Merged { wants: Wants { version, slots: kept, ..Wants::default() }, notes, alone: false })
 }
 
 /// The slots that go together.
@@ -360,7 +360,7 @@ mod tests {
     }
 
     fn wants(slots: Vec<Want>) -> Wants {
-        Wants { version: "v2".to_owned(), slots }
+        Wants { version: "v2".to_owned(), slots, ..Wants::default() }
     }
 
     #[test]

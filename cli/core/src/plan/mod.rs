@@ -22,6 +22,7 @@ mod copy;
 mod edit;
 mod enters;
 mod error;
+mod exact;
 mod hunk;
 mod images;
 mod make;
@@ -57,7 +58,7 @@ pub use merge::{Conflict, Fate, Past, Prefer, fate};
 pub use narrow::Narrow;
 pub use path::ValuePath;
 pub use pipeline::is_pipeline;
-pub use rollback::{Undo, Undone, rollback};
+pub use rollback::{Undo, Undoing, Undone, rollback};
 pub use rules::{
     AppRule, ChartRule, FieldPattern, ImageRule, Mover, Pattern, RefRule, RegexRule, Rules,
     ValuesFile, ValuesRule, Versions, YamlRule, key_of,

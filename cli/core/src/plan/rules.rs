@@ -7,7 +7,7 @@ use crate::judge::Moved;
 use super::copy::CopyRule;
 use super::movers::compile;
 use super::path::ValuePath;
-use super::slot::Slot;
+use super::slot::{Slot, SlotId};
 use super::template::Template;
 
 /// A glob over one name: `*`, `?`, `[…]`, `{a,b}`.
@@ -259,6 +259,11 @@ impl AppRule {
             None => false,
         };
         wanted && !self.fences(slot)
+    }
+
+    /// Whether a slot is a file that `copy` moves.
+    pub fn copies(&self, id: &SlotId) -> bool {
+        matches!(self.movers.get(id.mover), Some(Mover::Copy(_)))
     }
 
     /// The base whose ref is all that a version of these apps can mean.

@@ -1,10 +1,13 @@
 //! What the slots of the target shall hold.
 
-use gitops_tree::Tree;
+use std::collections::BTreeMap;
+
+use gitops_tree::{Tree, TreePath};
 
 use crate::judge::{EnvironmentRef, Moved};
 use crate::object::Source;
 
+use super::FileBytes;
 use super::apps::{folder_of_app, kustomization_file};
 use super::copy;
 use super::error::PlanError;
@@ -15,9 +18,12 @@ use super::rules::{AppRule, Mover, Rules, key_of};
 use super::slot::{App, Held, Slot, Spot, version_of};
 
 /// What one app shall hold in the target, and the version that stands for it.
+#[derive(Default)]
 pub(super) struct Wants {
     pub(super) version: String,
     pub(super) slots: Vec<Want>,
+    /// Files that take these bytes as a whole, instead of value by value.
+    pub(super) files: BTreeMap<TreePath, FileBytes>,
 }
 
 /// A slot of the target, as it is now, and what it shall hold.
@@ -64,7 +70,7 @@ pub(super) fn released(
         }
         drop_tag(app, rule, (mover, name), &mut slots);
     }
-    Ok(Wants { version: version.to_owned(), slots })
+    Ok(Wants { version: version.to_owned(), slots, ..Wants::default() })
 }
 
 /// The one value, besides images, that a version can mean.
@@ -176,7 +182,7 @@ pub(super) fn promoted(
             PlanError::NothingMoves { app: app.name.clone() }
         });
     }
-    Ok(Wants { version: app.version().unwrap_or_default(), slots: wanted })
+    Ok(Wants { version: app.version().unwrap_or_default(), slots: wanted, ..Wants::default() })
 }
 
 /// What the slots of one entry of `promote:` shall hold, other than images.

@@ -30,6 +30,8 @@ pub(super) struct Change {
     pub(super) commit: Commit,
     /// The commit that held the values before; `None` where there was no app.
     pub(super) older: Option<CommitId>,
+    /// Whether it took the app away.
+    pub(super) gone: bool,
     /// Before and after, by slot.
     pub(super) values: BTreeMap<SlotId, BeforeAndAfter>,
 }
@@ -131,9 +133,8 @@ impl<'a> History<'a> {
     ) -> Result<History<'a>, Failure> {
         let place = trust.place(environment)?;
         let there = place.revision()?;
-        let apps = held::held(trust, environment, &there.tree)?.unwrap_or_default();
-        let folder = match held::app(&apps, app) {
-            Some(app) => app.folder.clone(),
+        let folder = match held::held_of(trust, environment, &there.tree, app)? {
+            Some(app) => app.folder,
             None => held::folder(environment, Some(app))?,
         };
         let (home, branch) = (place.home, place.branch);
@@ -141,17 +142,29 @@ impl<'a> History<'a> {
     }
 
     /// The app as it is now.
-    pub(super) fn now(&self) -> Result<App, Failure> {
+    pub(super) fn now(&self) -> Result<Option<App>, Failure> {
+        held::held_of(self.trust, self.environment, &tree(self.home, &self.tip)?, self.app)
+    }
+
+    /// That there is no such app.
+    pub(super) fn unknown(&self) -> Result<Failure, Failure> {
         let apps = held::held(self.trust, self.environment, &tree(self.home, &self.tip)?)?;
         let apps = apps.unwrap_or_default();
-        if let Some(app) = held::app(&apps, self.app) {
-            return Ok(app.clone());
-        }
         let mut known: Vec<String> = apps.into_iter().map(|app| app.name).collect();
         known.sort_by_key(|other| strsim::damerau_levenshtein(other, self.app));
         let (app, environment) = (self.app.to_owned(), self.environment.name.clone());
         let attempt = format!("could not roll back `{app}` in `{environment}`");
-        Err(plan_failure(&attempt, &PlanError::UnknownApp { app, environment, known }))
+        Ok(plan_failure(&attempt, &PlanError::UnknownApp { app, environment, known }))
+    }
+
+    /// Whether the app has a folder of its own.
+    pub(super) fn has_own_folder(&self) -> bool {
+        self.environment.path.contains("{app}")
+    }
+
+    /// Whether a value is a file that `copy` moves.
+    pub(super) fn copies(&self, id: &SlotId) -> bool {
+        self.trust.config.rules.of(self.app).is_some_and(|rule| rule.copies(id))
     }
 
     pub(super) fn state(&self, id: &CommitId) -> Result<State, Failure> {
@@ -164,10 +177,8 @@ impl<'a> History<'a> {
         environment: &Environment,
         id: &CommitId,
     ) -> Result<State, Failure> {
-        match held::held(self.trust, environment, &tree(home, id)?) {
-            Ok(apps) => Ok(State::Read(
-                apps.as_deref().and_then(|apps| held::app(apps, self.app)).map(values),
-            )),
+        match held::held_of(self.trust, environment, &tree(home, id)?, self.app) {
+            Ok(app) => Ok(State::Read(app.as_ref().map(values))),
             Err(failure) if failure.exit == Exit::World => Err(failure),
             Err(_) => Ok(State::Broken),
         }
@@ -215,14 +226,24 @@ impl<'a> History<'a> {
         };
         let repository = &place.home.repository;
         let mut last = None;
+        // What the source has taken away, it held once.
+        let mut gone = false;
         for commit in repository.first_parent(&from, &[folder]).take(SOURCE_COMMITS) {
             let commit = commit.map_err(|error| unread(&error))?;
             if !own && commit.committer.when.seconds > change.commit.committer.when.seconds {
                 continue;
             }
-            if let State::Read(Some(held)) = self.state_of(place.home, source, &commit.id)?
+            let state = self.state_of(place.home, source, &commit.id)?;
+            if change.gone && matches!(state, State::Read(None)) {
+                gone = true;
+                continue;
+            }
+            if let State::Read(Some(held)) = state
                 && last.as_ref() != Some(&held)
             {
+                if gone {
+                    return Ok(true);
+                }
                 let same = |of: fn(&BeforeAndAfter) -> &Option<Held>| {
                     let mut values = change.values.iter();
                     values.all(|(id, value)| held.get(id).unwrap_or(&None) == of(value))
@@ -269,13 +290,14 @@ impl Changes<'_> {
             let Some((commit, after)) = newer else { continue };
             let before = self.newer.as_ref();
             let held_before = before.and_then(|(_, held)| held.clone());
+            let gone = after.is_none();
             let values =
                 differences(&held_before.clone().unwrap_or_default(), &after.unwrap_or_default());
             if values.is_empty() {
                 continue;
             }
             let older = before.filter(|_| held_before.is_some()).map(|(commit, _)| commit.id);
-            return Ok(Some(Change { commit, older, values }));
+            return Ok(Some(Change { commit, older, gone, values }));
         }
         Ok(None)
     }
@@ -291,7 +313,7 @@ impl Iterator for Changes<'_> {
     }
 }
 
-fn tree(home: &Home, id: &CommitId) -> Result<gitops_git::RevisionTree, Failure> {
+pub(super) fn tree(home: &Home, id: &CommitId) -> Result<gitops_git::RevisionTree, Failure> {
     home.repository
         .tree(id)
         .map_err(|error| git_failure(format!("could not read commit {}", id.short()), &error))

@@ -9,12 +9,16 @@
 mod history;
 
 use gitops_core::gate::Hold;
-use gitops_core::plan::{App, Held, Plan, Template, Texts, Undo, Undone, key_of, printable};
-use gitops_git::GitError;
+use gitops_core::plan::{
+    App, Held, Plan, Template, Texts, Undo, Undoing, Undone, key_of, printable,
+};
+use gitops_git::{GitError, RevisionTree};
+use gitops_tree::Tree;
 use jiff::Timestamp;
 
 use super::desired::git_failure;
 use super::holds::{self, Done, Take};
+use super::perform::parse;
 use super::trust::{Trust, hinted};
 use crate::config::Environment;
 use crate::failure::{Exit, Failure};
@@ -41,6 +45,35 @@ pub(crate) fn texts(labels: &[String]) -> Texts {
     }
 }
 
+/// The trees that an undo speaks of.
+pub(crate) struct Then<'a> {
+    undo: &'a Undo,
+    earlier: RevisionTree,
+    left: Option<RevisionTree>,
+}
+
+impl Then<'_> {
+    pub(crate) fn undoing(&self) -> Undoing<'_> {
+        let left = self.left.as_ref().map(|tree| -> &dyn Tree { tree });
+        Undoing { undo: self.undo, earlier: &self.earlier, left }
+    }
+}
+
+/// The trees that undos of an environment speak of.
+pub(crate) fn then<'a>(
+    trust: &'a Trust,
+    environment: &'a Environment,
+    undos: &'a [Undo],
+) -> Result<Vec<Then<'a>>, Failure> {
+    let home = trust.place(environment)?.home;
+    let tree = |id: &String| history::tree(home, &parse(id)?);
+    let then = undos.iter().map(|undo| {
+        let left = undo.left.as_ref().map(tree).transpose()?;
+        Ok(Then { undo, earlier: tree(&undo.to)?, left })
+    });
+    then.collect()
+}
+
 /// Takes the last promotion of an app into an environment back.
 pub(crate) fn last(
     trust: &Trust,
@@ -57,7 +90,7 @@ pub(crate) fn last(
         let taken_back = match kind {
             Kind::Promotion => {
                 let later: Vec<&Change> = later.iter().map(|at| &past.known[*at]).collect();
-                return history.undo(&past.known[at], &now, &later);
+                return history.undo(&past.known[at], now.as_ref(), &later);
             }
             Kind::Rollback => true,
             Kind::Reverts => matches!(past.kind(at + 1)?, Some(Kind::Promotion)),
@@ -76,6 +109,9 @@ pub(crate) fn last(
             later.push(at);
             at += 1;
         }
+    }
+    if now.is_none() && past.known.is_empty() {
+        return Err(history.unknown()?);
     }
     if history.home.repository.is_shallow() {
         return Err(Failure::usage(format!(
@@ -102,6 +138,10 @@ pub(crate) fn to(
     let history = History::new(trust, environment, app)?;
     let (name, branch) = (&environment.name, history.branch);
     let now = history.now()?;
+    let whole = now.is_none() && history.has_own_folder();
+    if now.is_none() && !whole {
+        return Err(history.unknown()?);
+    }
     let repository = &history.home.repository;
     let id = repository
         .resolve(rev)
@@ -121,7 +161,7 @@ pub(crate) fn to(
         failure.exit = Exit::No;
         return Err(failure);
     };
-    let values: Vec<Undone> = differences(&there, &values(&now))
+    let values: Vec<Undone> = differences(&there, &now.as_ref().map(values).unwrap_or_default())
         .into_iter()
         .map(|(id, (to, from))| Undone { id, from, to })
         .collect();
@@ -133,22 +173,30 @@ pub(crate) fn to(
         }
         commits.push(change.commit.id.to_string());
     }
-    if values.is_empty() {
+    if values.is_empty() && !whole {
         return Ok(Rollback::Nothing(format!(
             "`{name}` holds of `{app}` what it held at {}",
             id.short()
         )));
     }
-    Ok(Rollback::Undo(Undo { app: app.to_owned(), commits, to: id.to_string(), values }))
+    let (app, to) = (app.to_owned(), id.to_string());
+    Ok(Rollback::Undo(Undo { app, commits, to, left: None, whole, values }))
 }
 
 impl History<'_> {
     /// Takes one promotion back, as far as nobody has changed its values since.
-    fn undo(&self, promotion: &Change, now: &App, later: &[&Change]) -> Result<Rollback, Failure> {
+    fn undo(
+        &self,
+        promotion: &Change,
+        now: Option<&App>,
+        later: &[&Change],
+    ) -> Result<Rollback, Failure> {
         let (app, name) = (self.app, &self.environment.name);
         let of_promotion = promotion.short();
-        let nothing_before = promotion.values.values().all(|(before, _)| before.is_none());
-        let Some(to) = promotion.older.filter(|_| !nothing_before) else {
+        // Files that came go; of values there is none to go back to.
+        let files = promotion.values.keys().all(|id| self.copies(id));
+        let came = promotion.commit.parents.first().filter(|_| files).copied();
+        let Some(to) = promotion.older.or(came) else {
             if self.home.repository.is_shallow() && promotion.commit.parents.is_empty() {
                 return Err(Failure::usage(format!(
                     "what `{app}` held in `{name}` before {of_promotion} is not in this shallow clone"
@@ -163,10 +211,11 @@ impl History<'_> {
                 "`kubectl gitops release {app} VERSION --to {name}` puts another version there"
             )));
         };
+        let whole = promotion.gone && self.has_own_folder();
         let mut back = Vec::new();
         let mut conflicts = Vec::new();
         for (id, (before, after)) in &promotion.values {
-            let slot = now.slot(id);
+            let slot = now.and_then(|now| now.slot(id));
             let held = slot.and_then(|slot| slot.value.clone());
             if held == *before {
                 continue;
@@ -176,6 +225,26 @@ impl History<'_> {
                 continue;
             }
             let by = later.iter().find(|change| change.values.contains_key(id));
+            let since = by.map(|by| format!(" since {}", by.short())).unwrap_or_default();
+            if self.copies(id) {
+                let file = self.folder.join(&id.place);
+                let file = file.map_or_else(|_| id.place.clone(), |file| file.as_str().to_owned());
+                conflicts.push(format!(
+                    "{} {}{since}; {of_promotion} {}",
+                    printable(&file),
+                    match (&held, after) {
+                        (None, _) => "is gone",
+                        (Some(_), None) => "stands there again",
+                        (Some(_), Some(_)) => "has changed",
+                    },
+                    match (before, after) {
+                        (None, _) => "created it",
+                        (Some(_), None) => "took it away",
+                        (Some(_), Some(_)) => "wrote it",
+                    },
+                ));
+                continue;
+            }
             let place = match slot {
                 Some(slot) => {
                     format!("{}: {} of {}", slot.source, key_of(slot.what), printable(&slot.name))
@@ -183,12 +252,15 @@ impl History<'_> {
                 None => format!("`{}`", printable(&id.place)),
             };
             conflicts.push(format!(
-                "{place} holds {}{}; {of_promotion} put {} in place of {}",
+                "{place} holds {}{since}; {of_promotion} put {} in place of {}",
                 word(held.as_ref()),
-                by.map(|by| format!(" since {}", by.short())).unwrap_or_default(),
                 word(after.as_ref()),
                 word(before.as_ref()),
             ));
+        }
+        if whole && now.is_some() && conflicts.is_empty() {
+            let by = later.last().map(|change| format!(", since {}", change.short()));
+            conflicts.push(format!("`{app}` is there again{}", by.unwrap_or_default()));
         }
         if !conflicts.is_empty() {
             let mut failure = Failure::usage(format!(
@@ -208,6 +280,8 @@ impl History<'_> {
             app: app.to_owned(),
             commits: vec![promotion.commit.id.to_string()],
             to: to.to_string(),
+            left: Some(promotion.commit.id.to_string()),
+            whole,
             values: back,
         }))
     }
