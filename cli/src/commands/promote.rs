@@ -64,8 +64,9 @@ pub(crate) struct PromoteArgs {
         conflicts_with_all = ["apps", "to", "from", "version", "downgrade", "pre_release"],
     )]
     rev: Option<Option<String>>,
-    /// Take the named apps away that the source does not hold any more
-    #[arg(long, requires = "apps")]
+    /// Take apps away that the source does not hold any more: those that were
+    /// promoted from there, and whatever is named
+    #[arg(long)]
     prune: bool,
     /// Who wins where both environments have changed since the last promotion
     #[arg(long, value_enum, value_name = "WHO")]
@@ -87,7 +88,7 @@ pub(crate) struct PromoteArgs {
         long,
         value_name = "FILE",
         conflicts_with_all = [
-            "save", "apps", "to", "from", "version", "downgrade", "pre_release", "from_rev", "also", "group", "rev", "conflicts",
+            "save", "apps", "to", "from", "version", "downgrade", "pre_release", "from_rev", "also", "group", "rev", "conflicts", "prune",
         ],
     )]
     plan: Option<PathBuf>,
@@ -186,6 +187,7 @@ fn save(context: &Context, file: &Path, args: &PromoteArgs) -> Result<Exit, Fail
         version: args.version.clone(),
         downgrade: args.leave.downgrade,
         pre_release: args.leave.pre_release,
+        prune: args.prune,
         conflicts: args.conflicts.map(|winner| winner.word().to_owned()),
         also: args.also.clone(),
         group: args.group,
@@ -229,7 +231,7 @@ fn wish_of(asked: &Asked) -> Result<Wish<'_>, Failure> {
         version: asked.version.as_deref(),
         choices: Choices {
             prefer,
-            prune: false,
+            prune: asked.prune,
             leave: Leave { downgrade: asked.downgrade, pre_release: asked.pre_release },
         },
         also: &asked.also,

@@ -14,9 +14,9 @@ use crate::operations::trust::Trust;
 
 /// Take the last promotion of apps into an environment back
 ///
-/// The values that moved in it go back to what they were; what others have
-/// changed since stays, and a value that was changed again is a conflict. The
-/// change is rendered and judged like a promotion, without the gates `merged`,
+/// The values and files that moved in it go back to what they were; what others
+/// have changed since stays, and what was changed again is a conflict. An app
+/// that was taken away comes back with its folder. The change is rendered and judged like a promotion, without the gates `merged`,
 /// `soak` and `hold` and those that `rollback.exempt` of gitops.yaml names. It
 /// leaves a hold on the apps. Running it again changes nothing.
 ///
@@ -36,6 +36,12 @@ pub(crate) struct RollbackArgs {
     /// Put back all that the apps held at this commit of the environment's branch
     #[arg(long, value_name = "REV")]
     to: Option<String>,
+    /// Let the change reach this other environment, too; it is judged as well
+    #[arg(long, value_name = "OTHER")]
+    also: Vec<String>,
+    /// Put all apps into one request
+    #[arg(long)]
+    group: bool,
     /// Plan and judge, and push nothing
     #[arg(long)]
     dry_run: bool,
@@ -69,7 +75,8 @@ pub(super) fn run(context: &Context, args: RollbackArgs) -> Result<Exit, Failure
     }
     let mut run = Run::new(&trust, &args.past, args.dry_run, args.output, terminal)?;
     if !undos.is_empty() {
-        run.carry_out(&Wish::Rollback { env: &args.env, undos: &undos })?;
+        let (env, also) = (args.env.as_str(), args.also.as_slice());
+        run.carry_out(&Wish::Rollback { env, undos: &undos, also, group: args.group })?;
     }
     let done = run.finish();
     let Some(last) = failures.pop() else { return done };

@@ -1,11 +1,13 @@
 //! Releases and promotions: from what is asked to plans that are judged, and
 //! from open ones to the remote.
 
+use std::collections::BTreeMap;
+
 use gitops_core::gate::Fact;
 use gitops_core::judge::{Decision, FileAction, FileChange, Operation, Request};
 use gitops_core::plan::{
-    self, App, Contents, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped, Step,
-    Undo, Undoing,
+    self, App, Contents, Past, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped,
+    Step, Undo, Undoing,
 };
 use gitops_git::{CommitId, Repository};
 
@@ -23,7 +25,7 @@ use super::records::{End, Records};
 use super::rollback;
 use super::route::{following, source};
 use super::sift::{self, Tried};
-use super::trust::{Place, Revision, Trust};
+use super::trust::{Place, Revision, Trust, hinted};
 use super::versions::{self, Leave};
 use crate::config::{Environment, Merge, STATE_BRANCH};
 use crate::failure::{Exit, Failure};
@@ -55,7 +57,14 @@ pub(crate) enum Wish<'a> {
         group: bool,
     },
     /// Earlier values come back.
-    Rollback { env: &'a str, undos: &'a [Undo] },
+    Rollback {
+        env: &'a str,
+        undos: &'a [Undo],
+        /// Other environments that change on purpose.
+        also: &'a [String],
+        /// Whether all apps go into one request.
+        group: bool,
+    },
 }
 
 /// What flags decide about a promotion.
@@ -63,7 +72,7 @@ pub(crate) enum Wish<'a> {
 pub(crate) struct Choices {
     /// Who wins where both sides have changed.
     pub(crate) prefer: Prefer,
-    /// Whether named apps that the source does not hold are taken away.
+    /// Whether apps that the source does not hold any more are taken away.
     pub(crate) prune: bool,
     /// What a constraint on the version may choose.
     pub(crate) leave: Leave,
@@ -79,10 +88,11 @@ impl<'a> Wish<'a> {
             Wish::Promote { to, from, from_rev, version, choices, also, group, .. } => {
                 Wish::Promote { apps, to, from, from_rev, version, choices, also, group }
             }
-            Wish::Rollback { env, undos } => {
-                // Each app has a request of its own.
+            Wish::Rollback { env, undos, also, group } => {
+                // Each app has a request of its own, or all share one.
                 let at = undos.iter().position(|undo| apps.contains(&undo.app));
-                Wish::Rollback { env, undos: at.map_or(&[], |at| &undos[at..=at]) }
+                let one = at.map_or(&[][..], |at| &undos[at..=at]);
+                Wish::Rollback { env, undos: if group { undos } else { one }, also, group }
             }
         }
     }
@@ -185,7 +195,10 @@ pub(crate) fn propose<'a>(
         target: Side { environment: &reference, tree: here, revision: &revision },
         base,
         direct: target.merge == Merge::Direct,
-        group: matches!(wish, Wish::Promote { group: true, .. }),
+        group: matches!(
+            wish,
+            Wish::Promote { group: true, .. } | Wish::Rollback { group: true, .. }
+        ),
     };
     let mut failed = Vec::new();
     let mut strays = Vec::new();
@@ -238,8 +251,9 @@ pub(crate) fn propose<'a>(
     let others = trust.sharing(target)?;
     let before = Base::new(here);
     let also: &[String] = match wish {
-        Wish::Release { also, .. } | Wish::Promote { also, .. } => also,
-        Wish::Rollback { .. } => &[],
+        Wish::Release { also, .. } | Wish::Promote { also, .. } | Wish::Rollback { also, .. } => {
+            also
+        }
     };
     refuse_named(trust, target, &others, also)?;
     let judged = |planned: Vec<(Plan, Contents)>| -> Result<Tried, Failure> {
@@ -400,6 +414,12 @@ fn promoted(
     let unsettled = plan::unsettled(step, side, promotion.apps)
         .map_err(|error| unplanned(trust, &attempt, &error))?;
     let (from, to) = (trust.place(source)?, trust.place(target)?);
+    let gone = match promotion.prune {
+        true => plan::gone(step, side, promotion.apps)
+            .map_err(|error| unplanned(trust, &attempt, &error))?,
+        false => Vec::new(),
+    };
+    let unsettled: Vec<String> = unsettled.into_iter().chain(gone.iter().cloned()).collect();
     let last = |apps: &[String], from: &Repository, to: &Repository| {
         Records {
             rules: &trust.config.rules,
@@ -420,6 +440,11 @@ fn promoted(
             last(&open, &from.repository, &to.repository)?
         });
     }
+    let mut whence = BTreeMap::new();
+    for app in gone {
+        let was = came_from(trust, source, &commit, &app, past.get(&app))?;
+        whence.insert(app, was);
+    }
     let constraint = promotion.version.map(versions::constraint).transpose()?.flatten();
     let (choices, unchosen) = match &constraint {
         None => (None, Vec::new()),
@@ -432,10 +457,59 @@ fn promoted(
         }
     };
     let version = promotion.version.filter(|_| constraint.is_none());
-    let promotion =
-        Promotion { past: Some(&past), version, choices: choices.as_ref(), ..promotion };
+    let choices = choices.as_ref();
+    let (past, gone) = (Some(&past), Some(&whence));
+    let promotion = Promotion { past, version, choices, gone, ..promotion };
     let planned = plan::promote(step, side, &promotion);
     Ok((planned.map_err(|error| unplanned(trust, &attempt, &error))?, unchosen))
+}
+
+/// Whether an app that the source does not hold came from there, or why it is
+/// to stay.
+fn came_from(
+    trust: &Trust,
+    source: &Environment,
+    tip: &CommitId,
+    app: &str,
+    past: Option<&Past>,
+) -> Result<Result<(), String>, Failure> {
+    if past.is_some_and(|past| past.source.is_some()) {
+        return Ok(Ok(()));
+    }
+    let home = trust.place(source)?.home;
+    let name = &source.name;
+    if !was_held(trust, source, tip, app)? {
+        return Ok(Err(match home.repository.is_shallow() {
+            true => format!("the history of `{name}` that is here does not tell of it"),
+            false => format!("`{name}` never held it"),
+        }));
+    }
+    Ok(match past {
+        Some(_) => Ok(()),
+        None => Err(format!("it was in `{name}` once, and no promotion brought it from there")),
+    })
+}
+
+/// Whether an environment held an app at a commit or before.
+fn was_held(
+    trust: &Trust,
+    environment: &Environment,
+    tip: &CommitId,
+    app: &str,
+) -> Result<bool, Failure> {
+    /// The newest ones of an app that is gone: that it went, and what was before.
+    const COMMITS: usize = 20;
+    let home = trust.place(environment)?.home;
+    let folder = super::held::folder(environment, Some(app))?;
+    let unread = |error: gitops_git::GitError| hinted("could not read the history", &error);
+    for commit in home.repository.first_parent(tip, &[folder]).take(COMMITS) {
+        let tree = home.repository.tree(&commit.map_err(unread)?.id).map_err(unread)?;
+        // What cannot be read held something.
+        if !matches!(super::held::held_of(trust, environment, &tree, app), Ok(None)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Without the whole history, what only the target has changed could not be

@@ -28,6 +28,8 @@ pub(crate) struct Asked {
     pub(crate) downgrade: bool,
     #[serde(default)]
     pub(crate) pre_release: bool,
+    #[serde(default)]
+    pub(crate) prune: bool,
     pub(crate) conflicts: Option<String>,
     pub(crate) also: Vec<String>,
     pub(crate) group: bool,

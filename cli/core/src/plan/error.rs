@@ -273,6 +273,16 @@ pub enum PlanError {
         /// The target environment.
         to: String,
     },
+    /// An app that the source does not hold, and that stays all the same.
+    #[error("it is not in {from}, and stays in {to}: {reason}")]
+    NotPruned {
+        /// The source environment.
+        from: String,
+        /// The target environment.
+        to: String,
+        /// Why.
+        reason: String,
+    },
     /// A file that cannot be copied.
     #[error("`{path}` cannot be copied: {reason}")]
     NotCopied {

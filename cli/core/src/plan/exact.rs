@@ -53,8 +53,7 @@ pub(super) fn exact(
             Ok(Some(EntryKind::File)) => tree.read(file).ok(),
             _ => None,
         };
-        let (Some(then), Some(_)) =
-            (of(undoing.earlier), of(left).filter(|left| *left == bytes))
+        let (Some(then), Some(_)) = (of(undoing.earlier), of(left).filter(|left| *left == bytes))
         else {
             continue;
         };

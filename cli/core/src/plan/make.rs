@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 use crate::judge::{EnvironmentRef, Move, Moved, Operation};
 use crate::object::Source;
 
+use super::apps::discover;
 use super::apps::folder_of_app;
 use super::aside::{self, Shelf};
-use super::chosen::chosen;
+use super::chosen::{chosen, is_glob};
 use super::copy::{self, CopyRule, Whose};
 use super::enters::{Choices, entered};
 use super::error::PlanError;
@@ -19,7 +20,7 @@ use super::images::{Entry, images_in, set_image_field, slot_id};
 use super::merge::{Past, Prefer, merge};
 use super::movers;
 use super::narrow::{ByApp, discover_some};
-use super::rules::{Mover, Rules};
+use super::rules::{Mover, Pattern, Rules};
 use super::slot::{App, Slot, Spot};
 use super::template::{Values, branch_problem};
 use super::wanted::{Holder, Want, Wants, find, promoted, released, rule_of};
@@ -111,8 +112,40 @@ pub struct Promotion<'a> {
     pub past: Option<&'a BTreeMap<String, Past>>,
     /// Who wins where both sides have changed since.
     pub prefer: Prefer,
-    /// Whether the named apps that the source does not hold are taken away.
+    /// Whether apps that the source does not hold are taken away: those that are
+    /// named, and those of `gone`.
     pub prune: bool,
+    /// The apps that [`gone`] finds: whether they were promoted from the source,
+    /// or why they stay.
+    pub gone: Option<&'a BTreeMap<String, Result<(), String>>>,
+}
+
+/// The apps of the target that the source does not hold, where apps have
+/// folders of their own; not those that are asked for by name.
+///
+/// # Errors
+///
+/// When an environment cannot be read.
+pub fn gone(step: &Step<'_>, from: Side<'_>, asked: &[String]) -> Result<Vec<String>, PlanError> {
+    let target = step.target;
+    if !target.environment.path.contains("{app}") {
+        return Ok(Vec::new());
+    }
+    let held = discover(from.tree, from.environment, step.rules)?.names();
+    let place = discover(target.tree, target.environment, step.rules)?;
+    let mut gone = Vec::new();
+    for app in place.apps {
+        if held.contains(&app.name) || rule_of(step.rules, &app, target.environment).is_err() {
+            continue;
+        }
+        let glob = |word: &&String| {
+            is_glob(word) && Pattern::new(word).is_ok_and(|p| p.matches(&app.name))
+        };
+        if asked.is_empty() || asked.iter().any(|word| glob(&word)) {
+            gone.push(app.name);
+        }
+    }
+    Ok(gone)
 }
 
 /// The apps whose values differ between source and target, so that the last
@@ -129,7 +162,11 @@ pub fn unsettled(
     let held = discover_some(from.tree, from.environment, step.rules, apps)?;
     let target = step.target;
     let place = discover_some(target.tree, target.environment, step.rules, apps)?.apps;
-    let chosen = chosen(held.names(), apps, from.environment)?;
+    // A glob may mean apps that only the target holds.
+    let mut names = held.names();
+    names.extend(place.iter().map(|app| app.name.clone()));
+    let chosen = chosen(names, apps, from.environment)
+        .or_else(|_| chosen(held.names(), apps, from.environment))?;
     let wanted = held.apps.iter().filter(|app| chosen.iter().any(|(name, _)| *name == app.name));
     let differs = wanted.filter(|app| {
         let Some(rule) = step.rules.of(&app.name) else { return false };
@@ -155,7 +192,7 @@ pub fn promote(
     from: Side<'_>,
     promotion: &Promotion<'_>,
 ) -> Result<Planned, PlanError> {
-    let Promotion { apps, version, choices, past, prefer, prune } = *promotion;
+    let Promotion { apps, version, choices, past, prefer, prune, gone: found_gone } = *promotion;
     let past_of = |app: &str| past.and_then(|past| past.get(app));
     let ends = (from.environment.name.as_str(), step.target.environment.name.as_str());
     let source_tree = Recorded::new(from.tree);
@@ -183,13 +220,24 @@ pub fn promote(
         let (from, to) = (ends.0.to_owned(), ends.1.to_owned());
         Skipped { app: app.to_owned(), reason: PlanError::Gone { app: app.to_owned(), from, to } }
     };
-    if apps.is_empty() {
+    if apps.is_empty() && !prune {
         planned.skipped.extend(gone.iter().map(|app| refused(&app.name)));
     }
-    for (name, named) in chosen(held.names(), apps, from.environment)? {
+    let mut names = held.names();
+    let found_gone = found_gone.filter(|_| prune);
+    names.extend(found_gone.into_iter().flat_map(BTreeMap::keys).cloned());
+    for (name, named) in chosen(names, apps, from.environment)? {
         if let Some(app) = gone.iter().find(|app| app.name == name) {
             if !prune {
                 planned.failed.push(refused(&name));
+                continue;
+            }
+            // By name it is meant, whatever the history tells.
+            if let (false, Some(Err(reason))) = (named, found_gone.and_then(|gone| gone.get(&name)))
+            {
+                let (from, to) = (ends.0.to_owned(), ends.1.to_owned());
+                let reason = PlanError::NotPruned { from, to, reason: reason.clone() };
+                planned.skipped.push(Skipped { app: name, reason });
                 continue;
             }
             let slots = copy::nothing(&target_tree, &app.folder)?;
@@ -197,7 +245,10 @@ pub fn promote(
                 name.clone(),
                 vec![format!("{name} is not in {}: its folder goes", ends.0)],
             );
-            moves.insert(name, Wants { version: "none".to_owned(), slots, ..Wants::default() });
+            moves.insert(
+                name,
+                Wants { version: "none".to_owned(), slots, alone: true, ..Wants::default() },
+            );
             continue;
         }
         let broken = held.broken.get(&name).or_else(|| place.broken.get(&name));
@@ -337,7 +388,7 @@ pub(super) fn plans(
             continue;
         }
         let branch = match branch {
-            Branch::Base => None,
+            Branch::Base | Branch::Alone(_) => None,
             Branch::Own(branch) => Some(branch),
             Branch::OfAll => {
                 let (app, version) = (together(&apps, "apps"), together(&versions, "versions"));
@@ -406,6 +457,8 @@ pub(super) fn plans(
 enum Branch {
     /// Onto the target's branch.
     Base,
+    /// Onto the target's branch, in a commit of this app alone.
+    Alone(String),
     /// Into a request of this branch.
     Own(String),
     /// Into a request whose branch is named after all the apps in it.
@@ -424,6 +477,7 @@ fn groups(
     for (app, wants) in moves {
         let values = Values { app: &app, env, version: &wants.version, from };
         let branch = match (step.direct, step.group) {
+            (true, _) if wants.alone => Branch::Alone(app.clone()),
             (true, _) => Branch::Base,
             (false, true) => Branch::OfAll,
             (false, false) => match request_branch(step, values) {

@@ -53,7 +53,7 @@ pub use copy::CopyRule;
 pub use enters::{Choices, Seeker, seekers};
 pub use error::PlanError;
 pub use hunk::printable;
-pub use make::{Planned, Promotion, Side, Skipped, Step, promote, release, unsettled};
+pub use make::{Planned, Promotion, Side, Skipped, Step, gone, promote, release, unsettled};
 pub use merge::{Conflict, Fate, Past, Prefer, fate};
 pub use narrow::Narrow;
 pub use path::ValuePath;

@@ -86,8 +86,9 @@ pub fn rollback(step: &Step<'_>, undos: &[Undoing<'_>]) -> Result<Planned, PlanE
     let reads = entries(ReadFrom::Target, step.target.tree, tree.into_readings())?;
     plans(&mut planned, step, Operation::Rollback, None, moves, &reads);
     for (plan, _) in &mut planned.plans {
-        let of_plan =
-            || undos.iter().map(|undoing| undoing.undo).filter(|undo| plan.apps.contains(&undo.app));
+        let of_plan = || {
+            undos.iter().map(|undoing| undoing.undo).filter(|undo| plan.apps.contains(&undo.app))
+        };
         let mut commits: Vec<String> = Vec::new();
         let mut rests_on = BTreeSet::new();
         for undo in of_plan() {

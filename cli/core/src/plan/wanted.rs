@@ -24,6 +24,8 @@ pub(super) struct Wants {
     pub(super) slots: Vec<Want>,
     /// Files that take these bytes as a whole, instead of value by value.
     pub(super) files: BTreeMap<TreePath, FileBytes>,
+    /// Whether it is a change of its own, which shares no commit.
+    pub(super) alone: bool,
 }
 
 /// A slot of the target, as it is now, and what it shall hold.
