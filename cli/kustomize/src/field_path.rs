@@ -5,8 +5,8 @@
 //! and kyaml/yaml/match.go.
 
 use gitops_yaml::{Node, Scalar, Tag, Value};
-use regex::Regex;
 
+use crate::pattern::Pattern;
 use crate::resource::raw;
 
 /// Splits a path at dots; `\.` is a dot inside a name, and so are dots in brackets.
@@ -168,9 +168,9 @@ pub(crate) fn visit(
             }
         }
         Step::Item(name, pattern) => {
-            let regex =
-                Regex::new(pattern).map_err(|_| format!("`{pattern}` is no regular expression"))?;
-            let found = visit_items(node, part, name, &regex, rest, create, run)?;
+            let wanted = Pattern::part(pattern)
+                .map_err(|_| format!("`{pattern}` is no regular expression"))?;
+            let found = visit_items(node, part, name, &wanted, rest, create, run)?;
             if found > 0 || create.is_none() {
                 return Ok(found);
             }
@@ -183,7 +183,7 @@ pub(crate) fn visit(
                 item
             };
             push(node, item);
-            visit_items(node, part, name, &regex, rest, create, run)
+            visit_items(node, part, name, &wanted, rest, create, run)
         }
         Step::Every => {
             items(node, part)?;
@@ -233,7 +233,7 @@ fn visit_items(
     node: &mut Node,
     part: &str,
     name: &str,
-    regex: &Regex,
+    wanted: &Pattern,
     rest: &[String],
     create: Option<&Node>,
     run: &mut Visit<'_>,
@@ -242,11 +242,11 @@ fn visit_items(
     let mut found = 0;
     for item in node.items_mut().into_iter().flatten() {
         if name.is_empty() {
-            if regex.is_match(raw(item)) {
+            if wanted.is_match(raw(item)) {
                 run(item)?;
                 found += 1;
             }
-        } else if item.get(name).is_some_and(|own| regex.is_match(raw(own))) {
+        } else if item.get(name).is_some_and(|own| wanted.is_match(raw(own))) {
             found += visit(item, rest, create, run)?;
         }
     }

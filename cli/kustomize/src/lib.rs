@@ -41,6 +41,7 @@ mod order;
 mod origin;
 mod parallel;
 mod patch;
+mod pattern;
 mod plain;
 mod plugins;
 mod reach;

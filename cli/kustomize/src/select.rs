@@ -3,20 +3,19 @@
 //!
 //! Rules from kustomize v5.8, api/types/selector.go and api/resmap.
 
-use regex::Regex;
-
 use crate::id::Id;
 use crate::kustomization::Selector;
 use crate::labels::LabelSelector;
+use crate::pattern::Pattern;
 use crate::resource::Object;
 
 /// A selector ready to match.
 pub(crate) struct Matcher {
-    group: Option<Regex>,
-    version: Option<Regex>,
-    kind: Option<Regex>,
-    name: Option<Regex>,
-    namespace: Option<Regex>,
+    group: Option<Pattern>,
+    version: Option<Pattern>,
+    kind: Option<Pattern>,
+    name: Option<Pattern>,
+    namespace: Option<Pattern>,
     labels: LabelSelector,
     annotations: LabelSelector,
 }
@@ -80,15 +79,13 @@ impl Matcher {
     }
 }
 
-fn part(regex: &Option<Regex>, text: &str) -> bool {
-    regex.as_ref().is_none_or(|regex| regex.is_match(text))
+fn part(pattern: &Option<Pattern>, text: &str) -> bool {
+    pattern.as_ref().is_none_or(|pattern| pattern.is_match(text))
 }
 
-fn anchored(pattern: &str) -> Result<Option<Regex>, String> {
+fn anchored(pattern: &str) -> Result<Option<Pattern>, String> {
     if pattern.is_empty() {
         return Ok(None);
     }
-    Regex::new(&format!("^(?:{pattern})$"))
-        .map(Some)
-        .map_err(|_| format!("`{pattern}` is no regular expression"))
+    Pattern::whole(pattern).map(Some).map_err(|_| format!("`{pattern}` is no regular expression"))
 }
