@@ -77,7 +77,11 @@ impl Directory {
     /// Where a path of the tree stands on the disk. Nothing is looked up.
     pub fn on_disk(&self, path: &TreePath) -> PathBuf {
         let mut at = self.root.clone();
-        at.extend(path.names());
+        if std::path::MAIN_SEPARATOR == '/' && !path.is_root() {
+            at.push(path.as_str());
+        } else {
+            at.extend(path.names());
+        }
         at
     }
 

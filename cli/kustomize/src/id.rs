@@ -27,9 +27,10 @@ impl Gvk {
         fn part(own: &str, wanted: &str) -> bool {
             wanted.is_empty() || own == wanted
         }
-        part(&self.group, &selector.group)
+        // Most are about one kind, which tells the most apart.
+        part(&self.kind, &selector.kind)
+            && part(&self.group, &selector.group)
             && part(&self.version, &selector.version)
-            && part(&self.kind, &selector.kind)
     }
 
     /// The key that kustomize sorts types by after its lists of kinds.

@@ -4,7 +4,7 @@ use gitops_yaml::{Node, Value};
 
 /// Whether there may be any in a file.
 pub(crate) fn may_be_in(bytes: &[u8]) -> bool {
-    bytes.windows(2).any(|pair| pair == b"<<")
+    memchr::memmem::find(bytes, b"<<").is_some()
 }
 
 /// Takes the first `<<` out of every mapping: those that merge have been, and

@@ -20,8 +20,9 @@ pub(crate) fn pieces(text: &[u8]) -> Result<Option<Vec<Piece>>, u32> {
     let mut ended = false;
     let mut odd = text.starts_with(b"%");
     let (mut at, mut number) = (0, 0);
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        let next = at + line.len();
+    while at < text.len() {
+        let next = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |end| at + end + 1);
+        let line = &text[at..next];
         number += 1;
         let behind = line.strip_prefix(b"---").map(<[u8]>::trim_ascii);
         match behind {

@@ -41,19 +41,24 @@ impl TreePath {
         if path.starts_with('/') {
             return Err(PathError::Absolute { path: path.to_owned() });
         }
-        let mut names: Vec<&str> = self.names().collect();
+        let mut joined = String::with_capacity(self.0.len() + 1 + path.len());
+        joined.push_str(&self.0);
         for name in path.split('/') {
             match name {
                 "" | "." => {}
-                ".." => {
-                    if names.pop().is_none() {
-                        return Err(PathError::Outside { path: path.to_owned() });
-                    }
+                ".." if joined.is_empty() => {
+                    return Err(PathError::Outside { path: path.to_owned() });
                 }
-                name => names.push(name),
+                ".." => joined.truncate(joined.rfind('/').unwrap_or(0)),
+                name => {
+                    if !joined.is_empty() {
+                        joined.push('/');
+                    }
+                    joined.push_str(name);
+                }
             }
         }
-        Ok(TreePath(names.join("/")))
+        Ok(TreePath(joined))
     }
 
     /// The names from the root down; none for the root.
