@@ -8,6 +8,7 @@ KUSTOMIZE := $(PEERS)/kustomize-5.8.1/kustomize
 GO_YAML := $(PEERS)/go-yaml/go-yaml
 SSHD := $(PEERS)/sshd/sshd
 VERSIONS := $(PEERS)/versions-3.4.0/versions
+GITEA := $(PEERS)/gitea-1.25.2/gitea
 SUITE := $(PEERS)/kustomize-suite-0.21.1/cases.jsonl
 
 .PHONY: build target policies assets demo test test-peers conformance fuzz lint fmt peers bench
@@ -41,10 +42,11 @@ test: policies ## unit tests, cases, and tests against a real API server
 	$(CARGO) test
 	$(CARGO) test -p no-floating-tag -p gitops-policy-sdk -p gitops-policy-build -p gitops-bench -p gitops-fuzz
 
-test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) $(VERSIONS) $(SSHD) ## long property runs, and differential ones against the peers
+test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) $(VERSIONS) $(SSHD) $(GITEA) ## long property runs, and differential ones against the peers
 	GITOPS_YAML_PEER=$(GO_YAML) GITOPS_KUSTOMIZE_PEER=$(KUSTOMIZE) GITOPS_VERSIONS_PEER=$(VERSIONS) PROPTEST_CASES=5000 $(CARGO) test \
 	  -p gitops-yaml -p gitops-tree -p gitops-core -p gitops-kustomize -p gitops-desired
 	GITOPS_KILLS=1000 GITOPS_SSHD=$(SSHD) $(CARGO) test -p kubectl-gitops --test remotes -- --nocapture
+	GITOPS_GITEA=$(GITEA) $(CARGO) test -p gitops-test-forges --test gitea
 	CARGO="$(CARGO)" tests/fuzz/run.sh
 
 fuzz: ## each fuzz target for FUZZ_SECONDS, on top of what was found before
@@ -83,6 +85,15 @@ $(VERSIONS): cli/core/tests/go/main.go cli/core/tests/go/go.mod
 $(SSHD): tests/remotes/sshd/main.go tests/remotes/sshd/go.mod
 	mkdir -p $(@D)
 	cd tests/remotes/sshd && go build -trimpath -o $@ .
+
+# Templates and texts are read at run time: the module's own, beside the program.
+$(GITEA):
+	mkdir -p $(@D)/static
+	cd tests/forges/gitea && go mod download code.gitea.io/gitea \
+	  && module="$$(go list -mod=mod -m -f '{{.Dir}}' code.gitea.io/gitea)" \
+	  && cp -R "$$module/templates" "$$module/options" "$$module/public" $(@D)/static/ && chmod -R u+w $(@D)/static
+	cd tests/forges/gitea && CGO_ENABLED=1 go build -mod=mod -trimpath -tags 'sqlite sqlite_unlock_notify' \
+	  -ldflags '-s -w' -o $@ code.gitea.io/gitea
 
 bench: peers policies ## ratios against the peers, in one run
 	$(CARGO) build --release -p kubectl-gitops

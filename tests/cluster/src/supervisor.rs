@@ -34,14 +34,14 @@ exit "$status"
 
 /// A running program and the shell that watches over it.
 #[derive(Debug)]
-pub(crate) struct Supervised {
+pub struct Supervised {
     shell: Child,
 }
 
 impl Supervised {
     /// Starts `program` with its output in `log`. When this process ends, or
     /// the value is dropped, the program is killed and `folder` removed.
-    pub(crate) fn start(
+    pub fn start(
         program: &Path,
         arguments: &[String],
         log: &Path,
@@ -64,7 +64,7 @@ impl Supervised {
     }
 
     /// The status, when the program ended by itself.
-    pub(crate) fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.shell.try_wait()
     }
 }
