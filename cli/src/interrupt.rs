@@ -18,7 +18,7 @@ pub(crate) fn watch() {
         let Ok(mut signals) = Signals::new(wanted) else { return };
         std::thread::spawn(move || {
             for signal in &mut signals {
-                gitops_git::stop_running();
+                let _ending = gitops_git::stop_running();
                 let _ = low_level::emulate_default_handler(signal);
             }
         });

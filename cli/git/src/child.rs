@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -77,8 +77,13 @@ pub(crate) fn run(
     if !terminal {
         command.process_group(0);
     }
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let _registered = (!terminal).then(|| Registered::new(child.id()));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (mut child, _registered) = if terminal {
+        (command.spawn()?, None)
+    } else {
+        let (child, registered) = Registered::spawn(command)?;
+        (child, Some(registered))
+    };
     let mut stdin = Writing { to: child.stdin.take(), rest: input };
     let mut stdout = Reading { from: child.stdout.take(), bytes: Vec::new() };
     let mut stderr = Reading { from: child.stderr.take(), bytes: Vec::new() };
@@ -173,31 +178,47 @@ impl Writing<'_> {
     }
 }
 
+/// While it is there, no program starts, and none that was stopped is told as
+/// one that failed.
+#[must_use = "without it, whoever waits for a stopped program goes on"]
+pub struct Ending {
+    _running: MutexGuard<'static, BTreeSet<u32>>,
+}
+
 /// Ends every program that runs now, with all they started: for who is told to
-/// end while they run.
-pub fn stop_running() {
-    let running = RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+/// end while they run, and does so before the answer is dropped.
+pub fn stop_running() -> Ending {
+    let running = running();
     for group in running.iter() {
         signal(*group, Force::Ask);
     }
+    Ending { _running: running }
 }
 
 /// The process groups that run now.
 static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
+fn running() -> MutexGuard<'static, BTreeSet<u32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A process group in the list as long as this value is there.
 struct Registered(u32);
 
 impl Registered {
-    fn new(group: u32) -> Registered {
-        RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(group);
-        Registered(group)
+    /// Starts a program. None starts once all are being ended.
+    fn spawn(command: &mut Command) -> io::Result<(Child, Registered)> {
+        let mut running = running();
+        let child = command.spawn()?;
+        running.insert(child.id());
+        let registered = Registered(child.id());
+        Ok((child, registered))
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&self.0);
+        running().remove(&self.0);
     }
 }
 

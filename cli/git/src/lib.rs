@@ -64,7 +64,7 @@ mod token;
 pub mod trailers;
 
 pub use address::{beside, is_relative, same_address};
-pub use child::stop_running;
+pub use child::{Ending, stop_running};
 pub use commit::FileEdit;
 pub use delete::Deletion;
 pub use disk::{Directory, WorkTree};
