@@ -7,6 +7,7 @@
 //! - `needs`: a file that must be there, from the root of the project, such as
 //!   a policy that `make policies` builds; the case is skipped without it.
 //! - `example`: the same with a folder of `examples`.
+//! - `like`: the name of a folder beside the case, whose `repo/` is its own, too.
 //! - `bare`: `repo/` stays a folder, and becomes no repository.
 //! - In `expected`, a line of stderr starts with `! `, and a status other than
 //!   0 stands in `[…]`. Commit ids, seals and the temporary folder are
@@ -55,6 +56,9 @@ fn run(case: &Path) -> Result<String, String> {
     }
     if let Ok(example) = fs::read_to_string(case.join("example")) {
         stage.lay(&project().join("examples").join(example.trim()));
+    }
+    if let Ok(like) = fs::read_to_string(case.join("like")) {
+        stage.lay(&project().join("tests/cases").join(like.trim()).join("repo"));
     }
     if case.join("repo").is_dir() {
         stage.lay(&case.join("repo"));
