@@ -232,6 +232,18 @@ fn prove(
     if planned.iter().all(holds) { Ok(()) } else { Err("it would not be read back".to_owned()) }
 }
 
+/// As [`prove`], of a text that is planned to stand at a place.
+pub(super) fn prove_text(
+    file: &TreePath,
+    before: &[Document],
+    edited: &[u8],
+    at: &At<'_>,
+    text: &str,
+) -> Result<(), String> {
+    let after = Some(Node::string(text));
+    prove(file, before, edited, &[Planned { document: at.document, path: at.path, after }])
+}
+
 /// The node at a path.
 pub(super) fn follow<'a>(root: &'a Node, path: &[Step]) -> Option<&'a Node> {
     path.iter().try_fold(root, |node, step| match step {
@@ -242,7 +254,7 @@ pub(super) fn follow<'a>(root: &'a Node, path: &[Step]) -> Option<&'a Node> {
 
 /// The node at a path that the file itself spells out: neither by way of an
 /// alias nor of a merge key.
-fn walk<'a>(bytes: &[u8], root: &'a Node, path: &[Step]) -> Result<&'a Node, String> {
+pub(super) fn walk<'a>(bytes: &[u8], root: &'a Node, path: &[Step]) -> Result<&'a Node, String> {
     let mut node = root;
     for (depth, step) in path.iter().enumerate() {
         let below = follow(node, std::slice::from_ref(step))

@@ -37,12 +37,11 @@ pub(super) fn exact(
     let Ok(then) = discover_some(undoing.earlier, environment, step.rules, names) else {
         return Ok(found);
     };
-    let Some(then) = then.apps.iter().find(|app| app.name == here.name) else { return Ok(found) };
-    let undone = |app: &App| -> Vec<Slot> {
-        let wanted = |slot: &&Slot| wants.iter().any(|want| want.slot.id == slot.id);
-        app.slots.iter().filter(wanted).cloned().collect()
-    };
-    let (now, earlier) = (undone(here), undone(then));
+    // Where nothing stands on one side, the other one tells where it would.
+    let then = then.apps.iter().filter(|app| app.name == here.name);
+    let slots = then.chain([here]).flat_map(|app| &app.slots);
+    let slots: Vec<&Slot> =
+        slots.filter(|slot| wants.iter().any(|want| want.slot.id == slot.id)).collect();
     for want in wants.iter().filter(|want| want.slot.spot != Spot::File) {
         let file = &want.slot.file;
         if found.contains_key(file) || !edit::is_yaml(file) {
@@ -57,7 +56,7 @@ pub(super) fn exact(
         else {
             continue;
         };
-        if only_these(file, (&bytes, &now), (&then, &earlier)) {
+        if only_these(file, &bytes, &then, &slots) {
             let bytes = FileBytes { before: Some(bytes), after: Some(then), mode: None };
             found.insert(file.clone(), bytes);
         }
@@ -66,11 +65,7 @@ pub(super) fn exact(
 }
 
 /// Whether two states of a file differ in the values of these slots alone.
-fn only_these(
-    file: &TreePath,
-    (one, of_one): (&[u8], &[Slot]),
-    (two, of_two): (&[u8], &[Slot]),
-) -> bool {
+fn only_these(file: &TreePath, one: &[u8], two: &[u8], slots: &[&Slot]) -> bool {
     let (Ok(before), Ok(after)) = (edit::read(file, one), edit::read(file, two)) else {
         return false;
     };
@@ -88,7 +83,6 @@ fn only_these(
         };
         let ours = |leaves: &[(Vec<PathStep>, Node)],
                     others: &[(Vec<PathStep>, Node)],
-                    slots: &[Slot],
                     root: Option<Node>| {
             leaves.iter().all(|(path, node)| {
                 let kept = others.iter().any(|(other, there)| other == path && same(node, there));
@@ -99,7 +93,7 @@ fn only_these(
                     .any(|slot| is_of(slot, at, root.as_ref()))
             })
         };
-        ours(&old, &new, of_one, root(&before)) && ours(&new, &old, of_two, root(&after))
+        ours(&old, &new, root(&before)) && ours(&new, &old, root(&after))
     })
 }
 
@@ -119,6 +113,8 @@ fn is_of(
         Spot::Scalar { document: at, path: place } | Spot::Query { document: at, path: place } => {
             *at == document && below(place)
         }
+        // The text may hold more than this value.
+        Spot::Within { .. } => false,
         Spot::Missing { document: at, above, missing } => {
             let place: Vec<PathStep> = above.iter().chain(missing).cloned().collect();
             *at == document && below(&place)

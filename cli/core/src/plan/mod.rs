@@ -39,6 +39,7 @@ mod strays;
 mod template;
 pub mod version;
 mod wanted;
+mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -142,6 +143,8 @@ pub enum Found {
     Absent,
     /// A file.
     File(BlobId),
+    /// A file that is executable.
+    Executable(BlobId),
     /// A symbolic link, named by the content Git gives it.
     Link(BlobId),
     /// A directory whose names did not matter.
@@ -160,6 +163,7 @@ impl fmt::Display for Found {
         match self {
             Found::Absent => f.write_str("absent"),
             Found::File(blob) => write!(f, "{blob}"),
+            Found::Executable(blob) => write!(f, "executable:{blob}"),
             Found::Link(blob) => write!(f, "link:{blob}"),
             Found::Directory => f.write_str("directory"),
             Found::Names(blob) => write!(f, "names:{blob}"),
@@ -191,7 +195,13 @@ impl ReadEntry {
             Reading::Path(path) => {
                 let found = match tree.kind(path)? {
                     None => Found::Absent,
-                    Some(EntryKind::File) => Found::File(BlobId::of(&tree.read(path)?)),
+                    Some(EntryKind::File) => {
+                        let blob = BlobId::of(&tree.read(path)?);
+                        match tree.executable(path)? {
+                            true => Found::Executable(blob),
+                            false => Found::File(blob),
+                        }
+                    }
                     Some(EntryKind::Link) => Found::Link(BlobId::of(tree.link(path)?.as_bytes())),
                     Some(EntryKind::Directory) => Found::Directory,
                     Some(EntryKind::Other) => Found::Other,

@@ -86,6 +86,15 @@ pub enum Spot {
         /// The keys.
         missing: Vec<Step>,
     },
+    /// A place in a text that the file holds.
+    Within {
+        /// The document, from 0.
+        document: usize,
+        /// The path of the text.
+        path: Vec<Step>,
+        /// Where it stands in the text: a scalar, or keys that are missing.
+        inside: Box<Spot>,
+    },
     /// What a regular expression finds.
     Text,
     /// The whole file; its value names the bytes.

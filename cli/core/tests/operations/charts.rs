@@ -119,3 +119,120 @@ fn what_fills_a_template_is_not_read() {
     );
     assert_eq!(world.promoted("Chart.yaml"), chart_yaml("6.10.0"));
 }
+
+fn follows(kind: &str, name: &str) -> String {
+    format!(
+        "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: web}}\nspec:\n  chartRef: {{kind: {kind}, name: {name}}}\n"
+    )
+}
+
+fn oci(name: &str, reference: &str) -> String {
+    format!(
+        "kind: OCIRepository\nmetadata: {{name: {name}}}\nspec:\n  url: oci://registry.example/charts/podinfo # chart\n  ref: {reference}\n"
+    )
+}
+
+#[test]
+fn a_chart_is_followed_by_its_reference() {
+    for reference in ["{tag: VERSION} # t", "\n    semver: 'VERSION'"] {
+        let files = |version: &str| {
+            format!(
+                "{}---\n{}",
+                follows("OCIRepository", "charts"),
+                oci("charts", &reference.replace("VERSION", version))
+            )
+        };
+        let world = World::new(
+            vec![chart("podinfo")],
+            &[("app.yaml", &files("6.10.0"))],
+            &[("app.yaml", &files("6.9.1"))],
+        );
+        assert_eq!(world.promoted("app.yaml"), files("6.10.0"));
+        let planned = world.promote().unwrap();
+        assert_eq!(planned.plans[0].0.moves[0].what, Moved::ChartVersion);
+        assert_eq!(planned.plans[0].0.version, "6.10.0");
+        // By the name of the reference as well, and once for two releases.
+        let twice = |version: &str| {
+            format!("{}---\n{}", follows("OCIRepository", "charts"), files(version))
+        };
+        let world = World::new(
+            vec![chart("podinfo")],
+            &[("app.yaml", &twice("6.10.0"))],
+            &[("app.yaml", &twice("6.9.1"))],
+        );
+        assert_eq!(world.promote().unwrap().plans[0].0.moves.len(), 1);
+    }
+    // A HelmChart has the version itself.
+    let files = |version: &str| {
+        format!(
+            "{}---\nkind: HelmChart\nmetadata: {{name: charts}}\nspec: {{chart: podinfo, version: {version}}}\n",
+            follows("HelmChart", "charts")
+        )
+    };
+    let world = World::new(
+        vec![chart("podinfo")],
+        &[("app.yaml", &files("6.10.0"))],
+        &[("app.yaml", &files("6.9.1"))],
+    );
+    assert_eq!(world.promoted("app.yaml"), files("6.10.0"));
+}
+
+#[test]
+fn a_reference_that_leads_nowhere_or_to_two_is_refused() {
+    let good = format!("{}---\n{}", follows("OCIRepository", "web"), oci("web", "{tag: 1.0.0}"));
+    for (files, reason) in [
+        (
+            follows("OCIRepository", "web"),
+            "names OCIRepository/web, and no file below `uat/web` holds that",
+        ),
+        (format!("{good}---\n{}", oci("web", "{tag: 2.0.0}")), "OCIRepository/web"),
+        (
+            format!(
+                "{}---\n{}",
+                follows("OCIRepository", "web"),
+                oci("web", "{digest: 'sha256:00', tag: 1.0.0}")
+            ),
+            "its `spec.ref.digest` decides",
+        ),
+        (
+            format!("{}---\n{}", follows("OCIRepository", "web"), oci("web", "{}")),
+            "has neither `tag` nor `semver`",
+        ),
+    ] {
+        let world = World::new(
+            vec![chart("web")],
+            &[("app.yaml", &good)],
+            &[("app.yaml", &files.replace("podinfo", "web"))],
+        );
+        assert!(world.refused().contains(reason), "{files}: {}", world.refused());
+    }
+    // Of another namespace, it is another one.
+    let named = |version: &str| {
+        format!(
+            "{}---\n{}---\n{}",
+            follows("OCIRepository", "web").replace("{name: web}", "{name: web, namespace: shop}"),
+            oci("web", &format!("{{tag: {version}}}"))
+                .replace("{name: web}", "{name: web, namespace: shop}"),
+            oci("web", "{tag: 9.9.9}").replace("{name: web}", "{name: web, namespace: other}"),
+        )
+    };
+    let world = World::new(
+        vec![chart("podinfo")],
+        &[("app.yaml", &named("2.0.0"))],
+        &[("app.yaml", &named("1.0.0"))],
+    );
+    assert_eq!(world.promoted("app.yaml"), named("2.0.0"));
+}
+
+#[test]
+fn a_shared_folder_names_its_apps_by_what_is_followed() {
+    let mut world = World::new(vec![chart("{app}")], &[], &[]);
+    world.folder = "{env}";
+    for env in ["dev", "uat"] {
+        let files =
+            format!("{}---\n{}", follows("OCIRepository", "charts"), oci("charts", "{tag: 1.0.0}"));
+        world.tree.insert(path(&format!("{env}/app.yaml")), files.into_bytes());
+    }
+    let names: Vec<String> = world.apps("dev").into_iter().map(|app| app.name).collect();
+    assert_eq!(names, ["podinfo"]);
+}

@@ -178,13 +178,152 @@ fn argo_cd_gives_values_in_three_ways() {
         );
         assert_eq!(world.promoted("app.yaml"), app("uat", &helm("v2")));
     }
-    let text = app("dev", "      values: |\n        image: {tag: v1}\n");
+}
+
+/// An Application whose values are a text, spelled by `values`.
+fn inline(env: &str, values: &str) -> String {
+    format!(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {{name: web-{env}}}\nspec:\n  source:\n    repoURL: https://x/y\n    helm:\n      releaseName: web # ours\n{values}  project: default\n"
+    )
+}
+
+#[test]
+fn values_in_a_text_keep_every_other_byte() {
+    let literal = |tag: &str| {
+        format!(
+            "      values: |\n        # of {{env}}\n        image:\n          tag:   '{tag}'   # {{\"$imagepolicy\": \"flux:web\"}}\n\n        list: [a, b] # c\n"
+        )
+    };
+    let kept = |tag: &str| literal(tag).replace("values: |", "values: |+");
+    let stripped = |tag: &str| literal(tag).replace("values: |", "values: |-");
+    let indented = |tag: &str| {
+        format!("      values: |2\n          # deep\n        image: {{tag: {tag}, x: 1}}\n")
+    };
+    let crlf = |tag: &str| literal(tag).replace('\n', "\r\n");
+    let blank = |tag: &str| {
+        format!(
+            "      values: |\n\n        a: 1\n  \n        image:\n            tag: {tag}\n        umlaut: ä€\n"
+        )
+    };
+    let single = |tag: &str| format!("      values: 'image: {{tag: {tag}}}'\n");
+    let double = |tag: &str| format!("      values: \"image: {{tag: {tag}}}\"\n");
+    let all: [&dyn Fn(&str) -> String; 8] =
+        [&literal, &kept, &stripped, &indented, &crlf, &blank, &single, &double];
+    for (number, helm) in all.into_iter().enumerate() {
+        for (from, to) in [("v2", "v1"), ("v1.10.0", "v1.9"), ("v1", "v1.0.0-rc.1"), ("x", "v1")] {
+            let world = World::new(
+                vec![values("Application", "image.tag")],
+                &[("app.yaml", &inline("dev", &helm(from)))],
+                &[("app.yaml", &inline("uat", &helm(to)))],
+            );
+            assert_eq!(world.promoted("app.yaml"), inline("uat", &helm(from)), "{number}");
+        }
+    }
     let world = World::new(
-        vec![values("app.yaml", "image.tag")],
-        &[("app.yaml", &text)],
-        &[("app.yaml", &text)],
+        vec![values("Application", "image.tag")],
+        &[("app.yaml", &inline("dev", &literal("v2")))],
+        &[("app.yaml", &inline("uat", &literal("v1")))],
     );
-    assert!(world.refused().contains("its `values` are a text"), "{}", world.refused());
+    let planned = world.promote().unwrap();
+    assert_eq!(told(&planned), ["value image.tag: v1 → v2 (uat/web/app.yaml:12)"]);
+    let slot = &world.apps("uat")[0].slots[0];
+    assert!(slot.owned_by.as_deref().is_some_and(|by| by.contains("flux:web")), "{slot:?}");
+}
+
+#[test]
+fn a_text_of_values_and_an_object_are_the_same_place() {
+    let text = "      values: |\n        image: {tag: v1}\n";
+    let object = "      valuesObject: {image: {tag: v2}}\n";
+    let world = World::new(
+        vec![values("Application", "image.tag")],
+        &[("app.yaml", &inline("dev", object))],
+        &[("app.yaml", &inline("uat", text))],
+    );
+    assert_eq!(world.promoted("app.yaml"), inline("uat", &text.replace("v1", "v2")));
+}
+
+#[test]
+fn a_key_can_be_added_to_a_text_of_values() {
+    let mut rule = values("Application", "image.tag");
+    if let Mover::Values(rule) = &mut rule {
+        rule.create = true;
+    }
+    let there = "      values: |\n        image: {tag: v2}\n";
+    for (before, after) in [
+        (
+            "      values: |\n        image:\n          name: x\n        z: 1\n",
+            "      values: |\n        image:\n          name: x\n          tag: v2\n        z: 1\n",
+        ),
+        (
+            "      values: |\n        z: 1\n",
+            "      values: |\n        z: 1\n        image:\n          tag: v2\n",
+        ),
+        (
+            "      values: |-\n        image:\n          name: x\n",
+            "      values: |-\n        image:\n          name: x\n          tag: v2\n",
+        ),
+    ] {
+        let world = World::new(
+            vec![rule.clone()],
+            &[("app.yaml", &inline("dev", there))],
+            &[("app.yaml", &inline("uat", before))],
+        );
+        assert_eq!(world.promoted("app.yaml"), inline("uat", after));
+    }
+}
+
+#[test]
+fn a_text_of_values_that_cannot_be_edited_safely_is_refused() {
+    let there = inline("dev", "      values: |\n        image: {tag: v2}\n");
+    for (helm, reason) in [
+        ("      values: >\n        image: {tag: v1}\n", "a folded text (`>`) loses its lines"),
+        ("      values: \"image: {tag: \\x76\\x31}\"\n", "its quotes would be written anew"),
+        ("      values: |\n        image: {tag: *no}\n", "its `values` are no YAML"),
+        ("      values: |\n        a: 1\n        ---\n        b: 1\n", "several documents"),
+        ("      values: |\n        image: v1\n", "image"),
+        ("      values: |\n        x: &a {tag: v1}\n        image: *a\n", "alias"),
+        ("      values: [1]\n", "are no text"),
+    ] {
+        let world = World::new(
+            vec![values("Application", "image.tag")],
+            &[("app.yaml", &there)],
+            &[("app.yaml", &inline("uat", helm))],
+        );
+        assert!(world.refused().contains(reason), "{helm}: {}", world.refused());
+    }
+    // An anchor that is used elsewhere would change there as well.
+    let anchored = |tag: &str| {
+        inline(
+            "uat",
+            &format!("      values: &v |\n        image: {{tag: {tag}}}\n      copy: *v\n"),
+        )
+    };
+    let world = World::new(
+        vec![values("Application", "image.tag")],
+        &[("app.yaml", &there)],
+        &[("app.yaml", &anchored("v1"))],
+    );
+    assert!(world.refused().contains("would change as well"), "{}", world.refused());
+}
+
+#[test]
+fn sources_of_an_application_are_told_apart_by_their_charts() {
+    let app = |env: &str, web: &str, api: &str, turned: bool| {
+        let source = |chart: &str, tag: &str| {
+            format!(
+                "  - repoURL: https://charts.example\n    chart: {chart}\n    targetRevision: 1.0.0\n    helm:\n      values: |\n        image: {{tag: {tag}}}\n"
+            )
+        };
+        let (one, two) = (source("web", web), source("api", api));
+        let both = if turned { format!("{two}{one}") } else { format!("{one}{two}") };
+        format!("kind: Application\nmetadata: {{name: web-{env}}}\nspec:\n  sources:\n{both}")
+    };
+    let world = World::new(
+        vec![values("Application", "image.tag")],
+        &[("app.yaml", &app("dev", "w2", "a2", false))],
+        &[("app.yaml", &app("uat", "w1", "a1", true))],
+    );
+    assert_eq!(world.promoted("app.yaml"), app("uat", "w2", "a2", true));
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! `values:`, a Helm value in a file or inline in an object.
 
 use gitops_tree::{Tree, TreePath};
-use gitops_yaml::{Node, Step};
+use gitops_yaml::{FileId, Node, Step};
 
 use crate::judge::Moved;
+use crate::object::Source;
 
 use super::super::error::PlanError;
 use super::super::path::{Miss, ValuePath};
 use super::super::rules::{ValuesFile, ValuesRule};
-use super::super::slot::{Slot, SlotId};
-use super::chart::argo_sources;
-use super::{Doc, Looked, Place, documents, file_of, keys, named, no_file, read, value};
+use super::super::slot::{Slot, SlotId, Spot};
+use super::chart::{argo_sources, source_name};
+use super::{
+    Doc, Looked, Place, documents, file_of, keys, line_within, named, no_file, read, value,
+};
 
 pub(super) fn look(
     place: &Place<'_>,
@@ -81,12 +84,13 @@ impl Finder<'_> {
     /// What Argo CD gives to Helm: `parameters` decide, then `valuesObject`,
     /// then `values`, which is a text (argo-cd `util/argo` and `reposerver`).
     fn argo(&mut self, doc: &Doc<'_>) -> Result<(), PlanError> {
-        for (number, (above, source)) in argo_sources(doc).into_iter().enumerate() {
+        let sources = argo_sources(doc);
+        for (number, (above, source)) in sources.iter().enumerate() {
             let Some(helm) = source.get("helm") else { continue };
             let step = |below: &[&str]| -> Vec<Step> {
                 above.iter().cloned().chain(keys(&["helm"])).chain(keys(below)).collect()
             };
-            let place = if number == 0 { String::new() } else { format!(" source {number}") };
+            let place = source_name(&sources, number);
             let key = self.rule.key.of_app(self.place.app);
             let parameters = helm.get("parameters").map_or(&[][..], Node::items);
             let set = parameters
@@ -108,15 +112,64 @@ impl Finder<'_> {
                 }
             } else if let Some(holder) = helm.get("valuesObject") {
                 self.below(doc, holder, step(&["valuesObject"]), &place)?;
+            } else if let Some(text) = helm.get("values").filter(|text| !text.is_null()) {
+                self.within(doc, text, step(&["values"]), &place)?;
             } else {
-                let reason = if helm.get("values").is_some() {
-                    "its `values` are a text; write them as `valuesObject`, or the key as a parameter"
-                } else {
-                    "it has no `valuesObject` and no such parameter"
-                };
+                let reason = "it has no `valuesObject`, no `values` and no such parameter";
                 self.looked.missing.push(doc.missing(helm, reason.to_owned()));
             }
         }
+        Ok(())
+    }
+
+    /// A value in a text of values.
+    fn within(
+        &mut self,
+        doc: &Doc<'_>,
+        holder: &Node,
+        path: Vec<Step>,
+        place: &str,
+    ) -> Result<(), PlanError> {
+        let Some(text) = holder.text() else {
+            let reason = "its `values` are no text".to_owned();
+            self.looked.missing.push(doc.missing(holder, reason));
+            return Ok(());
+        };
+        let read = gitops_yaml::read(FileId(0), text.as_bytes());
+        let documents = match read {
+            Ok(documents) if documents.len() <= 1 => documents,
+            Ok(_) => {
+                let reason = "its `values` are several documents".to_owned();
+                self.looked.missing.push(doc.missing(holder, reason));
+                return Ok(());
+            }
+            Err(error) => {
+                let reason = format!("its `values` are no YAML: {error}");
+                self.looked.missing.push(doc.missing(holder, reason));
+                return Ok(());
+            }
+        };
+        let empty = Node::mapping();
+        let root = documents.first().and_then(|document| document.root.as_ref());
+        let inner =
+            Doc { file: doc.file, bytes: text.as_bytes(), index: 0, root: root.unwrap_or(&empty) };
+        let (short, id) = self.id(doc, place);
+        let names = self.rule.key.names(self.place.app);
+        let mut slot = match self.rule.key.find(inner.root, self.place.app) {
+            Ok((steps, node)) => inner.slot(id, Moved::Value, short.clone(), names, steps, node)?,
+            Err(miss) if self.rule.create && !miss.missing.is_empty() => {
+                inner.absent(id, short.clone(), names, miss)
+            }
+            Err(miss) => {
+                let mut missing = doc.missing(holder, miss.reason);
+                missing.at.line = line_within(holder, (miss.line > 0).then_some(miss.line));
+                self.looked.missing.push(missing);
+                return Ok(());
+            }
+        };
+        slot.source = Source { line: line_within(holder, slot.source.line), ..doc.source(holder) };
+        slot.spot = Spot::Within { document: doc.index, path, inside: Box::new(slot.spot) };
+        self.found.push((short, slot));
         Ok(())
     }
 

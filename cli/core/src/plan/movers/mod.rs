@@ -18,7 +18,7 @@ mod text;
 mod value;
 
 use gitops_tree::{Tree, TreeError, TreePath};
-use gitops_yaml::{Document, Node, Scalar, Step, Tag, Value};
+use gitops_yaml::{Document, Node, Scalar, Step, Style, Tag, Value};
 
 use crate::judge::Moved;
 use crate::object::Source;
@@ -30,6 +30,7 @@ use super::error::PlanError;
 use super::path::Miss;
 use super::rules::Mover;
 use super::slot::{Held, Slot, SlotId, Spot};
+use super::within::change_within;
 
 pub(super) use helm::value_files;
 pub(super) use scan::Files;
@@ -120,6 +121,23 @@ pub(super) fn set(
     let file = &slot.file;
     let edited = match &slot.spot {
         Spot::Image | Spot::File => unreachable!("images and files are put elsewhere"),
+        Spot::Query { document, path } => git::set(file, bytes, *document, path, &value.text),
+        Spot::Text => match rule {
+            Mover::Regex(rule) => text::set(file, bytes, rule, app, &value.text),
+            _ => unreachable!("only `regex` finds text"),
+        },
+        spot => put(file, bytes, spot, value),
+    };
+    edited.map_err(|reason| PlanError::NotEditable {
+        at: slot.source.clone(),
+        key: slot.name.clone(),
+        reason,
+    })
+}
+
+/// The file with a scalar set or added, be it in a text that the file holds.
+fn put(file: &TreePath, bytes: &[u8], spot: &Spot, value: &Held) -> Result<Vec<u8>, String> {
+    match spot {
         Spot::Scalar { document, path } => {
             let planned = Change::Set { value: value.clone() };
             change(file, bytes, &At { document: *document, path }, &planned)
@@ -133,21 +151,33 @@ pub(super) fn set(
                 change(file, bytes, &At { document: *document, path: &path }, &planned)
             })
         }
-        Spot::Query { document, path } => git::set(file, bytes, *document, path, &value.text),
-        Spot::Text => match rule {
-            Mover::Regex(rule) => text::set(file, bytes, rule, app, &value.text),
-            _ => unreachable!("only `regex` finds text"),
-        },
-    };
-    edited.map_err(|reason| PlanError::NotEditable {
-        at: slot.source.clone(),
-        key: slot.name.clone(),
-        reason,
-    })
+        Spot::Within { document, path, inside } => {
+            let at = At { document: *document, path };
+            change_within(file, bytes, &at, |text| put(&inner_file(), text, inside, value))
+        }
+        Spot::Query { .. } | Spot::Image | Spot::Text | Spot::File => {
+            unreachable!("texts hold scalars alone")
+        }
+    }
+}
+
+/// What a text in a file is read as.
+fn inner_file() -> TreePath {
+    TreePath::new("values.yaml").expect("a name is a path")
 }
 
 /// Where the value of a slot stands in the file as edited.
 pub(super) fn place(slot: &Slot, bytes: &[u8]) -> Source {
+    if let Spot::Within { document, path, inside } = &slot.spot {
+        let documents = edit::read(&slot.file, bytes).unwrap_or_default();
+        let root = documents.get(*document).and_then(|document| document.root.as_ref());
+        let Some(text) = root.and_then(|root| edit::follow(root, path)) else {
+            return slot.source.clone();
+        };
+        let inner = Slot { file: inner_file(), spot: (**inside).clone(), ..slot.clone() };
+        let inner = place(&inner, text.text().unwrap_or_default().as_bytes());
+        return Source { line: line_within(text, inner.line), ..slot.source.clone() };
+    }
     let (document, path) = match &slot.spot {
         Spot::Scalar { document, path } | Spot::Query { document, path } => {
             (*document, path.clone())
@@ -155,12 +185,20 @@ pub(super) fn place(slot: &Slot, bytes: &[u8]) -> Source {
         Spot::Missing { document, above, missing } => {
             (*document, above.iter().chain(missing).cloned().collect())
         }
-        Spot::Image | Spot::Text | Spot::File => return slot.source.clone(),
+        Spot::Image | Spot::Text | Spot::File | Spot::Within { .. } => return slot.source.clone(),
     };
     let documents = edit::read(&slot.file, bytes).unwrap_or_default();
     let root = documents.get(document).and_then(|document| document.root.as_ref());
     let line = root.and_then(|root| edit::follow(root, &path)).map(|node| node.mark.line);
     Source { line: line.or(slot.source.line), ..slot.source.clone() }
+}
+
+/// The line of the file in which a line of a text stands: below the header of a
+/// block, or where the text itself does.
+fn line_within(text: &Node, line: Option<u32>) -> Option<u32> {
+    let block = matches!(&text.value, Value::Scalar(scalar) if scalar.style == Style::Literal);
+    let line = line.filter(|_| block).unwrap_or(0);
+    (text.mark.line > 0).then_some(text.mark.line + line)
 }
 
 /// A document of a file.
