@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use gitops_tree::TreePath;
+use gitops_tree::{Mode, TreePath};
 use gitops_yaml::{Difference, Node, Scalar, Step, Value, differences};
 use similar::{ChangeTag, TextDiff};
 
@@ -52,6 +52,18 @@ pub(super) fn hunks(path: &TreePath, bytes: &FileBytes, moved: &[u32]) -> String
     let new = if bytes.after.is_some() { format!("b/{path}") } else { "/dev/null".to_owned() };
     // Writing into a `String` cannot fail.
     let _ = writeln!(text, "--- {}\n+++ {}", printable(&old), printable(&new));
+    if let (Some(_), Some(mode)) = (&bytes.after, bytes.mode) {
+        let _ = writeln!(
+            text,
+            "({})",
+            match mode {
+                Mode::Regular if bytes.before.is_some() => "not executable, and no link",
+                Mode::Regular => "a file",
+                Mode::Executable => "executable",
+                Mode::Link => "a link",
+            }
+        );
+    }
     let empty: &[u8] = &[];
     let before = bytes.before.as_deref().unwrap_or(empty);
     let after = bytes.after.as_deref().unwrap_or(empty);

@@ -240,11 +240,15 @@ fn called(app: &str, slot: &Slot) -> String {
     }
 }
 
-/// A value on a terminal; that of a file is the name of its bytes.
+/// A value on a terminal; that of a file is the name of its bytes, and how it is
+/// held.
 pub(super) fn shown(value: Option<&str>, what: Moved) -> String {
     match (value, what) {
         (None, _) => "nothing".to_owned(),
-        (Some(text), Moved::Folder) => printable(text.get(..text.len().min(10)).unwrap_or(text)),
+        (Some(text), Moved::Folder) => match text.split_at_checked(40) {
+            Some((name, held)) => printable(&format!("{}{held}", short(name))),
+            None => printable(text),
+        },
         (Some(text), _) => printable(text),
     }
 }
