@@ -406,6 +406,9 @@ fn collect_owned(
 fn composed(source: &[u8], target: &[u8], never: &[FieldPattern]) -> Result<Vec<u8>, String> {
     let Some(theirs) = Fenced::read(source, never) else { return Ok(source.to_vec()) };
     let Some(ours) = Fenced::read(target, never) else {
+        if theirs.values.is_empty() {
+            return Ok(source.to_vec());
+        }
         return Err("`never` covers values of it, and the target's file is no YAML".to_owned());
     };
     let one_side =

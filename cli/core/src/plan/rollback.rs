@@ -149,6 +149,7 @@ fn values(
     let Undo { app: name, to, values, .. } = undoing.undo;
     let environment = step.target.environment;
     let folder = folder_of_app(environment, name)?;
+    let everything = CopyRule::everything();
     let mut wants = Wants::default();
     for value in values {
         let place = here.as_ref().ok().and_then(|app| app.slot(&value.id));
@@ -178,6 +179,8 @@ fn values(
         }
         let want = Want { slot, value: value.to.clone() };
         if let Some(rule) = copied {
+            // What is as the promotion left it holds the fenced values of before.
+            let rule = if as_left(undoing, target, &want.slot) { &everything } else { rule };
             let from = (undoing.earlier, &folder, Whose::Own);
             let bytes = copy::put(rule, from, target, &want)?;
             wants.files.insert(want.slot.file.clone(), bytes);
@@ -189,6 +192,12 @@ fn values(
     }
     wants.version = after(here.ok(), &wants.slots);
     Ok(wants)
+}
+
+/// Whether a file is as the commit that is taken back left it.
+fn as_left(undoing: &Undoing<'_>, target: &dyn Tree, slot: &Slot) -> bool {
+    let of = |tree: &dyn Tree| tree.read(&slot.file).ok();
+    undoing.left.is_some_and(|left| of(left).is_some_and(|left| of(target) == Some(left)))
 }
 
 /// The version that an app will have.

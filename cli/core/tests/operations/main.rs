@@ -12,6 +12,7 @@ mod errors;
 mod images;
 mod real;
 mod refs;
+mod rollback;
 mod texts;
 mod values;
 
@@ -83,7 +84,7 @@ impl World {
         World { tree, rules: Rules(vec![rule]), folder: "{env}/{app}" }
     }
 
-    fn environment(&self, name: &str) -> EnvironmentRef {
+    pub(crate) fn environment(&self, name: &str) -> EnvironmentRef {
         EnvironmentRef {
             name: name.to_owned(),
             path: self.folder.replace("{env}", name),
@@ -92,7 +93,7 @@ impl World {
         }
     }
 
-    fn step<T>(&self, run: impl FnOnce(&Step<'_>) -> T) -> T {
+    pub(crate) fn step<T>(&self, run: impl FnOnce(&Step<'_>) -> T) -> T {
         let text = |text| Template::parse(text).unwrap();
         let texts = Texts {
             branch: text("release/{app}/{env}"),
