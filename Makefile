@@ -10,8 +10,11 @@ SSHD := $(PEERS)/sshd/sshd
 VERSIONS := $(PEERS)/versions-3.4.0/versions
 GITEA := $(PEERS)/gitea-1.25.2/gitea
 SUITE := $(PEERS)/kustomize-suite-0.21.1/cases.jsonl
+ACTIONLINT := $(PEERS)/actionlint-1.7.12/actionlint
+SCHEMAS := $(PEERS)/ci-schemas-0.39.0
+PYTHON ?= python3
 
-.PHONY: build target policies assets demo test test-peers conformance fuzz lint fmt peers bench
+.PHONY: build target policies assets schemas demo test test-peers conformance fuzz lint fmt peers bench
 
 build: ## the program, for development
 	$(CARGO) build -p kubectl-gitops
@@ -27,12 +30,22 @@ policies: target ## the starter policies, as components
 assets: ## etcd, kube-apiserver and kubectl of the tests
 	$(CARGO) run -q -p gitops-test-cluster -- assets
 
+# GitHub's and GitLab's are not ours to copy; one package carries both.
+schemas: ## the published schemas that the pipelines in examples/ci are held to
+	@[ -e $(SCHEMAS)/gitlab-ci.json ] || { \
+	  $(PYTHON) -m pip download -q --no-deps --only-binary :all: --python-version 3.13 --require-hashes \
+	    -r tests/pipelines/schemas.txt -d $(SCHEMAS) && \
+	  $(PYTHON) -m zipfile -e $(SCHEMAS)/*.whl $(SCHEMAS)/package && \
+	  cp $(SCHEMAS)/package/check_jsonschema/builtin_schemas/vendor/git*.json $(SCHEMAS) && \
+	  rm -r $(SCHEMAS)/package $(SCHEMAS)/*.whl; \
+	} || echo "skipped: the schemas of pipelines ($(PYTHON) with pip fetches them)"
+
 demo: policies ## the main job, end to end, on an example
 	$(CARGO) build -q -p kubectl-gitops -p gitops-test-cluster
 	@sh examples/shop/demo.sh
 
 # Without Go the tests that need a server are skipped, visibly; not in CI.
-test: policies ## unit tests, cases, and tests against a real API server
+test: policies schemas ## unit tests, cases, and tests against a real API server
 	@if [ -n "$$KUBEBUILDER_ASSETS" ] || command -v go >/dev/null; then \
 	  $(CARGO) run -q -p gitops-test-cluster -- assets >/dev/null; \
 	else \
@@ -42,11 +55,12 @@ test: policies ## unit tests, cases, and tests against a real API server
 	$(CARGO) test
 	$(CARGO) test -p no-floating-tag -p gitops-policy-sdk -p gitops-policy-build -p gitops-bench -p gitops-fuzz
 
-test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) $(VERSIONS) $(SSHD) $(GITEA) ## long property runs, and differential ones against the peers
+test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) $(VERSIONS) $(SSHD) $(GITEA) $(ACTIONLINT) ## long property runs, and differential ones against the peers
 	GITOPS_YAML_PEER=$(GO_YAML) GITOPS_KUSTOMIZE_PEER=$(KUSTOMIZE) GITOPS_VERSIONS_PEER=$(VERSIONS) PROPTEST_CASES=5000 $(CARGO) test \
 	  -p gitops-yaml -p gitops-tree -p gitops-core -p gitops-kustomize -p gitops-desired
 	GITOPS_KILLS=1000 GITOPS_SSHD=$(SSHD) $(CARGO) test -p kubectl-gitops --test remotes -- --nocapture
 	GITOPS_GITEA=$(GITEA) $(CARGO) test -p gitops-test-forges --test gitea
+	$(ACTIONLINT) -ignore 'unexpected key "queue" for "concurrency" section' examples/ci/github/*.yaml examples/ci/gitea/*.yaml
 	CARGO="$(CARGO)" tests/fuzz/run.sh
 
 fuzz: ## each fuzz target for FUZZ_SECONDS, on top of what was found before
@@ -81,6 +95,11 @@ $(GO_YAML): cli/yaml/tests/go/main.go cli/yaml/tests/go/go.mod
 $(VERSIONS): cli/core/tests/go/main.go cli/core/tests/go/go.mod
 	mkdir -p $(@D)
 	cd cli/core/tests/go && go build -trimpath -o $@ .
+
+# It does not know `queue` of `concurrency` yet; the published schema does.
+$(ACTIONLINT):
+	mkdir -p $(@D)
+	GOBIN=$(@D) go install -trimpath -ldflags='-s -w' github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 $(SSHD): tests/remotes/sshd/main.go tests/remotes/sshd/go.mod
 	mkdir -p $(@D)
