@@ -2,7 +2,7 @@
 //! forge and the rules below, and each of its command lines does what it says,
 //! run by a shell with the real binary in a repository.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod gitlab;
 mod play;
