@@ -16,7 +16,7 @@ use gitops_git::{CommitId, Repository};
 use jiff::{SignedDuration, Timestamp};
 
 use super::desired::git_failure;
-use super::held::{app as one, held};
+use super::held::{self, app as one, held};
 use super::holds;
 use super::trust::{Home, Place, Trust};
 use crate::config::{After, Environment, GATE_WORDS, Rule, exempt_from};
@@ -380,7 +380,10 @@ impl<'a> Keeper<'a> {
             }
             let then = self.apps(environment, home, *before)?;
             let Ok(Some(apps)) = then.as_ref() else { continue };
-            left.retain(|app| one(apps, app).is_none_or(|held| other(held, moves).is_some()));
+            left.retain(|app| match one(apps, app) {
+                None => !goes(moves, app),
+                Some(held) => other(held, moves).is_some(),
+            });
         }
         Ok(left.is_empty())
     }
@@ -393,13 +396,16 @@ impl<'a> Keeper<'a> {
         let whole = !asked.alone.iter().any(|alone| alone == app);
         let read_there =
             asked.source.is_some_and(|(source, read)| source == name && read == tip.to_string());
-        if whole && read_there {
+        if whole && read_there && !goes(asked.moves, app) {
             return Ok(same());
         }
         let apps = self.apps(environment, home, tip)?;
         Ok(match apps.as_ref() {
             Err(reason) => Fact::Unreadable(reason.clone()),
             Ok(apps) => match apps.as_deref().and_then(|apps| one(apps, app)) {
+                None if goes(asked.moves, app) => {
+                    Fact::Known(Held::Same(format!("nothing of {app}")))
+                }
                 None => Fact::Absent,
                 Some(held) => match other(held, asked.moves) {
                     None => same(),
@@ -427,6 +433,7 @@ impl<'a> Keeper<'a> {
         let folder = match now.as_ref() {
             Err(reason) => return Ok(Fact::Unreadable(reason.clone())),
             Ok(apps) => match apps.as_deref().and_then(|apps| one(apps, app)) {
+                None if goes(asked.moves, app) => held::folder(environment, Some(app))?,
                 None => return Ok(Fact::Absent),
                 Some(held) => held.folder.clone(),
             },
@@ -438,9 +445,10 @@ impl<'a> Keeper<'a> {
             let apps = self.apps(environment, home, commit.id)?;
             // What could not be read then was not in force then.
             let apps = apps.as_ref().as_ref().ok().and_then(|apps| apps.as_deref());
-            let holds = apps
-                .and_then(|apps| one(apps, app))
-                .is_some_and(|held| other(held, asked.moves).is_none());
+            let holds = apps.is_some_and(|apps| match one(apps, app) {
+                None => goes(asked.moves, app),
+                Some(held) => other(held, asked.moves).is_none(),
+            });
             if !holds {
                 break;
             }
@@ -464,6 +472,13 @@ fn dated(
         seconds = seconds.max(repository.read_commit(parent)?.committer.when.seconds);
     }
     Ok(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
+}
+
+/// Whether nothing is left of what moves of an app: a source that does not have
+/// the app holds that as well.
+fn goes(moves: &[Move], app: &str) -> bool {
+    let mut of_app = moves.iter().filter(|moved| moved.app == app).peekable();
+    of_app.peek().is_some() && of_app.all(|moved| moved.after.is_none())
 }
 
 /// What moves of an app, in words.
