@@ -20,6 +20,7 @@ pub(crate) mod policies;
 pub(crate) mod preview;
 mod prify;
 pub(crate) mod promote;
+mod prune;
 pub(crate) mod records;
 pub(crate) mod remotes;
 pub(crate) mod renders;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use gitops_core::gate::Fact;
 use gitops_core::judge::{Decision, FileAction, FileChange, Operation, Request};
 use gitops_core::plan::{
-    self, App, Contents, Past, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped,
-    Step, Undo, Undoing,
+    self, App, Contents, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped, Step,
+    Undo, Undoing,
 };
 use gitops_git::{CommitId, Repository};
 
@@ -21,11 +21,12 @@ use super::perform::{Author, Receipt};
 use super::places::Home;
 use super::preview::{Change, Judge, Preview};
 use super::prify;
+use super::prune;
 use super::records::{End, Records};
 use super::rollback;
 use super::route::{following, source};
 use super::sift::{self, Tried};
-use super::trust::{Place, Revision, Trust, hinted};
+use super::trust::{Place, Revision, Trust};
 use super::versions::{self, Leave};
 use crate::config::{Environment, Merge, STATE_BRANCH};
 use crate::failure::{Exit, Failure};
@@ -442,7 +443,7 @@ fn promoted(
     }
     let mut whence = BTreeMap::new();
     for app in gone {
-        let was = came_from(trust, source, &commit, &app, past.get(&app))?;
+        let was = prune::came_from(trust, source, &commit, &app, past.get(&app))?;
         whence.insert(app, was);
     }
     let constraint = promotion.version.map(versions::constraint).transpose()?.flatten();
@@ -462,54 +463,6 @@ fn promoted(
     let promotion = Promotion { past, version, choices, gone, ..promotion };
     let planned = plan::promote(step, side, &promotion);
     Ok((planned.map_err(|error| unplanned(trust, &attempt, &error))?, unchosen))
-}
-
-/// Whether an app that the source does not hold came from there, or why it is
-/// to stay.
-fn came_from(
-    trust: &Trust,
-    source: &Environment,
-    tip: &CommitId,
-    app: &str,
-    past: Option<&Past>,
-) -> Result<Result<(), String>, Failure> {
-    if past.is_some_and(|past| past.source.is_some()) {
-        return Ok(Ok(()));
-    }
-    let home = trust.place(source)?.home;
-    let name = &source.name;
-    if !was_held(trust, source, tip, app)? {
-        return Ok(Err(match home.repository.is_shallow() {
-            true => format!("the history of `{name}` that is here does not tell of it"),
-            false => format!("`{name}` never held it"),
-        }));
-    }
-    Ok(match past {
-        Some(_) => Ok(()),
-        None => Err(format!("it was in `{name}` once, and no promotion brought it from there")),
-    })
-}
-
-/// Whether an environment held an app at a commit or before.
-fn was_held(
-    trust: &Trust,
-    environment: &Environment,
-    tip: &CommitId,
-    app: &str,
-) -> Result<bool, Failure> {
-    /// The newest ones of an app that is gone: that it went, and what was before.
-    const COMMITS: usize = 20;
-    let home = trust.place(environment)?.home;
-    let folder = super::held::folder(environment, Some(app))?;
-    let unread = |error: gitops_git::GitError| hinted("could not read the history", &error);
-    for commit in home.repository.first_parent(tip, &[folder]).take(COMMITS) {
-        let tree = home.repository.tree(&commit.map_err(unread)?.id).map_err(unread)?;
-        // What cannot be read held something.
-        if !matches!(super::held::held_of(trust, environment, &tree, app), Ok(None)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Without the whole history, what only the target has changed could not be

@@ -37,6 +37,7 @@ mod show;
 mod slot;
 mod strays;
 mod template;
+mod unsettled;
 pub mod version;
 mod wanted;
 mod within;
@@ -54,7 +55,7 @@ pub use copy::CopyRule;
 pub use enters::{Choices, Seeker, seekers};
 pub use error::PlanError;
 pub use hunk::printable;
-pub use make::{Planned, Promotion, Side, Skipped, Step, gone, promote, release, unsettled};
+pub use make::{Planned, Promotion, Side, Skipped, Step, promote, release};
 pub use merge::{Conflict, Fate, Past, Prefer, fate};
 pub use narrow::Narrow;
 pub use path::ValuePath;
@@ -68,6 +69,7 @@ pub use show::show;
 pub use slot::{App, Held, Slot, SlotId, Spot, moves};
 pub use strays::strays;
 pub use template::{Template, TemplateError, VARIABLES, Values, branch_problem};
+pub use unsettled::{gone, unsettled};
 
 use crate::judge::{EnvironmentRef, Judgement, Move, Operation};
 

@@ -8,6 +8,7 @@
 )]
 
 mod charts;
+mod copies;
 mod errors;
 mod images;
 mod real;
