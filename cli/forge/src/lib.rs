@@ -16,6 +16,7 @@
 mod address;
 mod api;
 mod api_error;
+mod app;
 mod connect;
 mod gitea;
 mod http;
@@ -29,6 +30,7 @@ pub use api::{
     Protection, Request, RequestState, Review,
 };
 pub use api_error::ApiError;
+pub use app::{App, AppError};
 pub use connect::{Settings, connect};
 pub use http::{Clock, Made, Patience};
 pub use request::{new_request_url, new_request_url_in};

@@ -103,6 +103,21 @@ pub fn tokens(variable: &dyn Fn(&str) -> Option<String>) -> Result<Vec<ForgeToke
     Ok(found)
 }
 
+/// The GitHub server that the variables name; `None` for one that is not to be
+/// told a secret.
+pub(crate) fn github_origin(
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<String>, TokenError> {
+    let named = WAYS[0].servers.iter().find_map(|name| {
+        let value = variable(name)?.trim().to_owned();
+        (!value.is_empty()).then_some((*name, value))
+    });
+    match named {
+        Some((name, value)) => origin(&value).ok_or(TokenError::NotAServer { variable: name }),
+        None => Ok(Some(format!("https://{}", WAYS[0].server))),
+    }
+}
+
 /// The origin of a host or an address; `Some(None)` for one that is not `https`.
 fn origin(server: &str) -> Option<Option<String>> {
     let url = match server.contains("://") {
