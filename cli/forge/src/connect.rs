@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::gitea::Gitea;
+use crate::github::{GitHub, Who};
 use crate::http::{Clock, Patience};
-use crate::{Api, ApiError, Forge, ForgeToken, Kind};
+use crate::{Api, ApiError, App, Forge, ForgeToken, Kind};
 
 /// How a forge is asked.
 #[derive(Clone)]
@@ -16,6 +17,9 @@ pub struct Settings {
     pub patience: Patience,
     /// Says what time it is.
     pub now: Clock,
+    /// Where the REST API of a GitHub stands, without a slash at the end, where that
+    /// is not told by its web pages.
+    pub api: Option<String>,
 }
 
 impl Settings {
@@ -28,6 +32,7 @@ impl Settings {
             user_agent: user_agent.into(),
             patience: Patience::default(),
             now: std::sync::Arc::new(now),
+            api: None,
         }
     }
 }
@@ -39,17 +44,53 @@ pub fn connect(
     token: &ForgeToken,
     settings: &Settings,
 ) -> Result<Box<dyn Api>, ApiError> {
-    let unusable = |reason: String| ApiError::Unusable { server: forge.web.clone(), reason };
-    let web = Url::parse(&forge.web).map_err(|error| unusable(error.to_string()))?;
-    let origin = web.origin().ascii_serialization();
-    if origin != token.origin {
-        return Err(unusable(format!("the token of {} is for {}", token.variable, token.origin)));
-    }
+    for_its_server(forge, &token.origin, token.variable)?;
     match forge.kind {
         Kind::Gitea | Kind::Forgejo => Ok(Box::new(Gitea::new(forge, token, settings)?)),
-        Kind::GitHub | Kind::GitLab | Kind::Unknown => {
+        Kind::GitHub => Ok(Box::new(GitHub::new(forge, Who::Token(token), settings)?)),
+        Kind::GitLab | Kind::Unknown => {
             Err(ApiError::NoApi { server: forge.web.clone(), kind: forge.kind })
         }
+    }
+}
+
+/// The same for a GitHub App, which acts as its installation on the repository.
+/// Its tokens are got when they are needed, and renewed.
+pub fn connect_app(
+    forge: &Forge,
+    app: &App,
+    settings: &Settings,
+) -> Result<Box<dyn Api>, ApiError> {
+    for_its_server(forge, &app.origin, "GITHUB_APP_ID")?;
+    match forge.kind {
+        Kind::GitHub => Ok(Box::new(GitHub::new(forge, Who::App(app), settings)?)),
+        kind => Err(ApiError::NoApi { server: forge.web.clone(), kind }),
+    }
+}
+
+/// A token of the App's installation on a repository, good for an hour, as Git
+/// takes one.
+pub async fn installation_token(
+    forge: &Forge,
+    app: &App,
+    settings: &Settings,
+) -> Result<ForgeToken, ApiError> {
+    for_its_server(forge, &app.origin, "GITHUB_APP_ID")?;
+    Ok(ForgeToken {
+        origin: app.origin.clone(),
+        user: "x-access-token",
+        variable: "GITHUB_APP_PRIVATE_KEY",
+        secret: crate::github::installation_token(forge, app, settings).await?,
+    })
+}
+
+/// A secret is shown to the one server that it is for.
+fn for_its_server(forge: &Forge, meant: &str, variable: &str) -> Result<(), ApiError> {
+    let unusable = |reason: String| ApiError::Unusable { server: forge.web.clone(), reason };
+    let web = Url::parse(&forge.web).map_err(|error| unusable(error.to_string()))?;
+    match web.origin().ascii_serialization() == meant {
+        true => Ok(()),
+        false => Err(unusable(format!("the token of {variable} is for {meant}"))),
     }
 }
 

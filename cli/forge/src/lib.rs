@@ -12,6 +12,7 @@
 //! | [`Api`], [`ApiError`] | what is asked of a forge, and what can go wrong |
 //! | `http` | how it is asked: sent once or again, pages, bounds, what an error means |
 //! | `gitea` | [`Api`] for Gitea and Forgejo |
+//! | `github`, `app` | [`Api`] for GitHub and its Enterprise servers, with a token or as an App |
 
 mod address;
 mod api;
@@ -19,6 +20,7 @@ mod api_error;
 mod app;
 mod connect;
 mod gitea;
+mod github;
 mod http;
 mod percent;
 mod request;
@@ -31,7 +33,7 @@ pub use api::{
 };
 pub use api_error::ApiError;
 pub use app::{App, AppError};
-pub use connect::{Settings, connect};
+pub use connect::{Settings, connect, connect_app, installation_token};
 pub use http::{Clock, Made, Patience};
 pub use request::{new_request_url, new_request_url_in};
 pub use token::{ForgeToken, TokenError, tokens};

@@ -99,6 +99,17 @@ impl Asking<'_> {
         ApiError::Unanswered { server, attempt, reason }
     }
 
+    /// The token may not.
+    pub(crate) fn forbidden(&self, permission: Option<String>, message: String) -> ApiError {
+        ApiError::Forbidden {
+            server: self.server.to_owned(),
+            token: self.token.to_owned(),
+            attempt: self.attempt.to_owned(),
+            permission,
+            message,
+        }
+    }
+
     /// It was somebody else who answered.
     pub(crate) fn not_the_api(&self, reason: String) -> ApiError {
         let (server, attempt) = (self.server.to_owned(), self.attempt.to_owned());
@@ -167,18 +178,22 @@ fn says_limited(said: &str) -> bool {
 /// The permission that is missing: what GitHub says in a header, or what Gitea
 /// says in words (`required=[write:repository]`).
 fn permission(headers: &HeaderMap, said: &str) -> Option<String> {
-    let header = headers.get("x-accepted-github-permissions").and_then(|value| value.to_str().ok());
-    if let Some(value) = header.map(str::trim).filter(|value| !value.is_empty()) {
-        return Some(value.chars().take(100).collect());
+    if let Some(found) = crate::github::refusals::permission(headers) {
+        return Some(found);
     }
     let (_, rest) = said.split_once("required=[")?;
     rest.split_once(']').map(|(wanted, _)| wanted.to_owned())
 }
 
-/// The repository in the path of a call: `/repos/acme/apps/pulls`.
+/// The repository in the path of a call: `/repos/acme/apps/pulls`; GitHub names one
+/// that moved by its number, `/repositories/7/pulls`.
 fn repository_in(path: &str) -> Option<String> {
     let mut names = path.trim_start_matches('/').split('/');
-    let (repos, owner, name) = (names.next()?, names.next()?, names.next()?);
+    let (repos, owner) = (names.next()?, names.next()?);
+    if repos == "repositories" && owner.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(format!("repositories/{owner}"));
+    }
+    let name = names.next()?;
     let decoded = (crate::percent::decode(owner)?, crate::percent::decode(name)?);
     (repos == "repos" && !owner.is_empty() && !name.is_empty())
         .then(|| format!("{}/{}", decoded.0, decoded.1))

@@ -12,7 +12,7 @@ mod patience;
 mod trace;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -66,6 +66,7 @@ pub(crate) struct Access<'a> {
 /// A client of one forge, for one repository.
 pub(crate) struct Http {
     client: reqwest::Client,
+    secret: RwLock<HeaderValue>,
     base: Url,
     server: String,
     repository: String,
@@ -140,10 +141,6 @@ impl Http {
             |reason: String| ApiError::Unusable { server: access.base.to_owned(), reason };
         let base = Url::parse(access.base).map_err(|error| unusable(error.to_string()))?;
         let mut headers = access.headers;
-        let mut secret = HeaderValue::from_str(&access.authorization)
-            .map_err(|_| unusable(format!("the token of {} cannot be sent", access.token)))?;
-        secret.set_sensitive(true);
-        headers.insert(AUTHORIZATION, secret);
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
         let client = reqwest::Client::builder()
             .user_agent(access.user_agent)
@@ -155,8 +152,9 @@ impl Http {
             .timeout(access.patience.answer)
             .build()
             .map_err(|error| unusable(reasons(&error)))?;
-        Ok(Http {
+        let http = Http {
             client,
+            secret: RwLock::new(HeaderValue::from_static("")),
             server: base.origin().ascii_serialization(),
             base,
             repository: access.repository,
@@ -165,7 +163,20 @@ impl Http {
             patience: access.patience,
             now: access.now,
             trace: Trace::default(),
-        })
+        };
+        http.authorize(&access.authorization)?;
+        Ok(http)
+    }
+
+    /// Shows this from now on.
+    pub(crate) fn authorize(&self, authorization: &str) -> Result<(), ApiError> {
+        let mut secret = HeaderValue::from_str(authorization).map_err(|_| ApiError::Unusable {
+            server: self.server.clone(),
+            reason: format!("the token of {} cannot be sent", self.token),
+        })?;
+        secret.set_sensitive(true);
+        *self.secret.write().unwrap_or_else(PoisonError::into_inner) = secret;
+        Ok(())
     }
 
     /// The calls that were made.
@@ -194,11 +205,20 @@ impl Http {
     /// Asks. What comes back was done, or will not be done; everything else is an
     /// error.
     pub(crate) async fn send(&self, ask: &Ask<'_>) -> Result<Answer, ApiError> {
+        self.send_with(ask, None).await
+    }
+
+    /// The same with a query that is sent as it stands, before that of `ask`.
+    pub(crate) async fn send_with(
+        &self,
+        ask: &Ask<'_>,
+        query: Option<&str>,
+    ) -> Result<Answer, ApiError> {
         let read = ask.method == Method::GET || ask.method == Method::HEAD;
         let mut tried = 0;
         loop {
             tried += 1;
-            let failed = match self.once(ask).await {
+            let failed = match self.once(ask, query).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -279,12 +299,15 @@ impl Http {
     }
 
     /// Asks once.
-    async fn once(&self, ask: &Ask<'_>) -> Result<Answer, Failed> {
+    async fn once(&self, ask: &Ask<'_>, query: Option<&str>) -> Result<Answer, Failed> {
         let asking = self.asking(ask);
         // Not `Url::join`: a path could be taken for another server's.
         let mut url = self.base.clone();
         url.set_path(&format!("{}{}", self.base.path().trim_end_matches('/'), ask.path));
+        url.set_query(query);
+        let secret = self.secret.read().unwrap_or_else(PoisonError::into_inner).clone();
         let mut request = self.client.request(ask.method.clone(), url);
+        request = request.header(AUTHORIZATION, secret);
         if !ask.query.is_empty() {
             request = request.query(&ask.query);
         }

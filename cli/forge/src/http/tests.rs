@@ -268,7 +268,7 @@ fn what_an_answer_means() {
         ),
         (
             reply("307 Moved", &["location: /api/v1/repositories/12"], ""),
-            "not its API: 307 to http://127.0.0.1",
+            "acme/apps has moved to repositories/12",
         ),
         (
             reply("302 Found", &["location: /api/v1/repos/acme/apps/pulls"], ""),
