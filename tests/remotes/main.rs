@@ -6,6 +6,7 @@
 
 mod crash;
 mod http;
+mod moved;
 mod races;
 mod signed;
 mod ssh;

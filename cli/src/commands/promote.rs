@@ -11,6 +11,7 @@ use super::past::PastArgs;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::operations::again;
 use crate::operations::continuation::continuation;
 use crate::operations::merge;
 use crate::operations::perform::{Author, Next, Receipt};
@@ -364,8 +365,6 @@ impl<'a> Run<'a> {
             terminal.note("nothing to do: no app can move");
         }
         self.failed.extend(proposal.failed);
-        // A commit does not move.
-        let source = proposal.source.filter(|_| !proposal.pinned);
         let mut moved = false;
         for step in proposal.steps {
             // What this run has pushed is what the next step is made on.
@@ -394,13 +393,13 @@ impl<'a> Run<'a> {
                 self.fail(step.plan.apps, failure)?;
                 continue;
             }
-            let performed = promote::perform(&self.author, proposal.target, source, &step);
-            match performed {
-                Ok(outcome) => {
+            let apps = step.plan.apps.clone();
+            match again::perform(&self.author, &self.judge, wish, step) {
+                Ok((step, outcome)) => {
                     moved |= matches!(&outcome, Outcome::Done(receipt) if receipt.pushed && receipt.branch == step.plan.base);
                     self.performed(step, outcome)?;
                 }
-                Err(failure) => self.fail(step.plan.apps, failure)?,
+                Err(failure) => self.fail(apps, failure)?,
             }
         }
         Ok(())

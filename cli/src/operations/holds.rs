@@ -215,7 +215,7 @@ pub(crate) fn ensure(
         let pushed = repository.push(remote, &[update]).map_err(|error| {
             hinted(&format!("could not push `{STATE_BRANCH}` to `{remote}`"), &error)
         })?;
-        trust.forget();
+        trust.ask_again(STATE_BRANCH)?;
         let refusals = match pushed {
             PushOutcome::Pushed(_) => return Ok(Done::Pushed(commit)),
             PushOutcome::Refused(refusals) => refusals,

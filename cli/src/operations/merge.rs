@@ -2,14 +2,14 @@
 //! target's branch by a push with a lease, and its own branch goes away.
 //!
 //! What is merged is what was judged: the plan's edits on the commit they were
-//! planned on, or on a newer one where nothing that was read has moved.
+//! planned on.
 
 use gitops_core::plan::Plan;
 use gitops_forge::Kind;
 use gitops_git::{CommitId, Deletion, GitError, Lease, PushOutcome, Why, trailers};
 
 use super::desired::git_failure;
-use super::perform::{ATTEMPTS, Author, Job, Merged, Next, Receipt, parse, raced};
+use super::perform::{Author, Job, Merged, Next, Receipt, parse};
 use super::prify;
 use super::trust::{Home, Trust, hinted};
 use crate::config::{Environment, Merge, Method};
@@ -49,44 +49,31 @@ pub(crate) fn method(trust: &Trust, target: &Environment) -> Result<Option<Metho
 impl Job<'_> {
     /// The plan's change on the target's branch; the request's branch, which
     /// an earlier run may have left there while a gate was pending, goes.
-    pub(super) fn merge(&self, branch: &str, method: Method) -> Result<Receipt, Failure> {
+    pub(super) fn merge(&self, branch: &str, method: Method) -> Result<Option<Receipt>, Failure> {
         let target = self.plan.base.as_str();
-        let mut base = parse(&self.plan.base_revision)?;
+        let base = parse(&self.plan.base_revision)?;
         let request = match self.home.tip(branch)? {
             None => None,
             Some(tip) => Some((tip, self.stands(&base, &tip, branch)?)),
         };
         // Only a head that holds the very change that was judged is merged as it is.
         let head = request.and_then(|(tip, stands)| stands.then_some(tip));
-        for _ in 0..ATTEMPTS {
-            let commit = self.merged(&base, head.as_ref(), branch, method)?;
-            let receipt = |commit, pushed| -> Result<Receipt, Failure> {
-                let deleted = match request {
-                    Some((tip, _)) => self.author.delete(self.home, branch, &tip)?,
-                    None => false,
-                };
-                let deleted = deleted.then(|| branch.to_owned());
-                let merged = Some(Merged { method, deleted });
-                let branch = target.to_owned();
-                let next = Next::Nothing;
-                Ok(Receipt { branch, commit, pushed, request: None, merged, next })
-            };
-            let refusals = match self.push(commit, target, Lease::At(base))? {
-                PushOutcome::Pushed(_) => return receipt(commit, true),
-                PushOutcome::Refused(refusals) => refusals,
-            };
-            self.or_rejected(target, &refusals, "direct")?;
-            self.trust().forget();
-            if let Some(there) = self.done_by_another()? {
-                return receipt(there, false);
-            }
-            base = self.still_true()?;
-            self.author.terminal.note(format!(
-                "`{target}` has moved, and nothing that was read with it: merging into {}",
-                base.short()
-            ));
+        let commit = self.merged(&base, head.as_ref(), branch, method)?;
+        if let PushOutcome::Refused(refusals) = self.push(commit, target, Lease::At(base))? {
+            return self.too_late(target, &refusals, "direct");
         }
-        Err(raced(target))
+        let deleted = match request {
+            Some((tip, _)) => self.author.delete(self.home, branch, &tip)?,
+            None => false,
+        };
+        Ok(Some(Receipt {
+            branch: target.to_owned(),
+            commit,
+            pushed: true,
+            request: None,
+            merged: Some(Merged { method, deleted: deleted.then(|| branch.to_owned()) }),
+            next: Next::Nothing,
+        }))
     }
 
     /// The commit that the target's branch shall be at.
@@ -116,23 +103,6 @@ impl Job<'_> {
                     .map_err(failed)
             }
         }
-    }
-
-    /// The target's newest commit, where every file is as the plan wants it:
-    /// the same change came in by another run.
-    fn done_by_another(&self) -> Result<Option<CommitId>, Failure> {
-        let now = self.home.revision(&self.plan.base)?;
-        for edit in &self.edits {
-            let found = now
-                .tree
-                .blob_id(&edit.path)
-                .map_err(|error| Failure::world("could not read the repository").because(&error))?;
-            let wanted = edit.content.as_deref().map(gitops_core::plan::BlobId::of);
-            if found.map(|id| id.to_string()) != wanted.map(|id| id.to_string()) {
-                return Ok(None);
-            }
-        }
-        Ok(Some(now.commit))
     }
 }
 

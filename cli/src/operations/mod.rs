@@ -1,6 +1,7 @@
 //! What several verbs share: each operation asks the edges, and hands what it
 //! got to the pure crates.
 
+pub(crate) mod again;
 pub(crate) mod audit;
 pub(crate) mod claim;
 pub(crate) mod concerned;

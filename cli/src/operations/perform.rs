@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use gitops_core::plan::{BlobId, Contents, Edit, Plan, ReadFrom, change_digest};
+use gitops_core::plan::{BlobId, Contents, Edit, Plan, change_digest};
 use gitops_git::trailers;
 use gitops_git::{
     Changed, CommitId, FileEdit, Lease, PushOutcome, Refusal, Signature, Time, Update, Why,
@@ -13,13 +13,12 @@ use gitops_tree::{EntryKind, Mode};
 
 use super::desired::{git_failure, unknown_environment};
 use super::prify;
-use super::remotes;
 use super::trust::{Home, Trust, hinted};
 use crate::config::{Environment, Method};
 use crate::failure::Failure;
 use crate::output::Terminal;
 
-/// How often a race with another push is run again.
+/// How often a race with another run in this clone is run again.
 pub(super) const ATTEMPTS: usize = 3;
 
 /// What was done.
@@ -76,17 +75,14 @@ impl Author<'_> {
         self.trust.config.environment(&plan.target.name).map_err(unknown_environment)
     }
 
-    /// Puts the plan on the remote. `source` is the environment it was made
-    /// from, whose branch is looked at again when the target's has moved; `None`
-    /// where it was read at one commit, or there is none. With `merge`, the
-    /// change goes into the target's branch at once, in that way.
+    /// Puts the plan on the remote; `None` where somebody else was faster. With
+    /// `merge`, the change goes into the target's branch at once, in that way.
     pub(crate) fn perform(
         &self,
         plan: &Plan,
         contents: &Contents,
-        source: Option<&Environment>,
         merge: Option<Method>,
-    ) -> Result<Receipt, Failure> {
+    ) -> Result<Option<Receipt>, Failure> {
         let edits: Vec<FileEdit> = contents
             .files()
             .map(|(path, bytes)| FileEdit {
@@ -103,10 +99,10 @@ impl Author<'_> {
             .map_err(|error| hinted("could not make a commit", &error))?;
         let when = Time { seconds: self.seconds, offset_minutes: 0 };
         let target = self.target(plan)?;
-        let job = Job { author: self, home, target, plan, edits, who: who.at(when), source };
+        let job = Job { author: self, home, target, plan, edits, who: who.at(when) };
         match (&plan.branch, merge) {
             (None, _) => job.direct(),
-            (Some(branch), _) if job.stays_here() => job.here(branch),
+            (Some(branch), _) if job.stays_here() => job.here(branch).map(Some),
             (Some(branch), None) => job.request(branch),
             (Some(branch), Some(method)) => job.merge(branch, method),
         }
@@ -123,14 +119,9 @@ pub(super) struct Job<'a> {
     pub(super) edits: Vec<FileEdit>,
     /// Who commits.
     pub(super) who: Signature,
-    source: Option<&'a Environment>,
 }
 
 impl Job<'_> {
-    pub(super) fn trust(&self) -> &Trust {
-        self.author.trust
-    }
-
     pub(super) fn commit(&self, parent: &CommitId) -> Result<CommitId, Failure> {
         self.home
             .repository
@@ -157,71 +148,48 @@ impl Job<'_> {
         })
     }
 
-    /// One commit on the branch itself. When somebody else was faster and
-    /// nothing that the plan rests on has moved, it goes on top of theirs.
-    fn direct(&self) -> Result<Receipt, Failure> {
+    /// One commit on the branch itself.
+    fn direct(&self) -> Result<Option<Receipt>, Failure> {
         let branch = self.plan.base.as_str();
-        let mut base = parse(&self.plan.base_revision)?;
-        for _ in 0..ATTEMPTS {
-            let commit = self.commit(&base)?;
-            let refusals = match self.push(commit, branch, Lease::FastForward)? {
-                PushOutcome::Pushed(_) => {
-                    return Ok(Receipt {
-                        branch: branch.to_owned(),
-                        commit,
-                        pushed: true,
-                        request: None,
-                        merged: None,
-                        next: Next::Nothing,
-                    });
-                }
-                PushOutcome::Refused(refusals) => refusals,
-            };
-            self.or_rejected(branch, &refusals, "direct")?;
-            self.trust().forget();
-            base = self.still_true()?;
-            self.author.terminal.note(format!(
-                "`{branch}` has moved, and nothing that was read with it: going on top of {}",
-                base.short()
-            ));
+        let commit = self.commit(&parse(&self.plan.base_revision)?)?;
+        match self.push(commit, branch, Lease::FastForward)? {
+            PushOutcome::Pushed(_) => Ok(Some(Receipt {
+                branch: branch.to_owned(),
+                commit,
+                pushed: true,
+                request: None,
+                merged: None,
+                next: Next::Nothing,
+            })),
+            PushOutcome::Refused(refusals) => self.too_late(branch, &refusals, "direct"),
         }
-        Err(raced(branch))
     }
 
     /// One commit on the request's branch, on top of the plan's base.
-    fn request(&self, branch: &str) -> Result<Receipt, Failure> {
+    fn request(&self, branch: &str) -> Result<Option<Receipt>, Failure> {
         let base = parse(&self.plan.base_revision)?;
-        let request = self.page(branch);
         let receipt = |commit, pushed| Receipt {
             branch: branch.to_owned(),
             commit,
             pushed,
-            request: request.clone(),
+            request: self.page(branch),
             merged: None,
             next: self.next(),
         };
-        for _ in 0..ATTEMPTS {
-            let expect = match self.home.tip(branch)? {
-                None => Lease::Absent,
-                Some(tip) => {
-                    if self.stands(&base, &tip, branch)? && !self.is_to_be_rebased(&base, &tip)? {
-                        return Ok(receipt(tip, false));
-                    }
-                    Lease::At(tip)
+        let expect = match self.home.tip(branch)? {
+            None => Lease::Absent,
+            Some(tip) => {
+                if self.stands(&base, &tip, branch)? && !self.is_to_be_rebased(&base, &tip)? {
+                    return Ok(Some(receipt(tip, false)));
                 }
-            };
-            let commit = self.commit(&base)?;
-            let refusals = match self.push(commit, branch, expect)? {
-                PushOutcome::Pushed(_) => return Ok(receipt(commit, true)),
-                PushOutcome::Refused(refusals) => refusals,
-            };
-            self.or_rejected(branch, &refusals, "request")?;
-            self.trust().forget();
-            if self.home.tip(&self.plan.base)? != Some(base) {
-                self.still_true()?;
+                Lease::At(tip)
             }
+        };
+        let commit = self.commit(&base)?;
+        match self.push(commit, branch, expect)? {
+            PushOutcome::Pushed(_) => Ok(Some(receipt(commit, true))),
+            PushOutcome::Refused(refusals) => self.too_late(branch, &refusals, "request"),
         }
-        Err(raced(branch))
     }
 
     /// Whether the branch holds this very change already. One that holds
@@ -260,61 +228,6 @@ impl Job<'_> {
             && edits.is_some_and(|edits| change_digest(&edits) == self.plan.change_digest()))
     }
 
-    /// Looks up again everything that was read. Answers the target branch's
-    /// newest commit.
-    pub(super) fn still_true(&self) -> Result<CommitId, Failure> {
-        let trust = self.trust();
-        let target = self.home.revision(&self.plan.base)?;
-        let trusted = trust.revision(&trust.branch)?;
-        let source = match self.source {
-            Some(source) => Some(trust.place(source)?.revision()?),
-            None => None,
-        };
-        for read in &self.plan.reads {
-            let tree = match read.from {
-                ReadFrom::Target => &target.tree,
-                ReadFrom::Trust => &trusted.tree,
-                ReadFrom::Remote if remotes::has_moved(read)? => {
-                    return Err(Failure::world(format!(
-                        "the remote base `{}` has moved since the plan was made",
-                        read.path
-                    ))
-                    .hint("run it again: the new state will be planned and judged"));
-                }
-                ReadFrom::Remote => continue,
-                // A commit does not move.
-                ReadFrom::Source => match &source {
-                    Some(source) => &source.tree,
-                    None => continue,
-                },
-            };
-            let holds = read
-                .holds_in(tree)
-                .map_err(|error| Failure::world("could not read the repository").because(&error))?;
-            if !holds {
-                return Err(Failure::world(format!(
-                    "`{}` has moved since the plan was made: `{}` is another one",
-                    self.plan.base, read.path
-                ))
-                .hint("run it again: the new state will be planned and judged"));
-            }
-        }
-        for past in &self.plan.rests_on {
-            let commit = parse(&past.commit)?;
-            let there = self.home.repository.is_ancestor(&commit, &target.commit);
-            if !there.map_err(|error| hinted("could not read the history", &error))? {
-                return Err(Failure::world(format!(
-                    "`{}` was rewritten since the plan was made: {}, the last promotion of {}, is gone from it",
-                    self.plan.base,
-                    commit.short(),
-                    past.app
-                ))
-                .hint("run it again: the new state will be planned and judged"));
-            }
-        }
-        Ok(target.commit)
-    }
-
     fn foreign(&self, branch: &str, reason: &str) -> Failure {
         Failure::world(format!("the branch `{branch}` is not ours to replace: {reason}")).hint(
             format!(
@@ -324,13 +237,14 @@ impl Job<'_> {
         )
     }
 
-    /// Goes on after a lost race; anything else the server refused is told.
-    pub(super) fn or_rejected(
+    /// `None`, since somebody else was faster; anything else that the server
+    /// refused is told.
+    pub(super) fn too_late(
         &self,
         branch: &str,
         refusals: &[Refusal],
         way: &'static str,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Receipt>, Failure> {
         for refusal in refusals {
             if let Why::Rejected { reason, messages } = &refusal.why {
                 let failure = Failure::world(format!(
@@ -354,7 +268,7 @@ impl Job<'_> {
                 });
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 

@@ -2,7 +2,7 @@
 //! branches as the remotes have them now.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gitops_git::{CommitId, GitError, Remote, Repository, RevisionTree};
 
@@ -186,6 +186,25 @@ impl Home {
         let remote = repository.remote_at(&address).map_err(|error| failed(&error))?;
         repository.fetch(&remote.name, branches).map_err(|error| failed(&error))?;
         Ok(Home::new(self.name.clone(), repository, remote))
+    }
+
+    /// Asks the remote again for those of the branches that were fetched, at one
+    /// go, and fetches what has moved. Answers whether something has.
+    pub(crate) fn refresh(&self, branches: &BTreeSet<&str>) -> Result<bool, Failure> {
+        let mut known = self.branches.borrow().clone();
+        known.retain(|branch, _| branches.contains(branch.as_str()));
+        let names: Vec<&str> = known.keys().map(String::as_str).collect();
+        if names.is_empty() {
+            return Ok(false);
+        }
+        let fetched = self
+            .repository
+            .fetch(&self.remote.name, &names)
+            .map_err(|error| self.failed("could not fetch from", &error))?;
+        let now: BTreeMap<_, _> = fetched.into_iter().map(|f| (f.branch, f.commit)).collect();
+        let moved = now != known;
+        self.branches.borrow_mut().extend(now);
+        Ok(moved)
     }
 
     /// Fetches a branch again.

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use gitops_core::gate::Fact;
 use gitops_core::judge::{Decision, FileAction, FileChange, Operation, Request};
 use gitops_core::plan::{
     self, App, Contents, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped, Step,
@@ -15,7 +14,6 @@ use super::claim::pipeline_refusal;
 use super::concerned::Base;
 use super::desired::{config_failure, unknown_environment};
 use super::gates::{self, Answered, Asked, Kind};
-use super::holds;
 use super::merge;
 use super::perform::{Author, Receipt};
 use super::places::Home;
@@ -93,7 +91,8 @@ impl<'a> Wish<'a> {
                 // Each app has a request of its own, or all share one.
                 let at = undos.iter().position(|undo| apps.contains(&undo.app));
                 let one = at.map_or(&[][..], |at| &undos[at..=at]);
-                Wish::Rollback { env, undos: if group { undos } else { one }, also, group }
+                let all = group || undos.iter().all(|undo| apps.contains(&undo.app));
+                Wish::Rollback { env, undos: if all { undos } else { one }, also, group }
             }
         }
     }
@@ -116,9 +115,6 @@ pub(crate) struct Failed {
 /// All that one command would do.
 pub(crate) struct Proposal<'a> {
     pub(crate) target: &'a Environment,
-    pub(crate) source: Option<&'a Environment>,
-    /// Whether the source was read at a commit that was named.
-    pub(crate) pinned: bool,
     pub(crate) steps: Vec<Judged>,
     pub(crate) skipped: Vec<Skipped>,
     pub(crate) failed: Vec<Failed>,
@@ -320,8 +316,7 @@ pub(crate) fn propose<'a>(
     let unchanged =
         |name: &&String| !steps.iter().any(|step: &Judged| step.plan.also.contains(*name));
     let also_in_vain = also.iter().filter(unchanged).cloned().collect();
-    let pinned = matches!(wish, Wish::Promote { from_rev: Some(_), .. });
-    Ok(Proposal { target, source, pinned, steps, skipped, failed, also_in_vain, strays })
+    Ok(Proposal { target, steps, skipped, failed, also_in_vain, strays })
 }
 
 /// Refuses names of other environments that an edit of the target's branch
@@ -558,63 +553,24 @@ pub(crate) fn may_perform(step: &Judged) -> bool {
     }
 }
 
-/// A hold is a call to stop: one that came after the judgement counts as well.
-fn refuse_held_since(
+/// Performs one step as far as its decision allows; `None` where somebody else
+/// was faster than the push.
+pub(super) fn perform(
     author: &Author<'_>,
     target: &Environment,
     step: &Judged,
-    preview: &Preview,
-) -> Result<(), Failure> {
-    let passed =
-        |stated: &gates::Stated| stated.state.gate == "hold" && stated.state.overridden.is_some();
-    if preview.gates.states.iter().any(passed) {
-        return Ok(());
-    }
-    author.trust.home().ask_again(STATE_BRANCH)?;
-    let now = jiff::Timestamp::from_second(author.seconds).unwrap_or_default();
-    let reason = match holds::of(author.trust, &target.name)? {
-        Fact::Absent => None,
-        Fact::Unreadable(reason) => Some(reason),
-        Fact::Known(holds) => holds
-            .iter()
-            .find(|hold| hold.counts(now) && hold.concerns(&step.plan.apps))
-            .map(|hold| holds::told(hold, now)),
-    };
-    match reason {
-        None => Ok(()),
-        Some(reason) => {
-            let mut failure = Failure::world(format!(
-                "`{}` is held since this was judged: {reason}",
-                target.name
-            ));
-            failure.exit = Exit::Pending;
-            Err(failure.hint("nothing was pushed; run it again when the hold is gone"))
-        }
-    }
-}
-
-/// Performs one step as far as its decision allows.
-pub(crate) fn perform(
-    author: &Author<'_>,
-    target: &Environment,
-    source: Option<&Environment>,
-    step: &Judged,
-) -> Result<Outcome, Failure> {
+) -> Result<Option<Outcome>, Failure> {
     let method = merge::method(author.trust, target)?;
     let Some(preview) = &step.preview else {
         let deleted = match method {
             Some(_) => author.tidy(&step.plan)?,
             None => None,
         };
-        return Ok(Outcome::NothingToDo(deleted));
+        return Ok(Some(Outcome::NothingToDo(deleted)));
     };
     if !may_perform(step) {
-        return Ok(Outcome::Held);
+        return Ok(Some(Outcome::Held));
     }
     let method = method.filter(|_| preview.decision == Decision::Open);
-    let lands = step.plan.branch.is_none() || method.is_some();
-    if lands && step.plan.operation != Operation::Rollback {
-        refuse_held_since(author, target, step, preview)?;
-    }
-    author.perform(&step.plan, &step.contents, source, method).map(Outcome::Done)
+    Ok(author.perform(&step.plan, &step.contents, method)?.map(Outcome::Done))
 }

@@ -182,10 +182,15 @@ impl Trust {
         environment.repository.as_deref().filter(|name| !self.own.contains(*name))
     }
 
-    /// Asks the remote again, after this program itself has pushed: what is
-    /// trusted must still be what was read at the start.
+    /// Asks the remote again, after this program itself has pushed, and checks
+    /// what is trusted.
     pub(crate) fn again(&self) -> Result<(), Failure> {
         self.forget();
+        self.check()
+    }
+
+    /// What is trusted must still be what was read at the start.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
         let trusted = self.revision(&self.branch)?;
         for read in &self.reads {
             let holds = read
@@ -310,6 +315,23 @@ impl Trust {
             Some(name) if self.context.common.checkout(name).is_none() => &self.home.repository,
             _ => &home.repository,
         }
+    }
+
+    /// Asks the remotes again for what this run has read of the branches that
+    /// environments, trust and holds are on, and of one of a request: once each
+    /// repository. Answers whether one of them has moved.
+    pub(crate) fn refresh(&self, request: Option<&str>) -> Result<bool, Failure> {
+        let mut kept: BTreeSet<&str> = [self.branch.as_str(), config::STATE_BRANCH].into();
+        kept.extend(request);
+        kept.extend(self.config.environments.iter().filter_map(|e| e.branch.as_deref()));
+        kept.extend(self.config.repositories.values().filter_map(|r| r.branch.as_deref()));
+        let opened: Vec<_> = self.others.values().filter_map(OnceCell::get).collect();
+        kept.extend(opened.iter().map(|(_, branch)| branch.as_str()));
+        let mut moved = false;
+        for home in opened.into_iter().map(|(home, _)| home).chain([&self.home]) {
+            moved |= home.refresh(&kept)?;
+        }
+        Ok(moved)
     }
 
     /// Forgets what was fetched, so that the remotes are asked again.
