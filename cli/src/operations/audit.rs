@@ -5,7 +5,7 @@
 use gitops_core::judge::{Decision, Judgement};
 
 use super::history::{Deployment, History, history};
-use super::preview::Judge;
+use super::preview::{Judge, in_a_line};
 use super::trust::Trust;
 use super::{gate, gates};
 use crate::config::Environment;
@@ -163,10 +163,4 @@ fn of(
         }
         Decision::Pending | Decision::Faulty => (Finding::Unknown, reasons),
     })
-}
-
-fn in_a_line(failure: &Failure) -> String {
-    let mut words = vec![failure.error.as_str()];
-    words.extend(failure.causes.iter().map(String::as_str));
-    words.join(": ").replace('\n', " ")
 }

@@ -97,7 +97,7 @@ pub(crate) fn inspect<'a>(
             continue;
         }
         environment.refuse_unevaluated_gates().map_err(|error| config_failure(&error))?;
-        let moves = moves(trust, environment, &difference.before, &difference.after)?;
+        let moves = moves_or_all(trust, environment, &difference)?;
         moving |= !moves.is_empty();
         let mut apps: Vec<String> = moves.iter().map(|moved| moved.app.clone()).collect();
         apps.dedup();
@@ -121,6 +121,7 @@ pub(crate) fn inspect<'a>(
             files: difference.files.clone(),
             moves,
             commits: difference.commits.clone(),
+            repairs: true,
         };
         let mut preview = judge.preview(&change, &request, &[], &[])?;
         let (base, taken_back) = (&difference.base, &difference.taken_back);
@@ -329,13 +330,19 @@ fn touched(
         if meets(&readings, &difference.paths) {
             return Ok(true);
         }
-        // What could not be rendered may have gone on to read a changed file.
-        sides.push(rendered?);
+        sides.push(rendered);
     }
-    Ok(match sides.as_slice() {
-        [before, after] => !are_one(before, after) && judge.differ(&before.value, &after.value),
-        _ => false,
-    })
+    let mut sides = sides.into_iter();
+    match (sides.next(), sides.next()) {
+        (Some(Ok(before)), Some(Ok(after))) => {
+            Ok(!are_one(&before, &after) && judge.differ(&before.value, &after.value))
+        }
+        // What did not render may have gone on to read a changed file: it is
+        // repaired, unless nobody knows.
+        (Some(Err(failure)), Some(Ok(_))) if failure.exit != Exit::Usage => Err(failure),
+        (Some(Err(_)), Some(Ok(_))) => Ok(true),
+        (_, after) => Err(after.and_then(Result::err).expect("one of both sides failed")),
+    }
 }
 
 /// The promoted values that differ.
@@ -345,21 +352,37 @@ pub(crate) fn moves(
     before: &dyn Tree,
     after: &dyn Tree,
 ) -> Result<Vec<Move>, Failure> {
-    let apps = |tree: &dyn Tree| -> Result<Vec<App>, Failure> {
-        let reference = trust.reference(environment)?;
-        match discover_apps(tree, &reference, &trust.config.rules) {
-            Ok(apps) => Ok(apps),
-            // Nothing is promoted by images there.
-            Err(PlanError::NoKustomization { .. }) => Ok(Vec::new()),
-            Err(error) => {
-                let attempt = format!("could not read the apps of `{}`", environment.name);
-                Err(plan_failure(&attempt, &error))
-            }
-        }
-    };
-    let before = apps(before).map_err(|failure| failure.hint(BROKEN_BEFORE))?;
-    let after = apps(after)?;
+    let before = apps(trust, environment, before).map_err(|failure| failure.hint(BROKEN_BEFORE))?;
+    let after = apps(trust, environment, after)?;
     Ok(gitops_core::plan::moves(&before, &after))
+}
+
+/// The promoted values that differ. Where those before cannot be understood,
+/// nobody knows which stay, so that all of them count.
+fn moves_or_all(
+    trust: &Trust,
+    environment: &Environment,
+    difference: &Difference,
+) -> Result<Vec<Move>, Failure> {
+    let before = match apps(trust, environment, &difference.before) {
+        Err(failure) if failure.exit == Exit::World => return Err(failure),
+        before => before.unwrap_or_default(),
+    };
+    let after = apps(trust, environment, &difference.after)?;
+    Ok(gitops_core::plan::moves(&before, &after))
+}
+
+fn apps(trust: &Trust, environment: &Environment, tree: &dyn Tree) -> Result<Vec<App>, Failure> {
+    let reference = trust.reference(environment)?;
+    match discover_apps(tree, &reference, &trust.config.rules) {
+        Ok(apps) => Ok(apps),
+        // Nothing is promoted by images there.
+        Err(PlanError::NoKustomization { .. }) => Ok(Vec::new()),
+        Err(error) => {
+            let attempt = format!("could not read the apps of `{}`", environment.name);
+            Err(plan_failure(&attempt, &error))
+        }
+    }
 }
 
 /// A change that says it is a promotion stays in one environment (invariants

@@ -37,6 +37,9 @@ pub(crate) struct Change<'a> {
     pub(crate) files: Vec<FileChange>,
     pub(crate) moves: Vec<Move>,
     pub(crate) commits: Vec<Commit>,
+    /// Whether a state before it that does not render is what it repairs.
+    /// Nothing is known of that state, so that every object counts as new.
+    pub(crate) repairs: bool,
 }
 
 /// Something that the tool itself refuses, whatever the policies say.
@@ -55,6 +58,8 @@ pub(crate) struct Also {
 /// What a change would do, and the answer to it.
 pub(crate) struct Preview {
     pub(crate) changes: ChangeSet,
+    /// Why there is nothing to compare with: it did not render before.
+    pub(crate) unrendered: Option<String>,
     pub(crate) judgements: Vec<Judgement>,
     pub(crate) refusals: Vec<Refusal>,
     /// The other environments that were named and do change.
@@ -150,14 +155,27 @@ impl<'a> Judge<'a> {
     ) -> Result<Preview, Failure> {
         let environment = change.environment;
         let folders = self.folders(environment, change)?;
-        let before = self
-            .renders
-            .part(change.before.tree, environment, Some(&folders.before))
-            .map_err(|failure| failure.hint(BROKEN_BEFORE))?;
-        let after = self.renders.part(change.after, environment, Some(&folders.after))?;
-        let changes = compare_sets(&before.value, &after.value, &self.sealer);
-        let mut reads = entries(ReadFrom::Target, change.before.tree, before.answers.readings())?;
-        reads.extend(before.value.remotes.iter().chain(&after.value.remotes).cloned());
+        let before = self.renders.part(change.before.tree, environment, Some(&folders.before));
+        let (before, unrendered) = match before {
+            Ok(before) => (Some(before), None),
+            Err(failure) if change.repairs && failure.exit == Exit::Usage => {
+                (None, Some(in_a_line(&failure)))
+            }
+            Err(failure) => return Err(failure.hint(BROKEN_BEFORE)),
+        };
+        let after = self.renders.part(change.after, environment, Some(&folders.after));
+        let after = after.map_err(|failure| match unrendered {
+            Some(_) => failure.hint("it does not render before the change either"),
+            None => failure,
+        })?;
+        let earlier = before.as_ref().map_or(&[][..], |before| &before.value);
+        let changes = compare_sets(earlier, &after.value, &self.sealer);
+        let mut reads = after.value.remotes.clone();
+        if let Some(before) = &before {
+            let readings = before.answers.readings();
+            reads.extend(entries(ReadFrom::Target, change.before.tree, readings)?);
+            reads.extend(before.value.remotes.iter().cloned());
+        }
         if changes.differences().any(|change| change.action == Action::Created) {
             // It may be one that another folder has already.
             self.renders.get(change.after, environment)?;
@@ -173,13 +191,13 @@ impl<'a> Judge<'a> {
             Ok(judgements) => judgements,
             Err(Lacks(_)) => {
                 let all = self.renders.get(change.after, environment)?;
-                let whole = self.renders.get(change.before.tree, environment)?;
-                reads.extend(entries(
-                    ReadFrom::Target,
-                    change.before.tree,
-                    whole.answers.readings(),
-                )?);
-                reads.extend(whole.value.remotes.iter().chain(&all.value.remotes).cloned());
+                if unrendered.is_none() {
+                    let whole = self.renders.get(change.before.tree, environment)?;
+                    let readings = whole.answers.readings();
+                    reads.extend(entries(ReadFrom::Target, change.before.tree, readings)?);
+                    reads.extend(whole.value.remotes.iter().cloned());
+                }
+                reads.extend(all.value.remotes.iter().cloned());
                 let shown = all.value.iter().map(|raw| raw.show(&self.sealer, Shown::default()));
                 subject.desired.insert(environment.name.clone(), Some(shown.collect()));
                 let answered = self.judgements(environment, request, &Arc::new(subject))?;
@@ -194,7 +212,8 @@ impl<'a> Judge<'a> {
             also.push(Also { environment: other.name.clone(), preview });
         }
         let (gates, decision) = (Answered::default(), Decision::Open);
-        let mut preview = Preview { changes, judgements, refusals, gates, also, decision, reads };
+        let mut preview =
+            Preview { changes, unrendered, judgements, refusals, gates, also, decision, reads };
         preview.decide();
         Ok(preview)
     }
@@ -232,6 +251,7 @@ impl<'a> Judge<'a> {
             files: change.files.clone(),
             moves,
             commits: change.commits.clone(),
+            repairs: false,
         };
         let mut preview = self.preview(&change, &request, &[], &[])?;
         let (apps, moves) = (&request.apps, &change.moves);
@@ -424,4 +444,11 @@ impl<'a> Judge<'a> {
 /// Whether a change of `paths` may change one of the answers.
 pub(crate) fn meets(readings: &BTreeSet<Reading>, paths: &[TreePath]) -> bool {
     readings.iter().any(|reading| paths.iter().any(|path| reading.depends_on(path)))
+}
+
+/// A failure with its causes in one line.
+pub(crate) fn in_a_line(failure: &Failure) -> String {
+    let mut words = vec![failure.error.as_str()];
+    words.extend(failure.causes.iter().map(String::as_str));
+    words.join(": ").replace('\n', " ")
 }

@@ -519,6 +519,7 @@ fn preview(
         files: files.collect(),
         moves: plan.moves.clone(),
         commits: Vec::new(),
+        repairs: false,
     };
     let request = Request {
         operation: plan.operation,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gitops_core::gate::moment;
 use gitops_core::judge::{EnvironmentRef, Move, Operation};
 use gitops_core::plan::{
-    Edit, Pattern, Plan, ReadEntry, RestsOn, Skipped, key_of, mode_word, show,
+    Edit, Pattern, Plan, ReadEntry, RestsOn, Skipped, key_of, mode_word, printable, show,
 };
 use serde::Serialize;
 
@@ -48,7 +48,15 @@ pub(crate) fn judged(
         changes: preview.changes.clone(),
         proved: 0,
     };
-    let mut text = diff::text(&comparison, terminal);
+    let mut text = String::new();
+    if let Some(reason) = &preview.unrendered {
+        let word = terminal.paint(Paint::Warning, "nothing to compare with");
+        text.push_str(&format!(
+            "{word}: {environment} does not render before the change, so that every object counts as created: {}\n\n",
+            printable(reason)
+        ));
+    }
+    text.push_str(&diff::text(&comparison, terminal));
     if !text.is_empty() {
         text.push('\n');
     }
@@ -281,6 +289,9 @@ struct PlanDoc<'a> {
 pub(crate) struct PreviewDoc<'a> {
     summary: BTreeMap<&'static str, usize>,
     changes: Vec<ChangeDoc<'a>>,
+    /// Why the state before does not render, where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unrendered_before: Option<&'a str>,
     judgements: Vec<JudgementDoc<'a>>,
     refusals: Vec<RefusalDoc<'a>>,
     gates: Vec<GateDoc<'a>>,
@@ -304,6 +315,7 @@ impl<'a> From<&'a Preview> for PreviewDoc<'a> {
         PreviewDoc {
             summary: json::summary(&preview.changes),
             changes: preview.changes.differences().map(ChangeDoc::from).collect(),
+            unrendered_before: preview.unrendered.as_deref(),
             judgements: preview.judgements.iter().map(JudgementDoc::from).collect(),
             refusals: preview.refusals.iter().map(RefusalDoc::from).collect(),
             gates: preview.gates.states.iter().map(GateDoc::from).collect(),
