@@ -6,7 +6,8 @@ use crate::operations::gates::{Override, overridable};
 use crate::operations::holds::identity;
 use crate::operations::trust::Trust;
 
-/// Going past gates, and looking at them as of another time.
+/// Going past gates, looking at them as of another time, and taking nothing on
+/// trust.
 #[derive(Args, Debug, Default)]
 pub(super) struct PastArgs {
     /// Go past this gate, with a reason that is recorded; may be repeated
@@ -18,6 +19,10 @@ pub(super) struct PastArgs {
     /// With `--dry-run`: judge as if it were TIME, such as 2026-11-23T09:00:00Z
     #[arg(long, value_name = "TIME", requires = "dry_run")]
     at: Option<Timestamp>,
+    /// Render in full what could be shared or left out, too, and fail where it
+    /// differs
+    #[arg(long)]
+    pub(super) verify: bool,
 }
 
 impl PastArgs {

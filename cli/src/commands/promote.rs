@@ -312,7 +312,7 @@ impl<'a> Run<'a> {
         terminal: Terminal,
     ) -> Result<Run<'a>, Failure> {
         let now = past.now();
-        let mut judge = Judge::new(trust, terminal, now, dry_run, false);
+        let mut judge = Judge::new(trust, terminal, now, dry_run, past.verify);
         judge.keeper.overriding(past.overrides(trust)?);
         Ok(Run {
             trust,
