@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use gitops_core::history::Arrival;
 use gitops_core::judge::Move;
-use gitops_core::plan::{App, moves};
-use gitops_git::{Commit, GitError};
+use gitops_core::plan::{App, Narrow, moves};
+use gitops_git::{Commit, CommitId, GitError};
+use gitops_tree::TreePath;
 
 use super::desired::git_failure;
 use super::held::{app, folder, held};
@@ -109,13 +110,30 @@ impl History {
                 self.remarks.push(remark.to_owned());
             }
         }
+        let reference = trust.reference(environment)?;
         let mut known: Vec<App> = Vec::new();
+        // The commit that they were read at.
+        let mut read: Option<CommitId> = None;
         let mut at = i64::MIN;
         for (index, commit) in commits.into_iter().rev().enumerate() {
             at = at.max(commit.committer.when.seconds);
             let tree = repository.tree(&commit.id).map_err(failed)?;
+            // Only apps whose folders differ since can be others.
+            let changed = match &read {
+                Some(read) => Some(repository.changed(Some(read), &commit.id).map_err(failed)?),
+                None => None,
+            };
+            let narrow = match &changed {
+                Some(changed) => {
+                    Narrow::around(&tree, &reference, changed.iter().map(|changed| &changed.path))
+                }
+                None => Narrow::around(&tree, &reference, [&TreePath::root()]),
+            };
+            if narrow.is_empty() {
+                continue;
+            }
             // What cannot be read at one commit is compared at the next that can.
-            let now = match held(trust, environment, &tree) {
+            let now = match held(trust, environment, &narrow) {
                 Ok(apps) => apps.unwrap_or_default(),
                 Err(failure) => {
                     let why = failure.causes.into_iter().next().unwrap_or(failure.error);
@@ -127,20 +145,23 @@ impl History {
                     continue;
                 }
             };
+            let all = std::mem::take(&mut known).into_iter();
+            let (before, rest): (Vec<App>, Vec<App>) =
+                all.partition(|app| narrow.shows(&app.folder));
+            read = Some(commit.id);
             let mut by_app: BTreeMap<String, Vec<Move>> = BTreeMap::new();
-            for moved in moves(&known, &now) {
+            for moved in moves(&before, &now) {
                 by_app.entry(moved.app.clone()).or_default().push(moved);
             }
-            if by_app.is_empty() {
-                known = now;
-                continue;
-            }
-            let said = Rc::new(Said::of(repository, &commit)?);
+            let said = match by_app.is_empty() {
+                true => Rc::default(),
+                false => Rc::new(Said::of(repository, &commit)?),
+            };
             for (name, moves) in by_app {
                 let version = |apps: &[App]| app(apps, &name).and_then(App::version);
                 self.deployments.push(Deployment {
                     environment: environment.name.clone(),
-                    before: version(&known),
+                    before: version(&before),
                     version: version(&now),
                     moves,
                     how: how(&said, index == 0 && commit.parents.is_empty()),
@@ -150,7 +171,8 @@ impl History {
                     app: name,
                 });
             }
-            known = now;
+            known = rest;
+            known.extend(now);
         }
         Ok(())
     }

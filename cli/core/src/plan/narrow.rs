@@ -36,6 +36,45 @@ impl<'a> Narrow<'a> {
         });
         Narrow { tree, only }
     }
+
+    /// The tree with those apps of the environment alone in whose folders some of
+    /// the paths are; the whole tree where apps have none of their own, or where
+    /// the folder that holds them all is another one.
+    pub fn around<'n>(
+        tree: &'a dyn Tree,
+        environment: &EnvironmentRef,
+        paths: impl IntoIterator<Item = &'n TreePath>,
+    ) -> Narrow<'a> {
+        let whole = Narrow { tree, only: None };
+        let own = environment.path.contains("{app}").then(|| folder_of(environment).ok());
+        let Some(top) = own.flatten() else { return whole };
+        let mut names = Vec::new();
+        for path in paths {
+            if top.is_within(path) {
+                return whole;
+            }
+            names.extend(below(&top, path).map(str::to_owned));
+        }
+        names.dedup();
+        Narrow { tree, only: Some((top, names)) }
+    }
+
+    /// Whether it shows what stands at a path.
+    pub fn shows(&self, path: &TreePath) -> bool {
+        let Some((top, names)) = &self.only else { return true };
+        below(top, path).is_none_or(|name| names.iter().any(|shown| shown == name))
+    }
+
+    /// Whether it shows no app at all.
+    pub fn is_empty(&self) -> bool {
+        self.only.as_ref().is_some_and(|(_, names)| names.is_empty())
+    }
+}
+
+/// The name in a folder that leads to a path below it.
+fn below<'p>(folder: &TreePath, path: &'p TreePath) -> Option<&'p str> {
+    let inside = path != folder && path.is_within(folder);
+    inside.then(|| path.names().nth(folder.names().count())).flatten()
 }
 
 impl Tree for Narrow<'_> {
@@ -166,5 +205,41 @@ mod tests {
         let expected: BTreeSet<ReadEntry> = common.iter().chain(&own).cloned().collect();
         assert_eq!(sorted.without_others(&["web".to_owned()]), expected);
         assert_eq!(sorted.without_others(&["web".to_owned(), "api".to_owned()]), all);
+    }
+
+    #[test]
+    fn around_paths_there_are_only_the_apps_that_they_are_in() {
+        let mut tree = gitops_tree::Memory::new();
+        for app in ["web", "api", "job"] {
+            let path = TreePath::new(&format!("envs/uat/app-{app}/x.yaml")).unwrap();
+            tree.insert(path, Vec::new());
+        }
+        let uat = EnvironmentRef { path: "envs/uat/app-{app}".into(), ..EnvironmentRef::default() };
+        let listed = |environment: &EnvironmentRef, paths: &[&str]| {
+            let paths: Vec<_> = paths.iter().map(|path| TreePath::new(path).unwrap()).collect();
+            let narrow = Narrow::around(&tree, environment, &paths);
+            let names: Vec<String> = narrow
+                .list(&TreePath::new("envs/uat").unwrap())
+                .unwrap()
+                .into_iter()
+                .inspect(|entry| {
+                    let inside = format!("envs/uat/{}/kustomization.yaml", entry.name);
+                    assert!(narrow.shows(&TreePath::new(&inside).unwrap()));
+                })
+                .map(|entry| entry.name)
+                .collect();
+            assert_eq!(narrow.is_empty(), names.is_empty());
+            names.join(" ")
+        };
+        assert_eq!(listed(&uat, &["envs/uat/app-web/x.yaml", "envs/prod/app-api/x"]), "app-web");
+        assert_eq!(
+            listed(&uat, &["base/x", "envs/uat/app-api", "envs/uat/app-job/y/z"]),
+            "app-api app-job"
+        );
+        assert_eq!(listed(&uat, &["README.md"]), "");
+        // What holds all of them is another one.
+        assert_eq!(listed(&uat, &["envs"]), "app-api app-job app-web");
+        let one = EnvironmentRef { path: "envs/uat".into(), ..EnvironmentRef::default() };
+        assert_eq!(listed(&one, &["README.md"]), "app-api app-job app-web");
     }
 }
