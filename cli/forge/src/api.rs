@@ -192,7 +192,9 @@ pub enum Merged {
 /// How much a forge takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Letters (`char`s) of a request's text.
+    /// Letters (`char`s) of a request's title, wide ones counted twice.
+    pub title: usize,
+    /// Letters of a request's text.
     pub body: usize,
     /// Letters of a comment.
     pub comment: usize,

@@ -278,10 +278,11 @@ impl Api for Gitea {
         self.kind
     }
 
-    /// Gitea has no limits of its own but that of its database's text; these keep
-    /// a page readable in a browser, and are GitHub's, so that texts are the same.
+    /// A longer title is cut. Gitea has no other limit but that of its database's
+    /// text; the rest keeps a page readable in a browser, and is GitHub's, so that
+    /// texts are the same.
     fn limits(&self) -> Limits {
-        Limits { body: 65_536, comment: 65_536, description: 140 }
+        Limits { title: 255, body: 65_536, comment: 65_536, description: 140 }
     }
 
     fn calls(&self) -> u64 {

@@ -170,6 +170,14 @@ fn what_is_sent() {
 }
 
 #[test]
+fn letters_are_escaped() {
+    let body = serde_json::json!({"é": ["→ \"x\"", "🚀\n", "plain"]});
+    let sent = ascii(&body);
+    assert_eq!(sent, r#"{"\u00e9":["\u2192 \"x\"","\ud83d\ude80\n","plain"]}"#);
+    assert_eq!(serde_json::from_str::<Value>(&sent).unwrap(), body);
+}
+
+#[test]
 fn a_read_is_sent_again_and_a_write_is_not() {
     let good = json("200 OK", "{}");
     let cut = Reply { head: good.head.replace(": 2", ": 900"), ..json("200 OK", "{\"number\":1") };

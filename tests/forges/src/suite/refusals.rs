@@ -113,10 +113,14 @@ pub fn over_the_limit(stage: &dyn Stage) {
     let limits = scene.api.limits();
     scene.branch("release/web", &[("envs/prod.yaml", "tag: v2\n")]);
     let mut request = new("release/web", "main");
+    request.title = "é".repeat(limits.title);
     request.body = "é".repeat(limits.body);
     let opened = run(scene.api.open(&request)).unwrap();
     let gitops_forge::Opened::New(opened) = opened else { panic!("{opened:?}") };
-    assert_eq!(opened.body.chars().count(), limits.body);
+    assert_eq!(opened.title.chars().count(), limits.title);
+    // Compared without printing them.
+    let odd = |text: &str| text.replace('é', "");
+    assert_eq!((opened.body.chars().count(), odd(&opened.body)), (limits.body, String::new()));
     let comment = run(scene.api.comment(opened.number, &"é".repeat(limits.comment))).unwrap();
     assert_eq!(comment.body.chars().count(), limits.comment);
     let long = status("gitops/x", Status::Success, &"é".repeat(limits.description));

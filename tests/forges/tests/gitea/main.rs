@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod git;
 mod own;
 
 use gitops_test_forges::{Stage, gitea, scenarios};
