@@ -1,6 +1,6 @@
 //! Tokens that a person or a pipeline has set for a forge.
 
-use url::Url;
+use url::{Host, Url};
 
 /// A token and the one server it is for.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,7 +75,8 @@ const WAYS: [Way; 3] = [
 ];
 
 /// The tokens that are set, each with the one server it is for: the forge's own,
-/// or the one that a variable names. `http` servers get none. What the repository
+/// or the one that a variable names. `http` servers get none, but for this very
+/// machine, where nobody listens in between. What the repository
 /// says about its forge has no part in this: whoever writes there could ask for
 /// the token.
 pub fn tokens(variable: &dyn Fn(&str) -> Option<String>) -> Result<Vec<ForgeToken>, TokenError> {
@@ -118,7 +119,8 @@ pub(crate) fn github_origin(
     }
 }
 
-/// The origin of a host or an address; `Some(None)` for one that is not `https`.
+/// The origin of a host or an address; `Some(None)` for one that is neither
+/// `https` nor this machine.
 fn origin(server: &str) -> Option<Option<String>> {
     let url = match server.contains("://") {
         true => Url::parse(server).ok()?,
@@ -127,8 +129,18 @@ fn origin(server: &str) -> Option<Option<String>> {
     url.host_str().filter(|host| !host.is_empty() && !server.contains(char::is_whitespace))?;
     match url.scheme() {
         "https" => Some(Some(url.origin().ascii_serialization())),
-        "http" => Some(None),
+        "http" => Some(is_here(&url).then(|| url.origin().ascii_serialization())),
         _ => None,
+    }
+}
+
+/// Whether an address is of this machine, whatever names are resolved to.
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 
@@ -169,7 +181,20 @@ mod tests {
                 &[("GH_TOKEN", "t"), ("GH_HOST", "Acme.example:8443"), ("GITHUB_SERVER_URL", "x")],
                 &["https://acme.example:8443 GH_TOKEN=t x-access-token"],
             ),
-            (&[("GITEA_TOKEN", "t"), ("GITEA_SERVER_URL", "http://127.0.0.1:3000")], &[]),
+            (
+                &[("GITEA_TOKEN", "t"), ("GITEA_SERVER_URL", "http://127.0.0.1:3000/")],
+                &["http://127.0.0.1:3000 GITEA_TOKEN=t x-access-token"],
+            ),
+            (
+                &[("GH_TOKEN", "t"), ("GH_HOST", "http://[::1]:80")],
+                &["http://[::1] GH_TOKEN=t x-access-token"],
+            ),
+            (
+                &[("GH_TOKEN", "t"), ("GH_HOST", "http://localhost:1")],
+                &["http://localhost:1 GH_TOKEN=t x-access-token"],
+            ),
+            (&[("GITEA_TOKEN", "t"), ("GITEA_SERVER_URL", "http://10.0.0.1:3000")], &[]),
+            (&[("GITEA_TOKEN", "t"), ("GITEA_SERVER_URL", "http://127.0.0.1.example")], &[]),
             (
                 &[("GITLAB_TOKEN", "l"), ("GITEA_TOKEN", "e"), ("CI_SERVER_URL", "https://h:1/x")],
                 &[

@@ -1,6 +1,7 @@
 //! A token that a host takes instead of a password.
 
-/// A token for the `https` remotes of one host. It goes to the `git` program in
+/// A token for the `https` remotes of one host, or the `http` ones of this
+/// machine. It goes to the `git` program in
 /// its environment, is answered to it when that host asks, and nowhere else; the
 /// user's own netrc, credential helpers and `GIT_ASKPASS` are asked before.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,9 +24,13 @@ impl std::fmt::Debug for Token {
 
 impl Token {
     /// The token `secret`. `None` where one of the texts cannot go into a line of
-    /// the credential protocol, or `origin` is no `https` address of a host.
+    /// the credential protocol, or `origin` is no `https` address of a host, and no
+    /// `http` address of this machine.
     pub fn new(origin: &str, user: &str, variable: &str, secret: &str) -> Option<Token> {
-        let host = origin.strip_prefix("https://")?;
+        let host = match origin.strip_prefix("https://") {
+            Some(host) => host,
+            None => origin.strip_prefix("http://").filter(|host| is_here(host))?,
+        };
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "-._:[]".contains(letter);
         let word = |text: &str| !text.is_empty() && text.chars().all(|l| l.is_ascii_graphic());
         let name = |text: &str| text.chars().all(|l| l.is_ascii_alphanumeric() || "-_".contains(l));
@@ -40,9 +45,9 @@ impl Token {
         })
     }
 
-    /// `host[:port]`.
-    fn host(&self) -> &str {
-        self.origin.strip_prefix("https://").unwrap_or_default()
+    /// `https`, and `host[:port]`.
+    fn parts(&self) -> (&str, &str) {
+        self.origin.split_once("://").unwrap_or_default()
     }
 
     /// Whether it is for the server of that address.
@@ -50,15 +55,18 @@ impl Token {
         let Some((scheme, rest)) = url.split_once("://") else { return false };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = authority.rsplit('@').next().unwrap_or_default();
-        let plain = |host: &str| host.to_ascii_lowercase().trim_end_matches(":443").to_owned();
-        scheme.eq_ignore_ascii_case("https") && plain(host) == plain(self.host())
+        let (own, here) = self.parts();
+        let port = if own == "http" { ":80" } else { ":443" };
+        let plain = |host: &str| host.to_ascii_lowercase().trim_end_matches(port).to_owned();
+        scheme.eq_ignore_ascii_case(own) && plain(host) == plain(here)
     }
 
     /// What `git credential` reads of an address of that server.
     pub(crate) fn question(&self, url: &str) -> String {
         let rest = url.split_once("://").map_or("", |(_, rest)| rest);
         let path = rest.split_once('/').map_or("", |(_, path)| path);
-        format!("protocol=https\nhost={}\npath={path}\n\n", self.host())
+        let (protocol, host) = self.parts();
+        format!("protocol={protocol}\nhost={host}\npath={path}\n\n")
     }
 
     /// Settings under which git asks for this token where that host wants to know
@@ -82,6 +90,17 @@ impl Token {
     pub(crate) fn hidden(&self, text: String) -> String {
         if text.contains(&self.secret) { text.replace(&self.secret, "***") } else { text }
     }
+}
+
+/// Whether `host[:port]` is this machine, whatever names are resolved to.
+fn is_here(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    let loopback = address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    loopback || name == "localhost"
 }
 
 /// How the token goes to the helper.
@@ -115,6 +134,25 @@ mod tests {
             assert_eq!(github.is_for(url), expected, "{url}");
         }
         assert!(token("https://[::1]:3000").is_for("https://[::1]:3000/a/b"));
+        for (origin, here) in [
+            ("http://127.0.0.1:3000", true),
+            ("http://[::1]:3000", true),
+            ("http://[::1]", true),
+            ("http://localhost", true),
+            ("http://10.0.0.1", false),
+            ("http://127.0.0.1.evil.example", false),
+            ("http://github.com", false),
+        ] {
+            let token = Token::new(origin, "x", "GITEA_TOKEN", "s3cret");
+            assert_eq!(token.is_some(), here, "{origin}");
+            assert!(token.is_none_or(|token| token.is_for(&format!("{origin}/a/b"))), "{origin}");
+        }
+        let local = token("http://127.0.0.1:3000");
+        assert!(!local.is_for("https://127.0.0.1:3000/a/b"));
+        assert_eq!(
+            local.question("http://127.0.0.1:3000/a/b"),
+            "protocol=http\nhost=127.0.0.1:3000\npath=a/b\n\n"
+        );
     }
 
     #[test]
