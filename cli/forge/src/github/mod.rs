@@ -151,7 +151,7 @@ impl Api for GitHub {
     /// 65536 characters)"); a status's description at 140, by the docs of "Create a
     /// commit status" in older versions and by a refusal since.
     fn limits(&self) -> Limits {
-        Limits { body: 65_536, comment: 65_536, description: 140 }
+        Limits { title: 256, body: 65_536, comment: 65_536, description: 140 }
     }
 
     fn calls(&self) -> u64 {
