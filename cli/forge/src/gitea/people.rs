@@ -78,7 +78,15 @@ impl Gitea {
         ask.template = "/teams/{id}/members";
         ask.path = format!("/teams/{}/members", team.id);
         ask.attempt = "read the members of a team";
-        let members = self.http.pages(&ask, PAGE, whole, |_: &[User]| false).await?;
+        let members = self.http.pages(&ask, PAGE, whole, |_: &[User]| false).await;
+        // Members are shown to each other, and to owners of the organisation.
+        let members = members.map_err(|error| match error {
+            ApiError::Forbidden { server, token, attempt, permission: None, message } => {
+                let permission = Some(format!("membership of {what}"));
+                ApiError::Forbidden { server, token, attempt, permission, message }
+            }
+            error => error,
+        })?;
         Ok(members.into_iter().map(|user| user.login).collect())
     }
 

@@ -20,7 +20,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 pub(crate) use classify::{Asking, words};
 pub use patience::Patience;
@@ -142,7 +142,12 @@ impl Http {
         let base = Url::parse(access.base).map_err(|error| unusable(error.to_string()))?;
         let mut headers = access.headers;
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        let client = reqwest::Client::builder()
+        let client = match is_here(&base) {
+            // A proxy would be told the token, and could not find this machine.
+            true => reqwest::Client::builder().no_proxy(),
+            false => reqwest::Client::builder(),
+        };
+        let client = client
             .user_agent(access.user_agent)
             .default_headers(headers)
             .redirect(reqwest::redirect::Policy::none())
@@ -400,6 +405,16 @@ impl Drop for Noted<'_> {
             _ => "other",
         };
         self.trace.note(Made { method, path: self.ask.template, status: self.status });
+    }
+}
+
+/// Whether a server is on this machine.
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 

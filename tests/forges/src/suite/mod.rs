@@ -70,7 +70,7 @@ pub fn patience() -> Patience {
         answer: Duration::from_secs(60),
         wait: Duration::from_secs(5),
         tries: 4,
-        pause: Duration::from_millis(100),
+        pause: Duration::from_millis(150),
     }
 }
 

@@ -13,8 +13,9 @@ fn a_team_of_others() {
     let scene = Scene::new(gitea, "others");
     gitea.team("others", &[Who::Alice]);
     let error = error(gitea, run(scene.api.members("others")));
-    assert!(matches!(error, ApiError::Forbidden { .. }), "{error:?}");
     assert!(error.to_string().contains("Must be a team member"), "{error}");
+    let ApiError::Forbidden { permission, .. } = error else { panic!("{error:?}") };
+    assert_eq!(permission.as_deref(), Some("membership of the team acme/others"));
 }
 
 /// A comment on a request that is not there: Gitea answers 500, so that nobody
