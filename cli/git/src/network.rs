@@ -56,6 +56,10 @@ impl Repository {
         doing: Doing,
         args: &[&str],
     ) -> Result<Answer, GitError> {
+        if doing == Doing::Push {
+            // What was listed before is not what is there afterwards.
+            self.listed.take();
+        }
         let address = self.address(remote, doing);
         let token = self.token_for(&address)?;
         let settings = token.map(Token::settings);

@@ -79,20 +79,23 @@ impl Repository {
             return only_branch(self.local_branches()?, of);
         };
         let remote = self.remote(Some(name))?;
-        let answer =
-            self.ask(&remote, Doing::Read, &["ls-remote", "--symref", "--", name, "HEAD"])?;
-        let head = answer.stdout.lines().find_map(|line| {
+        // Asked for HEAD, a remote names all it has; the branches among it need
+        // not be asked for again.
+        let args = ["ls-remote", "--symref", "--", name, "HEAD", "refs/heads/*"];
+        let said = self.ask(&remote, Doing::Read, &args)?.stdout;
+        let head = said.lines().find_map(|line| {
             line.strip_prefix("ref: refs/heads/")?.strip_suffix("\tHEAD").map(str::to_owned)
         });
-        if let Some(branch) = head {
-            return Ok(branch);
-        }
-        let answer = self.ask(&remote, Doing::Read, &["ls-remote", "--heads", "--", name])?;
-        let names = answer.stdout.lines().filter_map(|line| line.split_once("\trefs/heads/"));
-        only_branch(
-            names.map(|(_, branch)| branch.to_owned()).collect(),
-            format!("remote `{name}`"),
-        )
+        let branch = match head {
+            Some(branch) => branch,
+            None => {
+                let names = said.lines().filter_map(|line| line.split_once("\trefs/heads/"));
+                let names = names.map(|(_, branch)| branch.to_owned()).collect();
+                only_branch(names, format!("remote `{name}`"))?
+            }
+        };
+        *self.listed.borrow_mut() = Some((remote.name, said));
+        Ok(branch)
     }
 
     /// The newest commit of a branch as the remote has it now; `None` when it has
@@ -109,7 +112,10 @@ impl Repository {
     pub fn fetch(&self, remote: &str, branches: &[&str]) -> Result<Vec<Fetched>, GitError> {
         let remote = self.remote(Some(remote))?;
         let _held = self.hold()?;
-        let found = self.branches_of(&remote, branches)?;
+        let found = match self.listed.take() {
+            Some((name, said)) if name == remote.name => found_in(&said, &remote, branches)?,
+            _ => self.branches_of(&remote, branches)?,
+        };
         let mut attempt = 0;
         loop {
             match self.fetch_once(&remote, &found)? {
@@ -179,26 +185,17 @@ impl Repository {
         remote: &Remote,
         branches: &[&str],
     ) -> Result<BTreeMap<String, Option<CommitId>>, GitError> {
-        let mut found = BTreeMap::new();
-        for branch in branches {
-            valid(branch)?;
-            found.insert((*branch).to_owned(), None);
-        }
-        if found.is_empty() {
-            return Ok(found);
+        branches.iter().try_for_each(|branch| valid(branch))?;
+        if branches.is_empty() {
+            return Ok(BTreeMap::new());
         }
         let names: Vec<String> = branches.iter().map(|b| format!("refs/heads/{b}")).collect();
-        let mut args = vec!["ls-remote", "--", &remote.name];
+        // Git tells a remote of no pattern, only that branches are wanted: tags, and
+        // the requests of a forge, stay there.
+        let mut args = vec!["ls-remote", "--heads", "--", &remote.name];
         args.extend(names.iter().map(String::as_str));
         let answer = self.ask(remote, Doing::Read, &args)?;
-        for line in answer.stdout.lines() {
-            let Some((id, branch)) = line.split_once("\trefs/heads/") else { continue };
-            // `ls-remote` matches the end of a name: `x/refs/heads/main` too.
-            let Some(slot) = found.get_mut(branch) else { continue };
-            let id = CommitId::parse(id);
-            *slot = Some(id.map_err(|error| failure(remote, Doing::Read, error.to_string()))?);
-        }
-        Ok(found)
+        found_in(&answer.stdout, remote, branches)
     }
 
     /// The names of a remote's tags as it has them now, without `refs/tags/`.
@@ -248,6 +245,27 @@ impl Repository {
         branches.sort();
         Ok(branches)
     }
+}
+
+/// Each of the branches in what `ls-remote` said.
+fn found_in(
+    said: &str,
+    remote: &Remote,
+    branches: &[&str],
+) -> Result<BTreeMap<String, Option<CommitId>>, GitError> {
+    let mut found = BTreeMap::new();
+    for branch in branches {
+        valid(branch)?;
+        found.insert((*branch).to_owned(), None);
+    }
+    for line in said.lines() {
+        let Some((id, branch)) = line.split_once("\trefs/heads/") else { continue };
+        // `ls-remote` matches the end of a name: `x/refs/heads/main` too.
+        let Some(slot) = found.get_mut(branch) else { continue };
+        let id = CommitId::parse(id);
+        *slot = Some(id.map_err(|error| failure(remote, Doing::Read, error.to_string()))?);
+    }
+    Ok(found)
 }
 
 /// A lock file stood there, or the reference has moved meanwhile.

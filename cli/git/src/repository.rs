@@ -29,6 +29,9 @@ pub struct Repository {
     pub(crate) helpers_know: RefCell<BTreeMap<String, bool>>,
     /// The ssh command that asks nothing, once it was worked out.
     pub(crate) ssh: OnceCell<Option<String>>,
+    /// The remote that was asked for its branches last, and what `ls-remote` said:
+    /// for the fetch that follows.
+    pub(crate) listed: RefCell<Option<(String, String)>>,
     /// What a fetch holds, in a clone of this program's own.
     pub(crate) lock: Option<PathBuf>,
 }
@@ -58,6 +61,7 @@ impl Repository {
             tokens: Vec::new(),
             helpers_know: RefCell::default(),
             ssh: OnceCell::new(),
+            listed: RefCell::default(),
             lock: None,
         })
     }

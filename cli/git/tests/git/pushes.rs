@@ -9,7 +9,7 @@ use gitops_git::{CommitId, Deletion, GitError, Lease, PushOutcome, Repository, U
 use crate::commits::{author, write};
 use crate::remotes::{someone_pushes, with_server};
 
-fn update(commit: CommitId, branch: &str, expect: Lease) -> Update {
+pub(crate) fn update(commit: CommitId, branch: &str, expect: Lease) -> Update {
     Update { commit, branch: branch.to_owned(), expect }
 }
 

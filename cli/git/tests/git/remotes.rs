@@ -1,7 +1,8 @@
 //! What remotes hold, and how it gets here.
 
-use gitops_git::{CommitId, Fetched, GitError, Remote, Repository};
+use gitops_git::{CommitId, Fetched, GitError, Lease, PushOutcome, Remote, Repository};
 
+use crate::pushes::update;
 use crate::sandbox::{Sandbox, environment};
 
 /// `repo` with one commit on `main`, pushed to the bare repository `server.git`.
@@ -72,6 +73,31 @@ fn the_default_branch_is_what_the_remote_says() {
     sandbox.git("repo", &["push", "-q", "origin", ":other"]);
     assert_eq!(sandbox.open("repo").default_branch(Some("origin")).unwrap(), "trunk");
     assert_eq!(sandbox.open("repo").default_branch(None).unwrap(), "main");
+}
+
+#[test]
+fn what_was_listed_with_the_default_branch_is_not_asked_for_again() {
+    let (sandbox, first) = with_server();
+    let repository = sandbox.open("repo");
+    repository.fetch("origin", &["main"]).unwrap();
+    repository.default_branch(Some("origin")).unwrap();
+    std::fs::rename(sandbox.path("server.git"), sandbox.path("gone.git")).unwrap();
+    let fetched = repository.fetch("origin", &["main", "nope"]).unwrap();
+    assert_eq!((fetched[0].commit, fetched[1].commit), (Some(first), None));
+    // Once: whoever fetches again wants to know what is there by then.
+    assert!(repository.fetch("origin", &["main"]).is_err());
+
+    // Of a branch that is another one here, what comes is what is there by then.
+    std::fs::rename(sandbox.path("gone.git"), sandbox.path("server.git")).unwrap();
+    someone_pushes(&sandbox, "main", "second: 2\n");
+    repository.default_branch(Some("origin")).unwrap();
+    let third = someone_pushes(&sandbox, "main", "third: 3\n");
+    assert_eq!(repository.fetch("origin", &["main"]).unwrap()[0].commit, Some(third));
+    // What this program pushes makes old what was listed before.
+    repository.default_branch(Some("origin")).unwrap();
+    let update = update(first, "x", Lease::Absent);
+    assert!(matches!(repository.push("origin", &[update]).unwrap(), PushOutcome::Pushed(_)));
+    assert_eq!(repository.fetch("origin", &["x"]).unwrap()[0].commit, Some(first));
 }
 
 #[test]
