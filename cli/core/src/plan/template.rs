@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 /// What a hole may name.
 pub const VARIABLES: [&str; 4] = ["app", "env", "version", "from"];
 
-/// A text with `{name}` holes; `{{` and `}}` stand for braces.
+/// A text with `{name}` holes; `{{` and `}}` stand for braces. `{name#PREFIX}` is
+/// filled without the prefix, where it begins with that.
 ///
 /// Besides [`VARIABLES`], readers of other formats may allow `{stable}`, nine
 /// characters that are the same for the same apps and environment, and holes
@@ -21,6 +22,8 @@ pub struct Template {
 enum Part {
     Text(String),
     Variable(&'static str),
+    /// A variable without this at its beginning.
+    Without(&'static str, String),
 }
 
 /// What fills the holes.
@@ -88,13 +91,21 @@ impl Template {
                             _ => return Err(TemplateError::Brace { brace: '{' }),
                         }
                     }
-                    let Some(variable) = known.iter().find(|known| **known == name) else {
+                    let (of, prefix) = match name.split_once('#') {
+                        Some((of, prefix)) => (of, Some(prefix.to_owned())),
+                        None => (name.as_str(), None),
+                    };
+                    let Some(variable) = known.iter().find(|known| **known == of) else {
+                        let name = of.to_owned();
                         return Err(TemplateError::Unknown { name, known });
                     };
                     if !plain.is_empty() {
                         parts.push(Part::Text(std::mem::take(&mut plain)));
                     }
-                    parts.push(Part::Variable(variable));
+                    parts.push(match prefix {
+                        None => Part::Variable(variable),
+                        Some(prefix) => Part::Without(variable, prefix),
+                    });
                 }
                 '}' => return Err(TemplateError::Brace { brace: '}' }),
                 c => plain.push(c),
@@ -108,23 +119,30 @@ impl Template {
 
     /// Whether a hole names `variable`.
     pub fn uses(&self, variable: &str) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Variable(name) if *name == variable))
+        self.parts.iter().any(|part| match part {
+            Part::Text(_) => false,
+            Part::Variable(name) | Part::Without(name, _) => *name == variable,
+        })
     }
 
     /// The text with its holes filled.
     pub fn render(&self, values: Values<'_>) -> String {
         let stable = if self.uses("stable") { stable(values) } else { String::new() };
+        let value = |name: &str| match name {
+            "app" => values.app,
+            "env" => values.env,
+            "version" => values.version,
+            "stable" => &stable,
+            "from" => values.from,
+            // A hole that was to be filled by `with`.
+            _ => "",
+        };
         let mut text = String::new();
         for part in &self.parts {
             text.push_str(match part {
                 Part::Text(plain) => plain,
-                Part::Variable("app") => values.app,
-                Part::Variable("env") => values.env,
-                Part::Variable("version") => values.version,
-                Part::Variable("stable") => &stable,
-                Part::Variable("from") => values.from,
-                // A hole that was to be filled by `with`.
-                Part::Variable(_) => "",
+                Part::Variable(name) => value(name),
+                Part::Without(name, prefix) => without(value(name), prefix),
             });
         }
         text
@@ -134,6 +152,9 @@ impl Template {
     pub fn with(&self, variable: &str, value: &str) -> Template {
         let fill = |part: &Part| match part {
             Part::Variable(name) if *name == variable => Part::Text(value.to_owned()),
+            Part::Without(name, prefix) if *name == variable => {
+                Part::Text(without(value, prefix).to_owned())
+            }
             part => part.clone(),
         };
         Template { parts: self.parts.iter().map(fill).collect() }
@@ -148,7 +169,7 @@ impl Template {
         // With several holes, the first one decides and rendering again checks.
         let after: String = match self.parts.get(at + 1) {
             Some(Part::Text(text)) => text.clone(),
-            Some(Part::Variable(_)) => return None,
+            Some(Part::Variable(_) | Part::Without(..)) => return None,
             None => return (!rest.is_empty()).then(|| rest.to_owned()),
         };
         rest.match_indices(after.as_str())
@@ -171,7 +192,8 @@ impl Template {
                 None => return text.is_empty(),
                 Some(Part::Text(plain)) => plain.as_str(),
                 Some(Part::Variable("env")) => env,
-                Some(Part::Variable(name)) => {
+                Some(Part::Without("env", prefix)) => without(env, prefix),
+                Some(Part::Variable(name) | Part::Without(name, _)) => {
                     let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
                     // A release comes from nowhere.
                     return (*name == "from" && rest(&parts[1..], text, env))
@@ -189,7 +211,8 @@ impl Template {
             match part {
                 Part::Text(plain) => text.push_str(plain),
                 Part::Variable("app") => text.push_str(app),
-                Part::Variable(_) => return None,
+                Part::Without("app", prefix) => text.push_str(without(app, prefix)),
+                Part::Variable(_) | Part::Without(..) => return None,
             }
         }
         Some(text)
@@ -203,6 +226,10 @@ fn stable(values: Values<'_>) -> String {
     digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).take(9).map(hexadecimal).collect()
 }
 
+fn without<'a>(text: &'a str, prefix: &str) -> &'a str {
+    text.strip_prefix(prefix).unwrap_or(text)
+}
+
 fn hexadecimal(digit: u8) -> char {
     char::from_digit(u32::from(digit), 16).unwrap_or('0')
 }
@@ -214,6 +241,7 @@ impl fmt::Display for Template {
             match part {
                 Part::Text(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}"))?,
                 Part::Variable(name) => write!(f, "{{{name}}}")?,
+                Part::Without(name, prefix) => write!(f, "{{{name}#{prefix}}}")?,
             }
         }
         Ok(())
@@ -268,6 +296,21 @@ mod tests {
         let template = Template::parse("{{x}} {app} in {env} ({version}) from {from}").unwrap();
         assert_eq!(template.render(VALUES), "{x} web in uat (1.2) from dev");
         assert_eq!(template.to_string(), "{{x}} {app} in {env} ({version}) from {from}");
+    }
+
+    #[test]
+    fn a_prefix_is_left_out_where_it_is_there() {
+        let template = Template::parse("{app} {version#v-} ({version#1.}) {env#u}").unwrap();
+        assert_eq!(template.render(VALUES), "web 1.2 (2) at");
+        assert_eq!(template.render(Values { version: "v-9", ..VALUES }), "web 9 (v-9) at");
+        assert_eq!(template.to_string(), "{app} {version#v-} ({version#1.}) {env#u}");
+        assert!(template.uses("version") && !template.uses("from"));
+        let branch = Template::parse("release/{app}/{env#u}/{version#v}").unwrap();
+        assert!(
+            branch.may_be("release/web/at/1", "uat") && !branch.may_be("release/web/x/1", "uat")
+        );
+        let error = Template::parse("{ap#v}").unwrap_err();
+        assert!(error.to_string().starts_with("unknown template variable `{ap}`"));
     }
 
     #[test]
