@@ -127,7 +127,7 @@ impl Hold {
             let node = root
                 .get(key)
                 .ok_or_else(|| wrong(root.mark.line, format!("`{key}` is missing")))?;
-            match node.text().filter(|text| !text.trim().is_empty()) {
+            match node.text().filter(|text| !node.is_null() && !text.trim().is_empty()) {
                 Some(text) => Ok(text),
                 None => Err(wrong(node.mark.line, format!("`{key}` is no text"))),
             }
@@ -167,7 +167,7 @@ impl Hold {
             }
             for item in list.items() {
                 let app = Node::text(item)
-                    .filter(|app| !app.is_empty())
+                    .filter(|app| !item.is_null() && !app.is_empty())
                     .ok_or_else(|| wrong(item.mark.line, "`apps` is no list of apps".to_owned()))?;
                 apps.push(app.to_owned());
             }
@@ -244,7 +244,7 @@ mod tests {
     fn a_broken_file_names_its_line() {
         let good = some().write();
         let path = some().path();
-        let cases: [(&str, &str, &str); 9] = [
+        let cases: [(&str, &str, &str); 11] = [
             ("kind: Hold", "kind: Holt", "2: `kind: Holt` is not `Hold`"),
             ("kind: Hold", "kind: Hold\nuntil: x", "3: unknown key `until`"),
             ("\"prod\"", "\"uat\"", "3: it holds `uat`, but stands in the folder `holds/prod`"),
@@ -252,6 +252,8 @@ mod tests {
             ("[\"api\", \"web\"]", "[]", "4: `apps` is no list of apps"),
             ("owner: \"ada@example.com\"\n", "", "1: `owner` is missing"),
             ("\"ada@example.com\"", "\" \"", "5: `owner` is no text"),
+            ("\"ada@example.com\"", "null", "5: `owner` is no text"),
+            ("\"web\"]", "~]", "4: `apps` is no list of apps"),
             (
                 "2026-01-03T03:04:05Z",
                 "tomorrow",
