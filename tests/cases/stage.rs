@@ -7,6 +7,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+#[path = "schemas.rs"]
+mod schemas;
+
 /// The project's folder.
 pub fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -57,7 +60,7 @@ impl Stage {
     /// An empty folder `repo`, no repository yet.
     pub fn new() -> Stage {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["repo", "bin", "home"] {
+        for name in ["repo", "bin", "home", "answers"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         let bin = folder.path().join("bin");
@@ -65,9 +68,16 @@ impl Stage {
         symlink(env!("CARGO_BIN_EXE_kubectl-gitops"), bin.join("flux-gitops")).unwrap();
         // How kubectl and flux start a plugin: by its name, with the rest of the words.
         for host in ["kubectl", "flux"] {
+            // What is said in JSON is kept, so that no pipe hides it from its schema.
             let script = format!(
-                "#!/bin/sh\nplugin=$1; shift\nexec {}/{host}-\"$plugin\" \"$@\"\n",
-                bin.display()
+                "#!/bin/sh\nplugin=$1; shift\n\
+                 case \" $* \" in *' -o json '*|*' -ojson '*|*' --output json '*|*=json' '*)\n\
+                 said=$(mktemp {1}/XXXXXX) || exit\n\
+                 {0}/{host}-\"$plugin\" \"$@\" > \"$said\"; status=$?\n\
+                 cat \"$said\"; mv \"$said\" \"$said.json\"; exit $status\nesac\n\
+                 exec {0}/{host}-\"$plugin\" \"$@\"\n",
+                bin.display(),
+                folder.path().join("answers").display()
             );
             fs::write(bin.join(host), script).unwrap();
             fs::set_permissions(bin.join(host), fs::Permissions::from_mode(0o755)).unwrap();
@@ -108,9 +118,27 @@ impl Stage {
         self.folder.path()
     }
 
-    /// Runs one line in the work tree.
+    /// Runs one line in the work tree. Whatever it says or saves in JSON must be
+    /// what its schema says.
     pub fn shell(&self, line: &str) -> Said {
-        Said::of(self.command(line).output().unwrap())
+        let said = Said::of(self.command(line).output().unwrap());
+        let kept = fs::read_dir(self.folder.path().join("answers")).unwrap();
+        for file in kept.map(|entry| entry.unwrap().path()) {
+            if file.extension().is_some_and(|is| is == "json") {
+                let text = fs::read_to_string(&file).unwrap();
+                fs::remove_file(&file).unwrap();
+                schemas::hold(line, &text);
+            }
+        }
+        for file in fs::read_dir(self.folder.path()).unwrap() {
+            let file = file.unwrap().path();
+            if file.is_file()
+                && let Ok(text) = fs::read_to_string(&file)
+            {
+                schemas::hold(line, &text);
+            }
+        }
+        said
     }
 
     /// One line in the work tree, ready to run.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use gitops_core::judge::Mode;
 use gitops_tree::{Tree, TreeError, TreePath};
 use gitops_yaml::FileId;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ use crate::load::PolicyError;
 const API_VERSION: &str = "kubectl-gitops.dev/v1alpha1";
 
 /// One document of the bindings file.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct BindingFile {
     pub(crate) api_version: String,
@@ -25,13 +26,13 @@ pub(crate) struct BindingFile {
     pub(crate) spec: BindingSpec,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BindingMetadata {
     pub(crate) name: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BindingSpec {
     #[serde(default)]
@@ -41,14 +42,14 @@ pub(crate) struct BindingSpec {
     pub(crate) policies: Vec<BoundEntry>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PromotionEntry {
     pub(crate) from: String,
     pub(crate) to: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BoundEntry {
     pub(crate) name: String,
@@ -57,7 +58,7 @@ pub(crate) struct BoundEntry {
     pub(crate) settings: Value,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ModeWord {
     Enforce,
@@ -76,7 +77,7 @@ impl From<ModeWord> for Mode {
 }
 
 /// `policy.yaml`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct PolicyFile {
     pub(crate) api_version: String,
@@ -85,7 +86,7 @@ pub(crate) struct PolicyFile {
     pub(crate) spec: PolicySpec,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PolicyMetadata {
     pub(crate) name: String,
@@ -96,19 +97,22 @@ pub(crate) struct PolicyMetadata {
     pub(crate) _owners: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PolicySpec {
+    #[schemars(extend("const" = "promotion-gate"))]
     pub(crate) kind: String,
     pub(crate) module: String,
+    #[schemars(extend("const" = "component"))]
     pub(crate) abi: String,
     #[serde(default)]
+    #[schemars(extend("enum" = ["none", null]))]
     pub(crate) wasi: Option<String>,
     #[serde(default)]
     pub(crate) codes: Vec<CodeEntry>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CodeEntry {
     pub(crate) code: String,
@@ -139,6 +143,16 @@ pub(crate) struct LockEntry {
     pub(crate) abi: String,
     pub(crate) wit: String,
     pub(crate) imports: Vec<String>,
+}
+
+/// The schema of `policy.yaml`.
+pub fn policy_schema(generator: SchemaGenerator) -> Schema {
+    generator.into_root_schema_for::<PolicyFile>()
+}
+
+/// The schema of one document of the bindings file.
+pub fn binding_schema(generator: SchemaGenerator) -> Schema {
+    generator.into_root_schema_for::<BindingFile>()
 }
 
 impl PolicyFile {

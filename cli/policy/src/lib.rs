@@ -38,6 +38,7 @@ mod world;
 
 pub use cache::{CacheError, cache_folder};
 pub use child::{COMPILE_COMMAND, compile_child_main};
+pub use files::{binding_schema, policy_schema};
 pub use host::{Host, HostError, HostOptions, Level, LogLine, LogSink};
 pub use judge::{Lacks, judge};
 pub use limits::Limits;

@@ -14,6 +14,8 @@ mod release;
 mod render;
 mod resume;
 mod rollback;
+mod saved;
+mod schema;
 mod version;
 
 use clap::{Args as _, Subcommand, ValueEnum};
@@ -46,6 +48,7 @@ pub(crate) enum Command {
     Hold(hold::HoldArgs),
     Resume(resume::ResumeArgs),
     Policy(policy::PolicyArgs),
+    Schema(schema::SchemaArgs),
     Completion(completion::CompletionArgs),
     Version(version::VersionArgs),
 }
@@ -82,6 +85,7 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Hold(args) => hold::run(&context, &args),
         Command::Resume(args) => resume::run(&context, &args),
         Command::Policy(args) => policy::run(&context, args),
+        Command::Schema(args) => schema::run(&context, &args),
         Command::Completion(args) => completion::run(&context, &args),
         Command::Version(args) => version::run(&context, &args),
     }

@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gitops_core::judge::Decision;
-use gitops_core::plan::{Pattern, PlanError, Prefer, Skipped, printable};
+use gitops_core::plan::{Pattern, Plan, PlanError, Skipped, printable};
 use gitops_tree::TreePath;
 
 use super::Format;
 use super::past::PastArgs;
+use super::saved::{self, FileArgs};
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -18,10 +19,10 @@ use crate::operations::perform::{Author, Next, Receipt};
 use crate::operations::preview::{Judge, exit};
 use crate::operations::promote::{self, Choices, Failed, Judged, Outcome, Wish};
 use crate::operations::rollback::leave_hold;
-use crate::operations::saved::{self, Asked, Saved};
+use crate::operations::saved::{Asked, BLANK, Saved, Winner, write};
 use crate::operations::trust::Trust;
 use crate::operations::versions::Leave;
-use crate::output::{Terminal, promotion as output};
+use crate::output::{Bound, Terminal, promotion as output};
 
 /// Move what one environment runs into the next
 ///
@@ -41,17 +42,17 @@ use crate::output::{Terminal, promotion as output};
 #[command(verbatim_doc_comment)]
 pub(crate) struct PromoteArgs {
     /// The apps, by name or quoted glob; all of them without any
-    #[arg(value_name = "APP")]
+    #[arg(value_name = "APP", conflicts_with = "plan")]
     apps: Vec<String>,
     /// Promote into this environment; without it, the one after `--from`
-    #[arg(long, value_name = "ENV")]
+    #[arg(long, value_name = "ENV", conflicts_with = "plan")]
     to: Option<String>,
     /// Promote from this environment instead of the one before it
-    #[arg(long, value_name = "ENV")]
+    #[arg(long, value_name = "ENV", conflicts_with = "plan")]
     from: Option<String>,
     /// Promote only while the source runs just this version; or put in the
     /// highest offered version that a constraint such as `~1.1` allows
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", conflicts_with = "plan")]
     version: Option<String>,
     #[command(flatten)]
     leave: LeaveArgs,
@@ -62,63 +63,47 @@ pub(crate) struct PromoteArgs {
         long = "continue",
         value_name = "REV",
         num_args = 0..=1,
-        conflicts_with_all = ["apps", "to", "from", "version", "downgrade", "pre_release"],
+        conflicts_with_all = [
+            "apps", "to", "from", "version", "downgrade", "pre_release", "from_rev", "save", "plan",
+        ],
     )]
     rev: Option<Option<String>>,
     /// Take apps away that the source does not hold any more: those that were
     /// promoted from there, and whatever is named
-    #[arg(long)]
+    #[arg(long, conflicts_with = "plan")]
     prune: bool,
     /// Who wins where both environments have changed since the last promotion
-    #[arg(long, value_enum, value_name = "WHO")]
+    #[arg(long, value_enum, value_name = "WHO", conflicts_with = "plan")]
     conflicts: Option<Winner>,
     /// Read the source environment at this commit of its branch
-    #[arg(long, value_name = "REV", conflicts_with = "rev")]
+    #[arg(long, value_name = "REV", conflicts_with = "plan")]
     from_rev: Option<String>,
     /// Let the change reach this other environment, too; it is judged as well
-    #[arg(long, value_name = "ENV")]
+    #[arg(long, value_name = "ENV", conflicts_with = "plan")]
     also: Vec<String>,
     /// Put all apps into one request
-    #[arg(long)]
+    #[arg(long, conflicts_with = "plan")]
     group: bool,
-    /// Save the plan to a file, and push nothing
-    #[arg(long, value_name = "FILE", conflicts_with = "rev")]
-    save: Option<PathBuf>,
-    /// Perform a saved plan if nothing that it rests on has moved since
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with_all = [
-            "save", "apps", "to", "from", "version", "downgrade", "pre_release", "from_rev", "also", "group", "rev", "conflicts", "prune",
-        ],
-    )]
-    plan: Option<PathBuf>,
+    #[command(flatten)]
+    file: FileArgs,
     /// Plan and judge, and push nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     past: PastArgs,
+    #[command(flatten)]
+    told: ToldArgs,
+}
+
+/// How a plan is told.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct ToldArgs {
+    /// Print all of the rendered diff, however long it is
+    #[arg(long)]
+    full_diff: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
-}
-
-/// Who wins over a value that both environments have changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Winner {
-    /// Take what the source holds
-    Source,
-    /// Keep what the target holds
-    Target,
-}
-
-impl Winner {
-    fn word(self) -> &'static str {
-        match self {
-            Winner::Source => "source",
-            Winner::Target => "target",
-        }
-    }
+    pub(super) output: Format,
 }
 
 impl PromoteArgs {
@@ -126,11 +111,7 @@ impl PromoteArgs {
         Choices {
             prune: self.prune,
             leave: self.leave.leave(),
-            prefer: match self.conflicts {
-                None => Prefer::Neither,
-                Some(Winner::Source) => Prefer::Source,
-                Some(Winner::Target) => Prefer::Target,
-            },
+            prefer: Winner::prefer(self.conflicts),
         }
     }
 }
@@ -140,10 +121,10 @@ impl PromoteArgs {
 pub(super) struct LeaveArgs {
     /// Let a constraint choose an older version than the one in place
     #[arg(long, requires = "version")]
-    downgrade: bool,
+    pub(super) downgrade: bool,
     /// Let a constraint choose a pre-release
     #[arg(long, requires = "version")]
-    pre_release: bool,
+    pub(super) pre_release: bool,
 }
 
 impl LeaveArgs {
@@ -156,31 +137,7 @@ pub(super) fn run(context: &Context, args: PromoteArgs) -> Result<Exit, Failure>
     if let Some(rev) = &args.rev {
         return go_on(context, rev.as_deref(), &args);
     }
-    if let Some(file) = &args.plan {
-        return perform_saved(context, file, &args);
-    }
-    if let Some(file) = &args.save {
-        return save(context, file, &args);
-    }
-    let wish = Wish::Promote {
-        apps: &args.apps,
-        to: args.to.as_deref(),
-        from: args.from.as_deref(),
-        from_rev: args.from_rev.as_deref(),
-        version: args.version.as_deref(),
-        choices: args.choices(),
-        also: &args.also,
-        group: args.group,
-    };
-    carry_out(context, &wish, &args.past, args.dry_run, args.output)
-}
-
-/// Plans, judges, tells, and writes the plan to a file.
-fn save(context: &Context, file: &Path, args: &PromoteArgs) -> Result<Exit, Failure> {
-    args.past.check()?;
-    let trust = Trust::open(context)?;
-    let mut run = Run::new(&trust, &args.past, true, args.output, context.terminal)?;
-    let asked = Asked {
+    let asked = Asked::Promote {
         apps: args.apps.clone(),
         to: args.to.clone(),
         from: args.from.clone(),
@@ -189,70 +146,11 @@ fn save(context: &Context, file: &Path, args: &PromoteArgs) -> Result<Exit, Fail
         downgrade: args.leave.downgrade,
         pre_release: args.leave.pre_release,
         prune: args.prune,
-        conflicts: args.conflicts.map(|winner| winner.word().to_owned()),
+        conflicts: args.conflicts,
         also: args.also.clone(),
         group: args.group,
     };
-    run.carry_out(&wish_of(&asked)?)?;
-    if run.failed.is_empty() {
-        saved::write(file, &output::plans(&run.planned, &run.skipped, &run.failed), &asked)?;
-        context.terminal.note(format!("saved as {}", file.display()));
-    } else {
-        context.terminal.warn("nothing was saved: not all of it could be planned");
-    }
-    run.finish()
-}
-
-/// Performs a saved plan, or says why it does not hold any more.
-fn perform_saved(context: &Context, file: &Path, args: &PromoteArgs) -> Result<Exit, Failure> {
-    let saved = saved::read(file)?;
-    args.past.check()?;
-    let trust = Trust::open(context)?;
-    let mut run = Run::new(&trust, &args.past, args.dry_run, args.output, context.terminal)?;
-    let asked = saved.asked.clone();
-    run.saved = Some(saved);
-    run.carry_out(&wish_of(&asked)?)?;
-    run.finish()
-}
-
-fn wish_of(asked: &Asked) -> Result<Wish<'_>, Failure> {
-    let prefer = match asked.conflicts.as_deref() {
-        None => Prefer::Neither,
-        Some("source") => Prefer::Source,
-        Some("target") => Prefer::Target,
-        Some(other) => {
-            return Err(Failure::usage(format!("`{other}` cannot win a conflict")));
-        }
-    };
-    Ok(Wish::Promote {
-        apps: &asked.apps,
-        to: asked.to.as_deref(),
-        from: asked.from.as_deref(),
-        from_rev: asked.from_rev.as_deref(),
-        version: asked.version.as_deref(),
-        choices: Choices {
-            prefer,
-            prune: asked.prune,
-            leave: Leave { downgrade: asked.downgrade, pre_release: asked.pre_release },
-        },
-        also: &asked.also,
-        group: asked.group,
-    })
-}
-
-/// Plans, judges, tells, and performs what may happen.
-pub(super) fn carry_out(
-    context: &Context,
-    wish: &Wish<'_>,
-    past: &PastArgs,
-    dry_run: bool,
-    format: Format,
-) -> Result<Exit, Failure> {
-    past.check()?;
-    let trust = Trust::open(context)?;
-    let mut run = Run::new(&trust, past, dry_run, format, context.terminal)?;
-    run.carry_out(wish)?;
-    run.finish()
+    saved::run(context, &asked, &args.file, &args.past, args.dry_run, args.told)
 }
 
 /// Goes on from what a commit moved: one promotion for each environment that
@@ -265,8 +163,8 @@ fn go_on(context: &Context, rev: Option<&str>, args: &PromoteArgs) -> Result<Exi
     for remark in &found.remarks {
         terminal.note(remark);
     }
-    let mut run = Run::new(&trust, &args.past, args.dry_run, args.output, terminal)?;
-    if found.next.is_empty() && args.output == Format::Text {
+    let mut run = Run::new(&trust, &args.past, args.dry_run, args.told, terminal)?;
+    if found.next.is_empty() && args.told.output == Format::Text {
         terminal.answer(&format!("nothing to continue from {}\n", found.commit.short()))?;
     }
     for next in &found.next {
@@ -293,6 +191,7 @@ pub(super) struct Run<'a> {
     sealed: Vec<Pattern>,
     dry_run: bool,
     format: Format,
+    full_diff: bool,
     terminal: Terminal,
     planned: Vec<Judged>,
     done: Vec<(Judged, Outcome)>,
@@ -300,7 +199,7 @@ pub(super) struct Run<'a> {
     answer: Exit,
     failed: Vec<Failed>,
     /// The plan that this run must find again.
-    saved: Option<Saved>,
+    pub(super) saved: Option<Saved>,
 }
 
 impl<'a> Run<'a> {
@@ -308,7 +207,7 @@ impl<'a> Run<'a> {
         trust: &'a Trust,
         past: &PastArgs,
         dry_run: bool,
-        format: Format,
+        told: ToldArgs,
         terminal: Terminal,
     ) -> Result<Run<'a>, Failure> {
         let now = past.now();
@@ -321,7 +220,8 @@ impl<'a> Run<'a> {
             now,
             sealed: sealed(&trust.config),
             dry_run,
-            format,
+            format: told.output,
+            full_diff: told.full_diff,
             terminal,
             planned: Vec::new(),
             done: Vec::new(),
@@ -335,7 +235,8 @@ impl<'a> Run<'a> {
     /// One wish, step by step. A step that fails does not stop the others.
     pub(super) fn carry_out(&mut self, wish: &Wish<'_>) -> Result<(), Failure> {
         let terminal = self.terminal;
-        let proposal = match promote::propose(self.trust, &self.judge, wish) {
+        let parts = self.saved.as_ref().map(Saved::parts);
+        let proposal = match promote::propose(self.trust, &self.judge, wish, parts.as_deref()) {
             Err(failure) => return self.fail(Vec::new(), failure),
             Ok(proposal) => proposal,
         };
@@ -369,7 +270,7 @@ impl<'a> Run<'a> {
         for step in proposal.steps {
             // What this run has pushed is what the next step is made on.
             let step = if moved {
-                match self.again(wish, &step.plan.apps) {
+                match self.again(wish, &step.plan) {
                     Ok(Some(step)) => step,
                     Ok(None) => continue,
                     Err(failure) => {
@@ -405,15 +306,31 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Writes what was planned to a file.
+    pub(super) fn save(&self, file: &Path, asked: &Asked) -> Result<(), Failure> {
+        if !self.failed.is_empty() {
+            self.terminal.warn("nothing was saved: not all of it could be planned");
+            return Ok(());
+        }
+        let document = output::saved(&self.planned, &self.skipped, asked, BLANK);
+        write(file, &document)?;
+        self.terminal.note(format!("saved as {}", file.display()));
+        Ok(())
+    }
+
     /// A step planned and judged again, since this run itself has moved the
     /// branch that it was planned on.
-    fn again(&self, wish: &Wish<'_>, apps: &[String]) -> Result<Option<Judged>, Failure> {
+    fn again(&self, wish: &Wish<'_>, before: &Plan) -> Result<Option<Judged>, Failure> {
         self.trust.again()?;
-        let proposal = promote::propose(self.trust, &self.judge, &wish.of(apps))?;
-        match proposal.failed.into_iter().next() {
-            Some(failed) => Err(failed.failure),
-            None => Ok(proposal.steps.into_iter().next()),
+        let proposal = promote::propose(self.trust, &self.judge, &wish.of(&before.apps), None)?;
+        if let Some(failed) = proposal.failed.into_iter().next() {
+            return Err(failed.failure);
         }
+        let step = proposal.steps.into_iter().next();
+        if let Some(saved) = &self.saved {
+            saved.check_again(before, step.as_ref().map(|step| &step.plan))?;
+        }
+        Ok(step)
     }
 
     fn fail(&mut self, apps: Vec<String>, failure: Failure) -> Result<(), Failure> {
@@ -428,7 +345,7 @@ impl<'a> Run<'a> {
         }
         let first = self.planned.is_empty() && self.done.is_empty();
         let space = if first { "" } else { "\n" };
-        let text = output::step(step, &self.sealed, width(), self.terminal);
+        let text = output::step(step, &self.sealed, Bound::new(self.full_diff), self.terminal);
         self.terminal.answer(&format!("{space}{text}"))
     }
 
@@ -539,9 +456,4 @@ fn decided(step: &Judged) -> Exit {
 /// The files whose lines are never shown.
 fn sealed(config: &Config) -> Vec<Pattern> {
     config.seal.iter().filter_map(|seal| Pattern::new(seal.path.as_deref()?).ok()).collect()
-}
-
-/// Columns of the terminal, as the shell tells.
-fn width() -> usize {
-    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
 }

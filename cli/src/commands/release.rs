@@ -1,11 +1,11 @@
 use clap::Args;
 
-use super::Format;
 use super::past::PastArgs;
-use super::promote::{self, LeaveArgs};
+use super::promote::{LeaveArgs, ToldArgs};
+use super::saved::{self, FileArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::operations::promote::Wish;
+use crate::operations::saved::Asked;
 
 /// Put a version of an app into the first environment
 ///
@@ -21,37 +21,39 @@ use crate::operations::promote::Wish;
 #[command(verbatim_doc_comment)]
 pub(crate) struct ReleaseArgs {
     /// The app
-    #[arg(value_name = "APP")]
-    app: String,
+    #[arg(value_name = "APP", required_unless_present = "plan", conflicts_with = "plan")]
+    app: Option<String>,
     /// The version: a tag, `sha256:DIGEST`, or both as `TAG@sha256:DIGEST`; or a
     /// constraint such as `~1.4`, for the highest version offered
-    #[arg(value_name = "VERSION")]
-    version: String,
+    #[arg(value_name = "VERSION", required_unless_present = "plan", conflicts_with = "plan")]
+    version: Option<String>,
     #[command(flatten)]
     leave: LeaveArgs,
     /// Put it into this environment instead of the first
-    #[arg(long, value_name = "ENV")]
+    #[arg(long, value_name = "ENV", conflicts_with = "plan")]
     to: Option<String>,
     /// Let the change reach this other environment, too; it is judged as well
-    #[arg(long, value_name = "ENV")]
+    #[arg(long, value_name = "ENV", conflicts_with = "plan")]
     also: Vec<String>,
+    #[command(flatten)]
+    file: FileArgs,
     /// Plan and judge, and push nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     past: PastArgs,
-    /// Output format
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
+    #[command(flatten)]
+    told: ToldArgs,
 }
 
 pub(super) fn run(context: &Context, args: ReleaseArgs) -> Result<Exit, Failure> {
-    let wish = Wish::Release {
-        app: &args.app,
-        version: &args.version,
-        leave: args.leave.leave(),
-        to: args.to.as_deref(),
-        also: &args.also,
+    let asked = Asked::Release {
+        app: args.app.unwrap_or_default(),
+        version: args.version.unwrap_or_default(),
+        downgrade: args.leave.downgrade,
+        pre_release: args.leave.pre_release,
+        to: args.to,
+        also: args.also,
     };
-    promote::carry_out(context, &wish, &args.past, args.dry_run, args.output)
+    saved::run(context, &asked, &args.file, &args.past, args.dry_run, args.told)
 }

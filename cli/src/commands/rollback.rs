@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::Format;
 use super::past::PastArgs;
-use super::promote::Run;
+use super::promote::{Run, ToldArgs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::desired::unknown_environment;
@@ -47,9 +47,8 @@ pub(crate) struct RollbackArgs {
     dry_run: bool,
     #[command(flatten)]
     past: PastArgs,
-    /// Output format
-    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    output: Format,
+    #[command(flatten)]
+    told: ToldArgs,
 }
 
 pub(super) fn run(context: &Context, args: RollbackArgs) -> Result<Exit, Failure> {
@@ -66,14 +65,14 @@ pub(super) fn run(context: &Context, args: RollbackArgs) -> Result<Exit, Failure
         };
         match rollback {
             Ok(Rollback::Undo(undo)) => undos.push(undo),
-            Ok(Rollback::Nothing(why)) if args.output == Format::Text => {
+            Ok(Rollback::Nothing(why)) if args.told.output == Format::Text => {
                 terminal.answer(&format!("nothing to do: {why}\n"))?;
             }
             Ok(Rollback::Nothing(why)) => terminal.note(format!("nothing to do: {why}")),
             Err(failure) => failures.push(failure),
         }
     }
-    let mut run = Run::new(&trust, &args.past, args.dry_run, args.output, terminal)?;
+    let mut run = Run::new(&trust, &args.past, args.dry_run, args.told, terminal)?;
     if !undos.is_empty() {
         let (env, also) = (args.env.as_str(), args.also.as_slice());
         run.carry_out(&Wish::Rollback { env, undos: &undos, also, group: args.group })?;

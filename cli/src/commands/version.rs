@@ -1,4 +1,5 @@
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Format;
@@ -16,16 +17,23 @@ pub(crate) struct VersionArgs {
     output: Format,
 }
 
-#[derive(Serialize)]
+/// The version of this program.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Version {
+pub(super) struct VersionDoc {
     version: &'static str,
+    /// The package of `wit/` that policies are built against.
     policy_contract: &'static str,
+    /// The kustomize that renderings are equal to.
     kustomize: &'static str,
 }
 
+impl json::Body for VersionDoc {
+    const KIND: &'static str = "Version";
+}
+
 pub(super) fn run(context: &Context, args: &VersionArgs) -> Result<Exit, Failure> {
-    let version = Version {
+    let version = VersionDoc {
         version: env!("CARGO_PKG_VERSION"),
         policy_contract: gitops_policy::CONTRACT,
         kustomize: gitops_kustomize::EQUALS_VERSION,
@@ -35,7 +43,7 @@ pub(super) fn run(context: &Context, args: &VersionArgs) -> Result<Exit, Failure
             "kubectl-gitops {}\npolicy contract {}\nrenders as kustomize {}\n",
             version.version, version.policy_contract, version.kustomize
         ),
-        Format::Json => json::document("Version", &version),
+        Format::Json => json::document(&version),
     };
     context.terminal.answer(&text)?;
     Ok(Exit::Yes)

@@ -20,7 +20,8 @@ mod versions;
 pub(super) use repositories::address;
 
 const API_VERSION: &str = "kubectl-gitops.dev/v1alpha1";
-const KIND: &str = "GitOps";
+/// What the file calls itself.
+pub(crate) const KIND: &str = "GitOps";
 
 const DEFAULT_BRANCH: &str = "release/{app}/{env}";
 const DEFAULT_COMMIT: &str = "Release {app} in {env} ({version}).";
@@ -96,8 +97,11 @@ impl Checker<'_> {
         self.seals(&file);
         self.ignores(&file);
         self.repositories(&file);
-        let environments = self.environments(&file);
+        let mut environments = self.environments(&file);
         let texts = self.texts(&file.pull_request, &environments);
+        if let Some(texts) = &texts {
+            self.own_texts(&file, texts, &mut environments);
+        }
         let environments = self.ordered(environments);
         self.between_environments(&environments);
         Some(Config {
@@ -170,10 +174,39 @@ impl Checker<'_> {
             labels: written.labels.clone(),
         };
         self.request_branches(&texts.branch, environments);
-        if texts.commit.render(sample("env")).trim().is_empty() {
-            self.problem(&[Key("pullRequest"), Key("commit")], "the message is empty", None);
-        }
+        self.message(&texts.commit, &[Key("pullRequest"), Key("commit")]);
         Some(texts)
+    }
+
+    fn message(&mut self, message: &Template, at: &[Below<'_>]) {
+        if message.render(sample("env")).trim().is_empty() {
+            self.problem(at, "the message is empty", None);
+        }
+    }
+
+    /// The texts of environments that have some of their own.
+    fn own_texts(&mut self, file: &File, texts: &Texts, environments: &mut [Environment]) {
+        for (index, written) in file.environments.iter().enumerate() {
+            let Some(own) = &written.pull_request else { continue };
+            let at = |key| [Key("environments"), Item(index), Key("pullRequest"), Key(key)];
+            let mut text = |key, own: &Option<String>, general: &Template| match own {
+                None => general.clone(),
+                Some(own) => self
+                    .template(own, &gitops_core::plan::VARIABLES, &at(key))
+                    .unwrap_or_else(|| general.clone()),
+            };
+            let texts = Texts {
+                branch: texts.branch.clone(),
+                commit: text("commit", &own.commit, &texts.commit),
+                title: text("title", &own.title, &texts.title),
+                body: text("body", &own.body, &texts.body),
+                labels: own.labels.clone().unwrap_or_else(|| texts.labels.clone()),
+            };
+            self.message(&texts.commit, &at("commit"));
+            for environment in environments.iter_mut().filter(|e| e.name == written.name) {
+                environment.texts = Some(texts.clone());
+            }
+        }
     }
 
     /// Request branches must be branches, one an environment, and none of

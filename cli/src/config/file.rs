@@ -2,13 +2,17 @@
 //! refused by [`super::keys`] before anything is decoded.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::gates;
 
 /// The whole file.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct File {
     /// `kubectl-gitops.dev/v1alpha1`.
@@ -41,7 +45,7 @@ pub(crate) struct File {
 }
 
 /// Where configuration and policies are read from.
-#[derive(Deserialize, Debug, Default)]
+#[derive(Deserialize, JsonSchema, Debug, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Trust {
     /// A branch; the repository's default branch where absent.
@@ -50,7 +54,7 @@ pub(crate) struct Trust {
 }
 
 /// One environment.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Environment {
     /// Its name.
@@ -93,11 +97,32 @@ pub(crate) struct Environment {
     /// What rollbacks are spared.
     #[serde(default)]
     pub(crate) rollback: gates::Rollback,
+    /// Texts of its own commits and requests.
+    #[serde(default)]
+    pub(crate) pull_request: Option<OwnTexts>,
+}
+
+/// Texts of one environment, in place of those of the file.
+#[derive(Deserialize, JsonSchema, Debug, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnTexts {
+    /// Commit message, without trailers.
+    #[serde(default)]
+    pub(crate) commit: Option<String>,
+    /// Title of a request.
+    #[serde(default)]
+    pub(crate) title: Option<String>,
+    /// Body of a request.
+    #[serde(default)]
+    pub(crate) body: Option<String>,
+    /// Labels of a request.
+    #[serde(default)]
+    pub(crate) labels: Option<Vec<String>>,
 }
 
 /// `[uat]`, `{all: [uat, perf]}` or `{any: [uat, perf]}`.
-#[derive(Deserialize, Debug)]
-#[serde(untagged, expecting = "expected a list of environments, or `all` or `any` with one")]
+#[derive(JsonSchema, Debug)]
+#[schemars(untagged)]
 pub(crate) enum After {
     /// All of them.
     List(Vec<String>),
@@ -105,8 +130,28 @@ pub(crate) enum After {
     Form(AfterForm),
 }
 
+// Derived, a list of lists would be taken for the fields of the long form.
+impl<'de> Deserialize<'de> for After {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<After, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = After;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of environments, or `all` or `any` with one")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<After, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(After::List)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<After, A::Error> {
+                AfterForm::deserialize(MapAccessDeserializer::new(map)).map(After::Form)
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
 /// The long form of `after`.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AfterForm {
     /// All of them.
@@ -118,7 +163,7 @@ pub(crate) struct AfterForm {
 }
 
 /// A cluster of an environment.
-#[derive(Deserialize, Debug, Clone, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Cluster {
     /// Its name.
@@ -132,7 +177,7 @@ pub(crate) struct Cluster {
 }
 
 /// What moves for some apps.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct App {
     /// A glob over app names.
@@ -153,7 +198,7 @@ pub(crate) struct App {
 }
 
 /// Where versions are offered: by tags, or in a file.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Versions {
     /// A repository's address, or its name in `repositories`; may hold `{app}`.
@@ -168,7 +213,7 @@ pub(crate) struct Versions {
 }
 
 /// One thing that moves: one of these.
-#[derive(Deserialize, Debug, Default)]
+#[derive(Deserialize, JsonSchema, Debug, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Promote {
     /// A kustomize image.
@@ -195,7 +240,7 @@ pub(crate) struct Promote {
 }
 
 /// A folder whose files move.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Copy {
     /// Which, from the app's folder.
@@ -211,7 +256,7 @@ fn whole_folder() -> String {
 }
 
 /// A value of a YAML or JSON file that moves.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Yaml {
     /// The file, from the app's folder; may hold `{app}`.
@@ -230,7 +275,7 @@ pub(crate) struct Yaml {
 }
 
 /// A Helm value that moves.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HelmValues {
     /// The file, or the kind of object that holds the values inline.
@@ -248,7 +293,7 @@ fn values_yaml() -> String {
 }
 
 /// A chart whose version moves.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Chart {
     /// Its name; may hold `{app}`.
@@ -257,7 +302,7 @@ pub(crate) struct Chart {
 }
 
 /// A repository whose ref moves.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reference {
     /// Its URL, perhaps with a folder in it; may hold `{app}`.
@@ -265,7 +310,7 @@ pub(crate) struct Reference {
 }
 
 /// A part of a text file that moves.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Regex {
     /// The file, from the app's folder; may hold `{app}`.
@@ -283,7 +328,7 @@ fn once() -> usize {
 }
 
 /// A kustomize image that moves.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Image {
     /// Its name in `images:`; may hold `{app}`.
@@ -303,7 +348,7 @@ fn new_tag() -> Vec<ImageField> {
 }
 
 /// A field of a kustomize image.
-#[derive(Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum ImageField {
     /// `newTag`
@@ -315,7 +360,7 @@ pub(crate) enum ImageField {
 }
 
 /// Where some apps may go.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Only {
     /// Names of environments.
@@ -323,7 +368,7 @@ pub(crate) struct Only {
 }
 
 /// Texts of commits and requests.
-#[derive(Deserialize, Debug, Default)]
+#[derive(Deserialize, JsonSchema, Debug, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PullRequest {
     /// Branch of a request.
@@ -344,7 +389,7 @@ pub(crate) struct PullRequest {
 }
 
 /// How clusters are compared.
-#[derive(Deserialize, Debug, Default)]
+#[derive(Deserialize, JsonSchema, Debug, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Diff {
     /// Fields whose difference is expected.
@@ -353,7 +398,7 @@ pub(crate) struct Diff {
 }
 
 /// A field whose difference is expected.
-#[derive(Deserialize, Debug, Clone, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Ignore {
     /// Kind of the objects.
@@ -371,7 +416,7 @@ pub(crate) struct Ignore {
 }
 
 /// Something else that is secret: a field of a kind, or whole files.
-#[derive(Deserialize, Debug, Clone, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Debug, Clone, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Seal {
     /// Kind of the objects.

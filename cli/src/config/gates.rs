@@ -1,10 +1,13 @@
 //! The gates of an environment: as written, and as they are meant.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use gitops_core::gate::{Approvals, Window};
 use jiff::SignedDuration;
-use serde::de::{IgnoredAny, Visitor};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::problem::Place;
@@ -13,7 +16,7 @@ use super::problem::Place;
 pub(crate) const WORDS: [&str; 6] = ["merged", "soak", "window", "hold", "status", "approvals"];
 
 /// One entry of `gates:`; just one of the keys is there.
-#[derive(Deserialize, Debug, Default)]
+#[derive(Deserialize, JsonSchema, Debug, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Written {
     #[serde(default)]
@@ -27,14 +30,26 @@ pub(crate) struct Written {
     #[serde(default)]
     pub(crate) approvals: Option<ApprovalsForm>,
     #[serde(default)]
+    #[schemars(with = "Option<serde_json::Value>")]
     pub(crate) converged: Option<IgnoredAny>,
     #[serde(default)]
+    #[schemars(with = "Option<serde_json::Value>")]
     pub(crate) canary: Option<IgnoredAny>,
 }
 
 /// A text; a number is taken as it reads, so that a missing unit can be told.
 #[derive(Debug)]
 pub(crate) struct Text(pub(crate) String);
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Length".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "number"]})
+    }
+}
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
@@ -62,7 +77,7 @@ impl<'de> Deserialize<'de> for Text {
 }
 
 /// `window: {tz, allow, exclude}`.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WindowForm {
     #[serde(default)]
@@ -74,7 +89,7 @@ pub(crate) struct WindowForm {
 }
 
 /// `{cron: "0 9 * * 1-4", for: 7h, why: …}`.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OpeningForm {
     pub(crate) cron: String,
@@ -85,7 +100,7 @@ pub(crate) struct OpeningForm {
 }
 
 /// `[e2e, lint]` or `e2e`.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(untagged, expecting = "expected a list of status contexts")]
 pub(crate) enum Contexts {
     One(String),
@@ -93,15 +108,41 @@ pub(crate) enum Contexts {
 }
 
 /// `2`, or `{min: 2, team: platform}`.
-#[derive(Deserialize, Debug)]
-#[serde(untagged, expecting = "expected a number, or `min` with `team` or `codeowners`")]
+#[derive(JsonSchema, Debug)]
+#[schemars(untagged)]
 pub(crate) enum ApprovalsForm {
     Number(u32),
     Form(ApprovalsBy),
 }
 
+// Derived, a list would be taken for the fields of the long form.
+impl<'de> Deserialize<'de> for ApprovalsForm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ApprovalsForm, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = ApprovalsForm;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, or `min` with `team` or `codeowners`")
+            }
+            fn visit_i64<E: Error>(self, number: i64) -> Result<ApprovalsForm, E> {
+                let wrong = |_| E::invalid_value(Unexpected::Signed(number), &self);
+                u32::try_from(number).map(ApprovalsForm::Number).map_err(wrong)
+            }
+            fn visit_u64<E: Error>(self, number: u64) -> Result<ApprovalsForm, E> {
+                let wrong = |_| E::invalid_value(Unexpected::Unsigned(number), &self);
+                u32::try_from(number).map(ApprovalsForm::Number).map_err(wrong)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ApprovalsForm, A::Error> {
+                let form = ApprovalsBy::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(ApprovalsForm::Form(form))
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
 /// The long form of `approvals`.
-#[derive(Deserialize, Debug)]
+#[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ApprovalsBy {
     #[serde(default)]
@@ -113,7 +154,7 @@ pub(crate) struct ApprovalsBy {
 }
 
 /// `rollback: {exempt: [soak, window]}`.
-#[derive(Deserialize, Debug, Default)]
+#[derive(Deserialize, JsonSchema, Debug, Default)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rollback {
     #[serde(default)]

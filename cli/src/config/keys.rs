@@ -79,6 +79,15 @@ const ENVIRONMENT: Shape = Map(&[
     ("gates", Read(&List(&GATE))),
     ("gateTimeout", Read(&Leaf)),
     ("rollback", Read(&Map(&[("exempt", Read(&List(&Leaf)))]))),
+    (
+        "pullRequest",
+        Read(&Map(&[
+            ("commit", Read(&Leaf)),
+            ("title", Read(&Leaf)),
+            ("body", Read(&Leaf)),
+            ("labels", Read(&List(&Leaf))),
+        ])),
+    ),
 ]);
 
 /// Which gates there are. `converged` and `canary` need a cluster; what stands in
@@ -250,4 +259,57 @@ pub(super) fn near(name: &str, known: &[&str]) -> Option<String> {
 /// Where a node stands.
 pub(super) fn place(node: &Node) -> Place {
     Place { line: node.mark.line, column: node.mark.column }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The keys and the schema say the same of what may stand in the file.
+    #[test]
+    fn the_keys_are_those_of_the_schema() {
+        let generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
+        let schema = super::super::schema(generator).to_value();
+        same("gitops.yaml", &ROOT, &schema, &schema);
+    }
+
+    /// What a schema may be: itself, what it points to, or one of several.
+    fn forms<'a>(schema: &'a Value, root: &'a Value) -> Vec<&'a Value> {
+        if let Some(Value::String(to)) = schema.get("$ref") {
+            return forms(root.pointer(&to[1..]).expect("it is defined"), root);
+        }
+        match schema.get("anyOf") {
+            Some(Value::Array(several)) => {
+                several.iter().flat_map(|schema| forms(schema, root)).collect()
+            }
+            _ => vec![schema],
+        }
+    }
+
+    fn same(at: &str, shape: &Shape, schema: &Value, root: &Value) {
+        let forms = forms(schema, root);
+        let below = |key: &str| forms.iter().find_map(|form| form.get(key));
+        match shape {
+            Leaf => assert_eq!(below("properties"), None, "{at}"),
+            List(item) => same(at, item, below("items").expect(at), root),
+            Named(value) => same(at, value, below("additionalProperties").expect(at), root),
+            Map(keys) | ListOr(keys) => {
+                let properties = below("properties").and_then(Value::as_object).expect(at);
+                let mut named: Vec<&str> = properties.keys().map(String::as_str).collect();
+                let mut read = Vec::new();
+                for (key, what) in *keys {
+                    if let Read(shape) = what {
+                        read.push(*key);
+                        let schema = properties.get(*key).expect(key);
+                        same(&format!("{at} {key}"), shape, schema, root);
+                    }
+                }
+                named.sort_unstable();
+                read.sort_unstable();
+                assert_eq!(named, read, "{at}");
+            }
+        }
+    }
 }

@@ -25,8 +25,10 @@ use gitops_core::plan::{Rules, Texts};
 use gitops_tree::{LFS_POINTER, Tree, TreeError, TreePath, is_lfs_pointer};
 use gitops_yaml::FileId;
 use jiff::SignedDuration;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
+pub(crate) use check::KIND;
 pub(crate) use file::{Cluster, Ignore, Seal};
 pub(crate) use gates::{Gate, Rule, WORDS as GATE_WORDS, exempt_from};
 pub(crate) use prify::Prify;
@@ -61,7 +63,7 @@ pub(crate) struct Config {
 }
 
 /// A repository that environments stand in.
-#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Repository {
     /// Its address; one that starts with `./` or `../` is relative to the trust
@@ -112,7 +114,7 @@ pub(crate) struct Environment {
 }
 
 /// What reconciles a cluster.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Controller {
     /// Flux's kustomize-controller.
@@ -124,7 +126,7 @@ pub(crate) enum Controller {
 }
 
 /// What happens to a change whose gate is open.
-#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Merge {
     /// A request is opened, and merged by the tool.
@@ -137,7 +139,7 @@ pub(crate) enum Merge {
 }
 
 /// How a request is merged.
-#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Method {
     /// One commit.
@@ -390,6 +392,11 @@ fn missing() -> ConfigError {
             ),
         },
     )
+}
+
+/// The schema of the file.
+pub(crate) fn schema(generator: SchemaGenerator) -> Schema {
+    generator.into_root_schema_for::<file::File>()
 }
 
 /// Reads the bytes of the file.

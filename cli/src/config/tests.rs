@@ -257,6 +257,39 @@ fn contradictions() {
 }
 
 #[test]
+fn an_environment_may_have_texts_of_its_own() {
+    let config = with(
+        "environments:
+- name: dev
+  path: k/dev
+  pullRequest: {commit: \"{app} ({version#v-})\", labels: []}
+- {name: prod, path: k/prod}
+pullRequest: {title: \"{app}\", labels: [a]}
+",
+    )
+    .unwrap();
+    let (dev, prod) = (&config.environments[0], &config.environments[1]);
+    let values = Values { app: "web", env: "dev", version: "v-1", from: "" };
+    let texts = config.texts_of(dev);
+    assert_eq!(texts.commit.render(values), "web (1)");
+    assert_eq!((texts.title.render(values).as_str(), texts.labels.len()), ("web", 0));
+    assert_eq!(config.texts_of(prod).commit.render(values), "Release web in dev (v-1).");
+    assert_eq!(config.texts_of(prod).labels, ["a"]);
+    refused(
+        "environments:
+- {name: dev, path: k/dev, pullRequest: {commit: \" \", title: \"{ap}\"}}
+",
+        &[
+            ("2:50: the message is empty", None),
+            (
+                "2:62: unknown template variable `{ap}`; known are `{app}`, `{env}`, `{version}`, `{from}`",
+                Some("did you mean `app`?"),
+            ),
+        ],
+    );
+}
+
+#[test]
 fn templates_name_what_is_known() {
     refused(
         &format!("{THREE}pullRequest:\n  title: '{{ap}}'\n"),

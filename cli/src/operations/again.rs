@@ -87,7 +87,7 @@ fn again(
             return Err(Failure::world(words).hint(RUN_AGAIN));
         }
     }
-    let proposal = propose(trust, judge, &wish.of(&then.apps))?;
+    let proposal = propose(trust, judge, &wish.of(&then.apps), None)?;
     if let Some(failed) = proposal.failed.into_iter().next() {
         return Err(failed.failure);
     }

@@ -88,8 +88,8 @@ fn request_branch<'a>(trust: &Trust, home: &Home, head: &'a str) -> Option<(&'a 
         .unwrap_or(head);
     let config = &trust.config;
     let may_be = |environment: &&Environment| {
-        // Of one whose own texts name its branch, that is no request.
-        let direct = environment.texts.is_some() && environment.merge == Merge::Direct;
+        // Where a prify.yml names the base itself, that is no request.
+        let direct = environment.prify.is_some() && environment.merge == Merge::Direct;
         !direct && config.texts_of(environment).branch.may_be(branch, &environment.name)
     };
     let into =

@@ -160,11 +160,13 @@ pub(super) fn unplanned(trust: &Trust, attempt: &str, error: &PlanError) -> Fail
     }
 }
 
-/// Plans and judges what is asked for. Nothing is written.
+/// Plans and judges what is asked for. Nothing is written. `parts` are the apps of
+/// each plan where that is settled, and not for the gates to say.
 pub(crate) fn propose<'a>(
     trust: &'a Trust,
     judge: &Judge<'_>,
     wish: &Wish<'_>,
+    parts: Option<&[Vec<String>]>,
 ) -> Result<Proposal<'a>, Failure> {
     let config = &trust.config;
     let target = match wish {
@@ -218,7 +220,7 @@ pub(crate) fn propose<'a>(
             (planned, None)
         }
         Wish::Promote { apps, from, from_rev, version, choices, .. } => {
-            let source = source(trust, target, *from)?;
+            let source = source(trust, target, (*from, *from_rev), apps)?;
             let promotion = promotion(apps, *version, *choices);
             let ends = (source, *from_rev, there.commit);
             let (mut planned, unchosen) =
@@ -290,17 +292,26 @@ pub(crate) fn propose<'a>(
     // On the branch itself all apps share one commit, which one of them must
     // not hold back.
     if let (true, Some(source), Wish::Promote { version, from_rev, choices, .. }) =
-        (step.direct && named.len() > 1 && !sift::open(&tried), source, wish)
+        (step.direct && named.len() > 1, source, wish)
     {
         let alone = |apps: &[String]| {
             let promotion = promotion(apps, *version, *choices);
             let ends = (source, *from_rev, there.commit);
             judged(promoted(trust, &step, target, ends, promotion, choices.leave)?.0.plans)
         };
-        let (open, held) = sift::sift(&named, &alone)?;
-        if !open.is_empty() && !held.is_empty() {
-            tried = held;
-            tried.extend(alone(&open)?);
+        if let Some(parts) = parts {
+            if parts.len() > 1 {
+                tried.clear();
+                for part in parts {
+                    tried.extend(alone(part)?);
+                }
+            }
+        } else if !sift::open(&tried) {
+            let (open, held) = sift::sift(&named, &alone)?;
+            if !open.is_empty() && !held.is_empty() {
+                tried = held;
+                tried.extend(alone(&open)?);
+            }
         }
     }
     let mut steps = Vec::new();

@@ -1,6 +1,10 @@
 //! Between which environments a promotion may go.
 
+use gitops_core::plan::{App, Pattern};
+
 use super::desired::unknown_environment;
+use super::held::{app, held};
+use super::promote::differ;
 use super::trust::Trust;
 use crate::config::{After, Config, Environment};
 use crate::failure::Failure;
@@ -28,14 +32,27 @@ pub(crate) fn following<'a>(
     }
 }
 
-/// The environment that a promotion starts from: one before the target, or one
-/// that its `from` names.
+/// The environment that a promotion of `apps` starts from: one before the target,
+/// or one that its `from` names. Of several of which any will do, it is the one
+/// that differs from the target in what moves, if only one does.
 pub(crate) fn source<'a>(
     trust: &'a Trust,
     target: &Environment,
-    from: Option<&str>,
+    (from, from_rev): (Option<&str>, Option<&str>),
+    apps: &[String],
 ) -> Result<&'a Environment, Failure> {
     let before = target.after.names();
+    let mut ahead = Vec::new();
+    if let (None, After::Any(_), several @ [first, _, ..]) = (from, &target.after, before) {
+        ahead = match from_rev {
+            None => differing(trust, target, several, apps)?,
+            // A commit is one of a branch, which is not for us to guess.
+            Some(_) => several.iter().map(String::as_str).collect(),
+        };
+        if ahead.is_empty() {
+            ahead.push(first);
+        }
+    }
     let name = match (from, before, &target.after) {
         (Some(from), ..) => from,
         (None, [], _) => {
@@ -54,13 +71,17 @@ pub(crate) fn source<'a>(
         (None, [only], _) => only,
         // All of them must hold the same, which is checked; any one will do.
         (None, [first, ..], After::All(_)) => first,
-        (None, several, After::Any(_)) => {
-            return Err(Failure::usage(format!(
-                "several environments come before `{}`",
-                target.name
-            ))
-            .hint(format!("name one by `--from`: {}", several.join(", "))));
-        }
+        (None, _, After::Any(_)) => match ahead.as_slice() {
+            [only] => only,
+            several => {
+                let differ = if from_rev.is_some() { "" } else { " and differ from it" };
+                return Err(Failure::usage(format!(
+                    "several environments come before `{}`{differ}",
+                    target.name
+                ))
+                .hint(format!("name one by `--from`: {}", several.join(", "))));
+            }
+        },
     };
     let source = trust.config.environment(name).map_err(unknown_environment)?;
     if source.name == target.name {
@@ -85,4 +106,37 @@ pub(crate) fn source<'a>(
         "write `from: [{name}]` for environment `{}` in gitops.yaml to allow it",
         target.name
     )))
+}
+
+/// Those of `names` in which one of the apps, by name or glob, or any app where
+/// none is named, is another one than in the target.
+fn differing<'a>(
+    trust: &Trust,
+    target: &Environment,
+    names: &'a [String],
+    apps: &[String],
+) -> Result<Vec<&'a str>, Failure> {
+    let asked = |app: &App| {
+        let is = |word: &String| {
+            *word == app.name || Pattern::new(word).is_ok_and(|pattern| pattern.matches(&app.name))
+        };
+        apps.is_empty() || apps.iter().any(is)
+    };
+    let held = |environment: &Environment| -> Result<Vec<App>, Failure> {
+        let tree = trust.place(environment)?.revision()?.tree;
+        Ok(held(trust, environment, &tree)?.unwrap_or_default())
+    };
+    let theirs = held(target)?;
+    let mut differing = Vec::new();
+    for name in names {
+        let ours = held(trust.config.environment(name).map_err(unknown_environment)?)?;
+        let other = |ours: &App| {
+            let theirs = app(&theirs, &ours.name).cloned();
+            differ(&trust.config.rules, &ours.name, &target.name, Some(ours.clone()), theirs)
+        };
+        if ours.iter().any(|ours| asked(ours) && other(ours)) {
+            differing.push(name.as_str());
+        }
+    }
+    Ok(differing)
 }

@@ -4,35 +4,118 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gitops_core::plan::{Plan, printable};
+use clap::ValueEnum;
+use gitops_core::plan::{Plan, Prefer, printable};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::promote::Proposal;
+use super::promote::{Choices, Proposal, Wish};
+use super::versions::Leave;
 use crate::failure::{Exit, Failure};
 
 /// What stands for the digest while it is computed.
-const BLANK: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+pub(crate) const BLANK: &str =
+    "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// What was asked for, so that it can be asked again.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Asked {
-    pub(crate) apps: Vec<String>,
-    pub(crate) to: Option<String>,
-    pub(crate) from: Option<String>,
-    pub(crate) from_rev: Option<String>,
-    pub(crate) version: Option<String>,
-    #[serde(default)]
-    pub(crate) downgrade: bool,
-    #[serde(default)]
-    pub(crate) pre_release: bool,
-    #[serde(default)]
-    pub(crate) prune: bool,
-    pub(crate) conflicts: Option<String>,
-    pub(crate) also: Vec<String>,
-    pub(crate) group: bool,
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "operation", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(deny_unknown_fields)]
+pub(crate) enum Asked {
+    /// A version enters an environment.
+    Release {
+        app: String,
+        version: String,
+        downgrade: bool,
+        pre_release: bool,
+        to: Option<String>,
+        also: Vec<String>,
+    },
+    /// What one environment runs enters another.
+    Promote {
+        apps: Vec<String>,
+        to: Option<String>,
+        from: Option<String>,
+        from_rev: Option<String>,
+        version: Option<String>,
+        downgrade: bool,
+        pre_release: bool,
+        prune: bool,
+        conflicts: Option<Winner>,
+        also: Vec<String>,
+        group: bool,
+    },
+}
+
+/// Who wins over a value that both environments have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Winner {
+    /// Take what the source holds
+    Source,
+    /// Keep what the target holds
+    Target,
+}
+
+impl Winner {
+    /// What it is to the planning.
+    pub(crate) fn prefer(winner: Option<Winner>) -> Prefer {
+        match winner {
+            None => Prefer::Neither,
+            Some(Winner::Source) => Prefer::Source,
+            Some(Winner::Target) => Prefer::Target,
+        }
+    }
+}
+
+impl Asked {
+    /// The verb that asks for it.
+    pub(crate) fn verb(&self) -> &'static str {
+        match self {
+            Asked::Release { .. } => "release",
+            Asked::Promote { .. } => "promote",
+        }
+    }
+
+    /// The same as a wish.
+    pub(crate) fn wish(&self) -> Wish<'_> {
+        match self {
+            Asked::Release { app, version, downgrade, pre_release, to, also } => Wish::Release {
+                app,
+                version,
+                leave: Leave { downgrade: *downgrade, pre_release: *pre_release },
+                to: to.as_deref(),
+                also,
+            },
+            Asked::Promote {
+                apps,
+                to,
+                from,
+                from_rev,
+                version,
+                downgrade,
+                pre_release,
+                prune,
+                conflicts,
+                also,
+                group,
+            } => Wish::Promote {
+                apps,
+                to: to.as_deref(),
+                from: from.as_deref(),
+                from_rev: from_rev.as_deref(),
+                version: version.as_deref(),
+                choices: Choices {
+                    prefer: Winner::prefer(*conflicts),
+                    prune: *prune,
+                    leave: Leave { downgrade: *downgrade, pre_release: *pre_release },
+                },
+                also,
+                group: *group,
+            },
+        }
+    }
 }
 
 /// A plan that was read again.
@@ -50,9 +133,14 @@ struct Written {
     plan_digest: String,
     #[serde(default)]
     version: String,
-    reads: Vec<Read>,
     #[serde(default)]
-    decision: Option<String>,
+    source: Option<Source>,
+    reads: Vec<Read>,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -62,26 +150,11 @@ struct Read {
     found: String,
 }
 
-/// Writes a document of kind `Plan` with its digest.
-pub(crate) fn write(file: &Path, document: &str, asked: &Asked) -> Result<(), Failure> {
+/// Writes a document of kind `Plan`, with its digest in place of [`BLANK`].
+pub(crate) fn write(file: &Path, document: &str) -> Result<(), Failure> {
     let attempt = || format!("could not save the plan as `{}`", file.display());
-    let lost = |error: serde_json::Error| Failure::world(attempt()).because(&error);
-    let mut value: Value = serde_json::from_str(document).map_err(lost)?;
-    let plans = value.get_mut("plans").and_then(Value::as_array_mut);
-    plans.into_iter().flatten().for_each(without_objects);
-    value["asked"] = serde_json::to_value(asked).map_err(lost)?;
-    value["digest"] = BLANK.into();
-    let mut text = serde_json::to_string_pretty(&value).map_err(lost)?;
-    text.push('\n');
-    let text = text.replacen(BLANK, &digest(&text), 1);
+    let text = document.replacen(BLANK, &digest(document), 1);
     std::fs::write(file, text).map_err(|error| Failure::world(attempt()).because(&error))
-}
-
-fn without_objects(plan: &mut Value) {
-    let Some(fields) = plan.as_object_mut() else { return };
-    fields.remove("changes");
-    let also = fields.get_mut("also").and_then(Value::as_array_mut);
-    also.into_iter().flatten().filter(|also| also.is_object()).for_each(without_objects);
 }
 
 fn digest(text: &str) -> String {
@@ -90,8 +163,8 @@ fn digest(text: &str) -> String {
 }
 
 /// Reads a document that [`write`] made; one changed byte is enough to refuse
-/// it.
-pub(crate) fn read(file: &Path) -> Result<Saved, Failure> {
+/// it. `verb` is the one that performs it.
+pub(crate) fn read(file: &Path, verb: &str) -> Result<Saved, Failure> {
     #[derive(Deserialize)]
     struct Document {
         kind: String,
@@ -102,7 +175,7 @@ pub(crate) fn read(file: &Path) -> Result<Saved, Failure> {
     let name = file.display().to_string();
     let refused = || {
         Failure::usage(format!("could not use the plan `{name}`"))
-            .hint("make it anew by `kubectl gitops promote … --save FILE`")
+            .hint(format!("make it anew by `kubectl gitops {verb} … --save FILE`"))
     };
     let text = std::fs::read_to_string(file).map_err(|error| refused().because(&error))?;
     let document: Document =
@@ -118,12 +191,22 @@ pub(crate) fn read(file: &Path) -> Result<Saved, Failure> {
     if digest(&text.replacen(&document.digest, BLANK, 1)) != document.digest {
         return because("it has been changed since it was saved: its digest is another one");
     }
+    if document.asked.verb() != verb {
+        let other = document.asked.verb();
+        return Err(Failure::usage(format!("the plan `{name}` is that of a {other}"))
+            .hint(format!("perform it by `kubectl gitops {other} --plan {name}`")));
+    }
     Ok(Saved { file: name, asked: document.asked, plans: document.plans })
 }
 
 impl Saved {
-    /// Refuses to go on unless what is planned now is what was saved, and was
-    /// not refused then.
+    /// The apps of each plan.
+    pub(crate) fn parts(&self) -> Vec<Vec<String>> {
+        self.plans.iter().map(|plan| plan.apps.clone()).collect()
+    }
+
+    /// Refuses to go on unless what is planned now is what was saved. What gates
+    /// and policies said then is no part of it: they are asked now.
     pub(crate) fn check(&self, proposal: &Proposal<'_>) -> Result<(), Failure> {
         let mut causes = Vec::new();
         for written in &self.plans {
@@ -140,9 +223,6 @@ impl Saved {
                 )),
                 Some(now) => causes.extend(moved(&apps, written, &now.plan)),
             }
-            if let Some(word @ ("closed" | "faulty")) = written.decision.as_deref() {
-                causes.push(format!("{apps}: the gate was {word} when the plan was saved"));
-            }
         }
         for step in &proposal.steps {
             if !self.plans.iter().any(|written| written.apps == step.plan.apps) {
@@ -150,14 +230,32 @@ impl Saved {
                 causes.push(format!("{apps}: it moves now, and is not in the plan"));
             }
         }
-        if causes.is_empty() {
+        if causes.is_empty() { Ok(()) } else { Err(self.refused(causes)) }
+    }
+
+    /// The same for a plan that is made again on what this run has pushed: other
+    /// files are edited then, in the same way.
+    pub(crate) fn check_again(&self, before: &Plan, now: Option<&Plan>) -> Result<(), Failure> {
+        let values = |plan: &Plan| -> Vec<_> {
+            let values = plan.moves.iter().map(|moved| {
+                let (before, after) = (moved.before.clone(), moved.after.clone());
+                (moved.app.clone(), moved.what, moved.name.clone(), before, after)
+            });
+            values.collect()
+        };
+        if now.map(values) == Some(values(before)) {
             return Ok(());
         }
+        let apps = printable(&before.apps.join(", "));
+        Err(self.refused(vec![format!("{apps}: other values move now")]))
+    }
+
+    fn refused(&self, causes: Vec<String>) -> Failure {
         let mut failure = Failure::usage(format!("the plan `{}` does not hold", self.file))
             .hint("plan again by `--save`, and look at what has changed");
         failure.exit = Exit::No;
         failure.causes = causes;
-        Err(failure)
+        failure
     }
 }
 
@@ -180,6 +278,13 @@ fn moved(apps: &str, written: &Written, now: &Plan) -> Vec<String> {
         .collect();
     let short = |found: &str| found.chars().take(16).collect::<String>();
     let mut lines = Vec::new();
+    let source = written.source.as_ref().map(|source| source.name.as_str());
+    let other = now.source.as_ref().map(|source| source.name.as_str());
+    if let (Some(source), Some(other)) = (source, other)
+        && source != other
+    {
+        lines.push(format!("{apps}: the source was {source}, is {other}"));
+    }
     if written.version != now.version {
         let (then, now) = (printable(&written.version), printable(&now.version));
         lines.push(format!("{apps}: the version was {then}, is {now}"));

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use gitops_core::plan::printable;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::history::{second, words};
-use super::{Paint, Terminal, json};
+use super::{Paint, Terminal, json, schema};
 use crate::operations::audit::{Audited, Finding};
 
 /// A block a change, newest first, and how many there are of each finding.
@@ -54,35 +55,47 @@ pub(crate) fn text(audited: &[Audited], terminal: Terminal) -> String {
     text
 }
 
+/// What is known of each change of an environment, newest first.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct AuditDoc<'a> {
+    environment: &'a str,
+    changes: Vec<AuditedDoc<'a>>,
+}
+
+impl json::Body for AuditDoc<'_> {
+    const KIND: &'static str = "Audit";
+}
+
+/// A commit that changed the environment.
+#[derive(Serialize, JsonSchema)]
+struct AuditedDoc<'a> {
+    commit: String,
+    /// RFC 3339, UTC.
+    at: String,
+    author: &'a str,
+    #[schemars(schema_with = "schema::findings")]
+    finding: &'a str,
+    reasons: &'a [String],
+    apps: Vec<AppDoc<'a>>,
+}
+
+/// An app whose version changed.
+#[derive(Serialize, JsonSchema)]
+struct AppDoc<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+}
+
 /// One JSON document of kind `Audit`.
 pub(crate) fn document(environment: &str, audited: &[Audited]) -> String {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        environment: &'a str,
-        changes: Vec<Entry<'a>>,
-    }
-    #[derive(Serialize)]
-    struct Entry<'a> {
-        commit: String,
-        at: String,
-        author: &'a str,
-        finding: &'a str,
-        reasons: &'a [String],
-        apps: Vec<App<'a>>,
-    }
-    #[derive(Serialize)]
-    struct App<'a> {
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        before: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        version: Option<&'a str>,
-    }
     let changes = audited
         .iter()
         .map(|audited| {
             let commit = &audited.deployments[0].commit;
-            Entry {
+            AuditedDoc {
                 commit: commit.id.to_string(),
                 at: second(audited.deployments[0].at),
                 author: &commit.author.who.name,
@@ -91,7 +104,7 @@ pub(crate) fn document(environment: &str, audited: &[Audited]) -> String {
                 apps: audited
                     .deployments
                     .iter()
-                    .map(|deployment| App {
+                    .map(|deployment| AppDoc {
                         name: &deployment.app,
                         before: deployment.before.as_deref(),
                         version: deployment.version.as_deref(),
@@ -100,5 +113,5 @@ pub(crate) fn document(environment: &str, audited: &[Audited]) -> String {
             }
         })
         .collect();
-    json::document("Audit", &Body { environment, changes })
+    json::document(&AuditDoc { environment, changes })
 }

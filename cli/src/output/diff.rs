@@ -1,12 +1,15 @@
 //! A diff, as text and as JSON.
 
+use std::collections::BTreeMap;
+
 use gitops_core::change::{Action, Change, ChangeSet};
 use gitops_core::diff::unified;
 use gitops_core::plan::printable;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json::{self, ChangeDoc};
-use super::{Paint, Terminal};
+use super::{Bound, Paint, Terminal, schema};
 
 /// One comparison: what was compared with what, and what differs.
 pub(crate) struct Comparison {
@@ -52,16 +55,33 @@ impl Comparison {
 /// The answer as text: each object that differs with its unified diff, then
 /// each that could not be compared. Empty where nothing differs.
 pub(crate) fn text(comparison: &Comparison, terminal: Terminal) -> String {
+    text_within(&mut Bound::new(true), comparison, terminal)
+}
+
+/// The same, as much of it as `bound` allows, and what it leaves out. An object
+/// that goes, or that could not be compared, is named in any case.
+pub(crate) fn text_within(
+    bound: &mut Bound,
+    comparison: &Comparison,
+    terminal: Terminal,
+) -> String {
     let mut text = String::new();
     for change in comparison.changes.changes() {
         if change.action == Action::Unchanged {
             continue;
         }
+        let alone = change.action.is_difference() && bound.is_reached();
+        if alone {
+            bound.leave(change.action);
+            if matches!(change.action, Action::Created | Action::Configured) {
+                continue;
+            }
+        }
         if !text.is_empty() {
             text.push('\n');
         }
         head(&mut text, change, terminal);
-        if change.action.is_difference() {
+        if change.action.is_difference() && !alone {
             let sides = [
                 (Paint::Removed, "---", &comparison.before),
                 (Paint::Added, "+++", &comparison.after),
@@ -70,8 +90,11 @@ pub(crate) fn text(comparison: &Comparison, terminal: Terminal) -> String {
                 text.push_str(&terminal.paint(paint, &format!("{mark} {side}")));
                 text.push('\n');
             }
-            body(&mut text, &unified(change, 3), terminal);
+            body(&mut text, &unified(change, 3), bound, terminal);
         }
+    }
+    if let Some(left) = bound.told() {
+        text.push_str(&format!("\n{left}\n"));
     }
     text
 }
@@ -126,8 +149,10 @@ fn places(text: &mut String, change: &Change, terminal: Terminal) {
     }
 }
 
-fn body(text: &mut String, unified: &str, terminal: Terminal) {
-    for line in unified.lines() {
+fn body(text: &mut String, unified: &str, bound: &mut Bound, terminal: Terminal) {
+    let all = unified.lines().count();
+    let shown = bound.take(all);
+    for line in unified.lines().take(shown) {
         let line = printable(line);
         let painted = match line.as_bytes().first() {
             Some(b'+') => terminal.paint(Paint::Added, &line),
@@ -138,26 +163,40 @@ fn body(text: &mut String, unified: &str, terminal: Terminal) {
         text.push_str(&painted);
         text.push('\n');
     }
+    match all - shown {
+        0 => {}
+        1 => text.push_str("… 1 more line\n"),
+        more => text.push_str(&format!("… {more} more lines\n")),
+    }
+}
+
+/// What was compared, and what differs.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct DiffDoc<'a> {
+    comparisons: Vec<ComparisonDoc<'a>>,
+}
+
+impl json::Body for DiffDoc<'_> {
+    const KIND: &'static str = "Diff";
+}
+
+/// One comparison.
+#[derive(Serialize, JsonSchema)]
+struct ComparisonDoc<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<&'a str>,
+    before: &'a str,
+    after: &'a str,
+    #[schemars(schema_with = "schema::summary")]
+    summary: BTreeMap<&'static str, usize>,
+    changes: Vec<ChangeDoc<'a>>,
 }
 
 /// The answer as one JSON document of kind `Diff`.
 pub(crate) fn document(comparisons: &[Comparison]) -> String {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        comparisons: Vec<Entry<'a>>,
-    }
-    #[derive(Serialize)]
-    struct Entry<'a> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        environment: Option<&'a str>,
-        before: &'a str,
-        after: &'a str,
-        summary: std::collections::BTreeMap<&'static str, usize>,
-        changes: Vec<ChangeDoc<'a>>,
-    }
     let comparisons = comparisons
         .iter()
-        .map(|comparison| Entry {
+        .map(|comparison| ComparisonDoc {
             environment: comparison.environment.as_deref(),
             before: &comparison.before,
             after: &comparison.after,
@@ -165,5 +204,5 @@ pub(crate) fn document(comparisons: &[Comparison]) -> String {
             changes: json::changes(&comparison.changes),
         })
         .collect();
-    json::document("Diff", &Body { comparisons })
+    json::document(&DiffDoc { comparisons })
 }

@@ -1,11 +1,12 @@
 //! A judged change, as text and as JSON.
 
 use gitops_core::plan::printable;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::promotion::{PreviewDoc, judged};
 use super::verdict::{RefusalDoc, decision_word};
-use super::{Paint, Terminal, json};
+use super::{Bound, Paint, Terminal, json, schema};
 use crate::operations::gate::Inspection;
 
 /// Each environment that the change touches, then the decision.
@@ -15,7 +16,8 @@ pub(crate) fn text(inspection: &Inspection<'_>, terminal: Terminal) -> String {
     for (environment, preview) in &inspection.environments {
         text.push_str(&terminal.paint(Paint::Bold, &environment.name));
         text.push('\n');
-        text.push_str(&judged(preview, &environment.name, &base, &head, terminal));
+        let bound = &mut Bound::new(true);
+        text.push_str(&judged(preview, &environment.name, &base, &head, bound, terminal));
         text.push('\n');
     }
     for refusal in &inspection.refusals {
@@ -45,31 +47,42 @@ pub(crate) fn text(inspection: &Inspection<'_>, terminal: Terminal) -> String {
     text
 }
 
+/// A change, judged in each environment that it touches.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DecisionDoc<'a> {
+    base: String,
+    head: String,
+    #[schemars(schema_with = "schema::decisions")]
+    decision: &'static str,
+    /// How many files differ.
+    files: usize,
+    refusals: Vec<RefusalDoc<'a>>,
+    /// What commits say about gates, which no gate heeds here.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    claimed_overrides: &'a [String],
+    environments: Vec<JudgedDoc<'a>>,
+}
+
+impl json::Body for DecisionDoc<'_> {
+    const KIND: &'static str = "Decision";
+}
+
+/// What the change does to an environment, and whether it may.
+#[derive(Serialize, JsonSchema)]
+struct JudgedDoc<'a> {
+    environment: &'a str,
+    #[serde(flatten)]
+    preview: PreviewDoc<'a>,
+}
+
 /// One document of kind `Decision`.
 pub(crate) fn document(inspection: &Inspection<'_>) -> String {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Body<'a> {
-        base: String,
-        head: String,
-        decision: &'static str,
-        files: usize,
-        refusals: Vec<RefusalDoc<'a>>,
-        #[serde(skip_serializing_if = "<[String]>::is_empty")]
-        claimed_overrides: &'a [String],
-        environments: Vec<Entry<'a>>,
-    }
-    #[derive(Serialize)]
-    struct Entry<'a> {
-        environment: &'a str,
-        #[serde(flatten)]
-        preview: PreviewDoc<'a>,
-    }
-    let environments = inspection.environments.iter().map(|(environment, preview)| Entry {
+    let environments = inspection.environments.iter().map(|(environment, preview)| JudgedDoc {
         environment: &environment.name,
         preview: PreviewDoc::from(preview),
     });
-    let body = Body {
+    json::document(&DecisionDoc {
         base: inspection.base.to_string(),
         head: inspection.head.to_string(),
         decision: decision_word(inspection.decision()),
@@ -77,6 +90,5 @@ pub(crate) fn document(inspection: &Inspection<'_>) -> String {
         refusals: inspection.refusals.iter().map(RefusalDoc::from).collect(),
         claimed_overrides: &inspection.claimed_overrides,
         environments: environments.collect(),
-    };
-    json::document("Decision", &body)
+    })
 }

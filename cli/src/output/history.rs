@@ -2,9 +2,10 @@
 
 use gitops_core::history::{Record, Spread};
 use gitops_core::plan::printable;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Terminal, json, table};
+use super::{Terminal, json, schema, table};
 use crate::operations::history::{Deployment, How};
 
 /// What is shown.
@@ -80,75 +81,96 @@ pub(super) fn words(how: &How) -> String {
     }
 }
 
-/// One JSON document of kind `History`. Times are RFC 3339 in UTC, durations
-/// are seconds.
+/// What was deployed, newest first, and what that comes to.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HistoryDoc<'a> {
+    /// When this was asked: RFC 3339, UTC.
+    at: &'a str,
+    deployments: Vec<DeploymentDoc<'a>>,
+    /// How many there are, with those that are not shown.
+    total: usize,
+    records: Vec<RecordDoc<'a>>,
+}
+
+impl json::Body for HistoryDoc<'_> {
+    const KIND: &'static str = "History";
+}
+
+/// A version that arrived in an environment.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct DeploymentDoc<'a> {
+    app: &'a str,
+    environment: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'a str>,
+    /// RFC 3339, UTC.
+    at: String,
+    commit: String,
+    author: &'a str,
+    #[schemars(schema_with = "schema::ways")]
+    how: &'a str,
+    /// The environment that it was promoted from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a str>,
+    /// Whether the commit says so; otherwise it follows from the trees.
+    claimed: bool,
+    moves: Vec<MovedDoc<'a>>,
+}
+
+/// A value that moved.
+#[derive(Serialize, JsonSchema)]
+struct MovedDoc<'a> {
+    #[schemars(schema_with = "schema::moved")]
+    what: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<&'a str>,
+}
+
+/// The figures of an app in an environment.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct RecordDoc<'a> {
+    app: &'a str,
+    environment: &'a str,
+    deployments: usize,
+    rollbacks: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<SpreadDoc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    promoted: Option<ShareDoc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lead_time: Option<SpreadDoc>,
+}
+
+/// How many of the versions that the environment before had were taken.
+#[derive(Serialize, JsonSchema)]
+struct ShareDoc {
+    versions: usize,
+    offered: usize,
+}
+
+/// A distribution, in seconds.
+#[derive(Serialize, JsonSchema)]
+struct SpreadDoc {
+    count: usize,
+    min: i64,
+    median: i64,
+    p90: i64,
+    max: i64,
+}
+
+/// One JSON document of kind `History`.
 pub(crate) fn document(answer: &Answer) -> String {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Body<'a> {
-        at: &'a str,
-        deployments: Vec<Entry<'a>>,
-        total: usize,
-        records: Vec<RecordDoc<'a>>,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Entry<'a> {
-        app: &'a str,
-        environment: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        before: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        version: Option<&'a str>,
-        at: String,
-        commit: String,
-        author: &'a str,
-        how: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        from: Option<&'a str>,
-        /// Whether the commit says so; otherwise it follows from the trees.
-        claimed: bool,
-        moves: Vec<MoveDoc<'a>>,
-    }
-    #[derive(Serialize)]
-    struct MoveDoc<'a> {
-        what: &'a str,
-        name: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        before: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        after: Option<&'a str>,
-    }
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct RecordDoc<'a> {
-        app: &'a str,
-        environment: &'a str,
-        deployments: usize,
-        rollbacks: usize,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        interval: Option<SpreadDoc>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        promoted: Option<Share>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        lead_time: Option<SpreadDoc>,
-    }
-    #[derive(Serialize)]
-    struct Share {
-        versions: usize,
-        offered: usize,
-    }
-    #[derive(Serialize)]
-    struct SpreadDoc {
-        count: usize,
-        min: i64,
-        median: i64,
-        p90: i64,
-        max: i64,
-    }
     let spread =
         |Spread { count, min, median, p90, max }| SpreadDoc { count, min, median, p90, max };
-    fn entry(deployment: &Deployment) -> Entry<'_> {
+    fn entry(deployment: &Deployment) -> DeploymentDoc<'_> {
         let (how, from, claimed) = match &deployment.how {
             How::Promoted { from, claimed } => ("promote", Some(from.as_str()), *claimed),
             How::Released => ("release", None, true),
@@ -156,13 +178,13 @@ pub(crate) fn document(answer: &Answer) -> String {
             How::First => ("first", None, false),
             How::Changed => ("other", None, false),
         };
-        let moves = deployment.moves.iter().map(|moved| MoveDoc {
+        let moves = deployment.moves.iter().map(|moved| MovedDoc {
             what: moved.what.word(),
             name: &moved.name,
             before: moved.before.as_deref(),
             after: moved.after.as_deref(),
         });
-        Entry {
+        DeploymentDoc {
             app: &deployment.app,
             environment: &deployment.environment,
             before: deployment.before.as_deref(),
@@ -182,18 +204,15 @@ pub(crate) fn document(answer: &Answer) -> String {
         deployments: record.deployments,
         rollbacks: record.rollbacks,
         interval: record.interval.map(spread),
-        promoted: record.promoted.map(|(versions, offered)| Share { versions, offered }),
+        promoted: record.promoted.map(|(versions, offered)| ShareDoc { versions, offered }),
         lead_time: record.lead.map(spread),
     });
-    json::document(
-        "History",
-        &Body {
-            at: &answer.now,
-            deployments: answer.deployments.iter().map(entry).collect(),
-            total: answer.total,
-            records: records.collect(),
-        },
-    )
+    json::document(&HistoryDoc {
+        at: &answer.now,
+        deployments: answer.deployments.iter().map(entry).collect(),
+        total: answer.total,
+        records: records.collect(),
+    })
 }
 
 pub(super) fn second(seconds: i64) -> String {

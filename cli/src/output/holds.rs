@@ -3,9 +3,12 @@
 use gitops_core::gate::{Hold, moment};
 use gitops_core::plan::printable;
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
+use serde_json::json;
 
-use super::{Paint, Terminal, json};
+use super::json as mirrors;
+use super::{Paint, Terminal, schema};
 use crate::config::STATE_BRANCH;
 use crate::operations::holds::{Done, Kept, same, told};
 
@@ -74,15 +77,19 @@ pub(crate) fn freed(
     text
 }
 
-#[derive(Serialize)]
+/// Somebody wants no promotion into an environment.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct HoldDoc<'a> {
     environment: &'a str,
+    /// The apps; all of them where absent.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     apps: &'a [String],
     owner: &'a str,
     reason: &'a str,
+    /// RFC 3339, UTC.
     since: String,
+    /// Until when; until it is taken back where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<String>,
     expired: bool,
@@ -102,37 +109,76 @@ impl<'a> HoldDoc<'a> {
     }
 }
 
+/// Who holds what.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct HoldListDoc<'a> {
+    holds: Vec<HoldDoc<'a>>,
+    /// Why files of holds could not be read; each of them closes gates.
+    unreadable: Vec<&'a str>,
+}
+
+impl mirrors::Body for HoldListDoc<'_> {
+    const KIND: &'static str = "HoldList";
+}
+
+/// What was done about holds.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct HoldReceiptDoc<'a> {
+    #[schemars(schema_with = "schema::hold_outcomes")]
+    outcome: &'static str,
+    branch: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
+    holds: Vec<HoldDoc<'a>>,
+}
+
+impl mirrors::Body for HoldReceiptDoc<'_> {
+    const KIND: &'static str = "HoldReceipt";
+}
+
+/// The schema of a file of the state branch, as [`Hold::read`] takes it.
+pub(crate) fn file(_: SchemaGenerator) -> Schema {
+    // Any scalar is a text, as it is written.
+    let text = json!({"type": ["string", "number", "boolean"], "pattern": "\\S"});
+    let time = |what: &str| json!({"type": "string", "format": "date-time", "description": what});
+    json_schema!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "description": "Somebody wants no promotion into an environment.",
+        "type": "object",
+        "properties": {
+            "environment": text,
+            "apps": {
+                "description": "The apps; all of them where absent.",
+                "type": "array",
+                "items": {"type": ["string", "number", "boolean"], "minLength": 1},
+                "minItems": 1,
+            },
+            "owner": text,
+            "reason": text,
+            "since": time("Since when."),
+            "expires": time("Until when; until it is taken back where absent."),
+        },
+        "required": ["environment", "owner", "reason", "since"],
+    })
+}
+
 /// All holds as one document of kind `HoldList`.
 pub(crate) fn document(kept: &[Kept], now: Timestamp) -> String {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        holds: Vec<HoldDoc<'a>>,
-        unreadable: Vec<&'a str>,
-    }
     let holds = kept.iter().filter_map(|kept| kept.hold.as_ref().ok());
     let unreadable = kept.iter().filter_map(|kept| kept.hold.as_ref().err());
-    let body = Body {
+    mirrors::document(&HoldListDoc {
         holds: holds.map(|hold| HoldDoc::new(hold, now)).collect(),
         unreadable: unreadable.map(String::as_str).collect(),
-    };
-    json::document("HoldList", &body)
+    })
 }
 
 /// What was done, as one document of kind `HoldReceipt`.
 pub(crate) fn receipt(holds: &[&Hold], done: &Done, now: Timestamp) -> String {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        outcome: &'static str,
-        branch: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        commit: Option<String>,
-        holds: Vec<HoldDoc<'a>>,
-    }
     let (outcome, commit) = match done {
         Done::Stands => ("stands", None),
         Done::Planned => ("planned", None),
         Done::Pushed(commit) => ("pushed", Some(commit.to_string())),
     };
     let holds = holds.iter().map(|hold| HoldDoc::new(hold, now)).collect();
-    json::document("HoldReceipt", &Body { outcome, branch: STATE_BRANCH, commit, holds })
+    mirrors::document(&HoldReceiptDoc { outcome, branch: STATE_BRANCH, commit, holds })
 }

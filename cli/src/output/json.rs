@@ -6,15 +6,25 @@ use std::collections::BTreeMap;
 use gitops_core::change::{Action, Change, ChangeSet, FieldChange};
 use gitops_core::key::ObjectKey;
 use gitops_core::object::Source;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
+
+use super::schema;
 
 /// Version of every JSON document.
 pub(crate) const API_VERSION: &str = "kubectl-gitops.dev/v1alpha1";
 
+/// The body of a document that this program prints. `commands::schema` knows all
+/// of them, and tests hold what is printed to what it says.
+pub(crate) trait Body: Serialize + JsonSchema {
+    /// The document's `kind`.
+    const KIND: &'static str;
+}
+
 /// A document with its version and kind, printed over several lines and with
 /// a line end.
-pub(crate) fn document(kind: &str, body: &impl Serialize) -> String {
+pub(crate) fn document<T: Body>(body: &T) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Document<'a, T> {
@@ -23,15 +33,17 @@ pub(crate) fn document(kind: &str, body: &impl Serialize) -> String {
         #[serde(flatten)]
         body: &'a T,
     }
-    let document = Document { api_version: API_VERSION, kind, body };
+    let document = Document { api_version: API_VERSION, kind: T::KIND, body };
     let mut text = serde_json::to_string_pretty(&document).expect("a document has string keys");
     text.push('\n');
     text
 }
 
-#[derive(Serialize)]
+/// A place in a file.
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct SourceDoc<'a> {
     path: &'a str,
+    /// Which document of the file, from 1.
     document: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u32>,
@@ -43,7 +55,8 @@ impl<'a> From<&'a Source> for SourceDoc<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// A Kubernetes object, by name.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ObjectDoc<'a> {
     api_version: &'a str,
@@ -60,8 +73,10 @@ impl<'a> ObjectDoc<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// A field that differs. Values of Secrets are sealed.
+#[derive(Serialize, JsonSchema)]
 struct FieldDoc<'a> {
+    /// RFC 6901 pointer into the object.
     pointer: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<&'a Value>,
@@ -82,14 +97,18 @@ impl<'a> From<&'a FieldChange> for FieldDoc<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// What happens to an object.
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct ChangeDoc<'a> {
+    #[schemars(schema_with = "schema::actions")]
     action: &'a str,
     object: ObjectDoc<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<SourceDoc<'a>>,
+    /// As whom it is applied.
     #[serde(skip_serializing_if = "Option::is_none")]
     manager: Option<&'a str>,
+    /// Why it could not be compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]

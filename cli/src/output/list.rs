@@ -1,9 +1,10 @@
 //! The environments and what stands in them.
 
 use gitops_core::plan::App;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Paint, Terminal, json};
+use super::{Paint, Terminal, json, schema};
 use crate::config::{After, Environment, Merge};
 
 /// One environment.
@@ -14,7 +15,7 @@ pub(crate) struct Row<'a> {
     pub(crate) last: bool,
 }
 
-fn strategy(merge: Merge) -> &'static str {
+pub(super) fn strategy(merge: Merge) -> &'static str {
     match merge {
         Merge::Auto => "auto",
         Merge::Manual => "manual",
@@ -79,38 +80,51 @@ pub(crate) fn text(rows: &[Row<'_>], terminal: Terminal) -> String {
     text
 }
 
+/// The environments, each behind those it comes after, and their apps.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct EnvironmentListDoc<'a> {
+    environments: Vec<EnvironmentDoc<'a>>,
+}
+
+impl json::Body for EnvironmentListDoc<'_> {
+    const KIND: &'static str = "EnvironmentList";
+}
+
+/// One environment.
+#[derive(Serialize, JsonSchema)]
+struct EnvironmentDoc<'a> {
+    name: &'a str,
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    branch: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repository: Option<&'a str>,
+    after: &'a [String],
+    /// Where a promotion may start besides.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    from: &'a [String],
+    /// Whether nothing is promoted from it.
+    last: bool,
+    #[schemars(schema_with = "schema::strategies")]
+    merge: &'a str,
+    clusters: Vec<&'a str>,
+    apps: Vec<AppDoc<'a>>,
+}
+
+/// One app.
+#[derive(Serialize, JsonSchema)]
+struct AppDoc<'a> {
+    name: &'a str,
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+}
+
 /// One JSON document of kind `EnvironmentList`.
 pub(crate) fn document(rows: &[Row<'_>]) -> String {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        environments: Vec<Entry<'a>>,
-    }
-    #[derive(Serialize)]
-    struct Entry<'a> {
-        name: &'a str,
-        path: &'a str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        branch: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        repository: Option<&'a str>,
-        after: &'a [String],
-        #[serde(skip_serializing_if = "<[String]>::is_empty")]
-        from: &'a [String],
-        last: bool,
-        merge: &'a str,
-        clusters: Vec<&'a str>,
-        apps: Vec<AppEntry<'a>>,
-    }
-    #[derive(Serialize)]
-    struct AppEntry<'a> {
-        name: &'a str,
-        path: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        version: Option<String>,
-    }
     let environments = rows
         .iter()
-        .map(|row| Entry {
+        .map(|row| EnvironmentDoc {
             name: &row.environment.name,
             path: &row.environment.path,
             branch: row.environment.branch.as_deref(),
@@ -123,7 +137,7 @@ pub(crate) fn document(rows: &[Row<'_>]) -> String {
             apps: row
                 .apps
                 .iter()
-                .map(|app| AppEntry {
+                .map(|app| AppDoc {
                     name: &app.name,
                     path: app.folder.to_string(),
                     version: app.version(),
@@ -131,5 +145,5 @@ pub(crate) fn document(rows: &[Row<'_>]) -> String {
                 .collect(),
         })
         .collect();
-    json::document("EnvironmentList", &Body { environments })
+    json::document(&EnvironmentListDoc { environments })
 }

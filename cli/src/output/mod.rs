@@ -1,6 +1,7 @@
 //! stdout is the answer, stderr is the conversation.
 
 pub(crate) mod audit;
+mod bound;
 pub(crate) mod diff;
 pub(crate) mod gate;
 pub(crate) mod history;
@@ -10,6 +11,7 @@ pub(crate) mod list;
 pub(crate) mod promotion;
 mod remarks;
 pub(crate) mod render;
+pub(crate) mod schema;
 mod table;
 pub(crate) mod verdict;
 
@@ -22,6 +24,7 @@ use gitops_core::plan::printable;
 
 use crate::failure::{Exit, Failure};
 
+pub(crate) use bound::Bound;
 pub(crate) use remarks::{Remark, Remarks};
 
 /// When to use colour.
@@ -69,6 +72,14 @@ impl Terminal {
             }
         };
         Terminal { color, quiet, verbose, remarks: &REMARKS }
+    }
+
+    /// Columns: those that the environment names, those of the terminal, or 80.
+    pub(crate) fn width(self) -> usize {
+        let named = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let ours =
+            || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+        named.or_else(ours).filter(|columns| *columns > 0).unwrap_or(80)
     }
 
     /// `text` in the colour of its role, where colour is on.

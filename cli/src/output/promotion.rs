@@ -7,18 +7,26 @@ use gitops_core::judge::{EnvironmentRef, Move, Operation};
 use gitops_core::plan::{
     Edit, Pattern, Plan, ReadEntry, RestsOn, Skipped, key_of, mode_word, printable, show,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::diff::{self, Comparison};
 use super::json::{self, ChangeDoc, SourceDoc};
 use super::verdict::{self, GateDoc, JudgementDoc, RefusalDoc, decision_word};
-use super::{Paint, Terminal};
+use super::{Bound, Paint, Terminal, schema};
 use crate::operations::perform::Next;
 use crate::operations::preview::{Also, Preview};
 use crate::operations::promote::{Failed, Judged, Outcome};
+use crate::operations::saved::Asked;
 
 /// A step in text: the plan, what it would change, what policies say.
-pub(crate) fn step(step: &Judged, sealed: &[Pattern], width: usize, terminal: Terminal) -> String {
+pub(crate) fn step(
+    step: &Judged,
+    sealed: &[Pattern],
+    mut bound: Bound,
+    terminal: Terminal,
+) -> String {
+    let width = terminal.width();
     let mut text = painted(&show(&step.plan, &step.contents, sealed, width), terminal);
     if let Some(preview) = &step.preview {
         text.push('\n');
@@ -27,6 +35,7 @@ pub(crate) fn step(step: &Judged, sealed: &[Pattern], width: usize, terminal: Te
             &step.plan.target.name,
             &format!("{} at {}", step.plan.base, short(&step.plan.base_revision)),
             "as planned",
+            &mut bound,
             terminal,
         ));
     }
@@ -39,6 +48,7 @@ pub(crate) fn judged(
     environment: &str,
     before: &str,
     after: &str,
+    bound: &mut Bound,
     terminal: Terminal,
 ) -> String {
     let comparison = Comparison {
@@ -56,7 +66,7 @@ pub(crate) fn judged(
             printable(reason)
         ));
     }
-    text.push_str(&diff::text(&comparison, terminal));
+    text.push_str(&diff::text_within(bound, &comparison, terminal));
     if !text.is_empty() {
         text.push('\n');
     }
@@ -64,7 +74,7 @@ pub(crate) fn judged(
     for also in &preview.also {
         let name = &also.environment;
         text.push_str(&format!("\nalso {}\n", terminal.paint(Paint::Bold, name)));
-        text.push_str(&judged(&also.preview, name, before, after, terminal));
+        text.push_str(&judged(&also.preview, name, before, after, bound, terminal));
     }
     if !preview.also.is_empty() {
         text.push_str(&format!("\n{environment} and what changes with it\n"));
@@ -130,21 +140,83 @@ pub(crate) fn short(revision: &str) -> &str {
     revision.get(..10).unwrap_or(revision)
 }
 
+/// What would be done, a plan a request. A saved one says what was asked for,
+/// holds no objects, and names its own contents.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct PlansDoc<'a> {
+    /// Over the text of the file, with zeros in place of the digest, which is the
+    /// first text in it that could be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<&'a Asked>,
+    plans: Vec<PlanDoc<'a>>,
+    skipped: Vec<SkippedDoc<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed: Vec<FailedDoc<'a>>,
+}
+
+impl json::Body for PlansDoc<'_> {
+    const KIND: &'static str = "Plan";
+}
+
 /// The steps as one document of kind `Plan`.
 pub(crate) fn plans(steps: &[Judged], skipped: &[Skipped], failed: &[Failed]) -> String {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        plans: Vec<PlanDoc<'a>>,
-        skipped: Vec<SkippedDoc<'a>>,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        failed: Vec<FailedDoc<'a>>,
-    }
-    let body = Body {
+    json::document(&PlansDoc {
+        digest: None,
+        asked: None,
         plans: steps.iter().map(PlanDoc::from).collect(),
         skipped: skipped.iter().map(SkippedDoc::from).collect(),
         failed: failed.iter().map(FailedDoc::from).collect(),
-    };
-    json::document("Plan", &body)
+    })
+}
+
+/// The same to be saved, without objects: `digest` stands where its own will.
+pub(crate) fn saved(steps: &[Judged], skipped: &[Skipped], asked: &Asked, digest: &str) -> String {
+    let mut plans: Vec<PlanDoc<'_>> = steps.iter().map(PlanDoc::from).collect();
+    plans.iter_mut().filter_map(|plan| plan.preview.as_mut()).for_each(PreviewDoc::without_objects);
+    json::document(&PlansDoc {
+        digest: Some(digest),
+        asked: Some(asked),
+        plans,
+        skipped: skipped.iter().map(SkippedDoc::from).collect(),
+        failed: Vec::new(),
+    })
+}
+
+/// What was done, a receipt a request.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ReceiptsDoc<'a> {
+    receipts: Vec<ReceiptDoc<'a>>,
+    skipped: Vec<SkippedDoc<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed: Vec<FailedDoc<'a>>,
+}
+
+impl json::Body for ReceiptsDoc<'_> {
+    const KIND: &'static str = "Receipt";
+}
+
+/// What was done about a plan.
+#[derive(Serialize, JsonSchema)]
+struct ReceiptDoc<'a> {
+    #[schemars(schema_with = "schema::outcomes")]
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    branch: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
+    /// Where a request is opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a str>,
+    /// How it was merged, where this program did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::methods")]
+    method: Option<&'static str>,
+    /// The request's branch that is gone now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<&'a str>,
+    plan: PlanDoc<'a>,
 }
 
 /// What was done as one document of kind `Receipt`.
@@ -153,30 +225,6 @@ pub(crate) fn receipts(
     skipped: &[Skipped],
     failed: &[Failed],
 ) -> String {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        receipts: Vec<ReceiptDoc<'a>>,
-        skipped: Vec<SkippedDoc<'a>>,
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        failed: Vec<FailedDoc<'a>>,
-    }
-    #[derive(Serialize)]
-    struct ReceiptDoc<'a> {
-        outcome: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        branch: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        commit: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        request: Option<&'a str>,
-        /// How it was merged, where this program did.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        method: Option<&'static str>,
-        /// The request's branch that is gone now.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        deleted: Option<&'a str>,
-        plan: PlanDoc<'a>,
-    }
     let receipts = steps.iter().map(|(step, outcome)| {
         let plan = PlanDoc::from(step);
         let (word, receipt) = match outcome {
@@ -205,15 +253,15 @@ pub(crate) fn receipts(
             plan,
         }
     });
-    let body = Body {
+    json::document(&ReceiptsDoc {
         receipts: receipts.collect(),
         skipped: skipped.iter().map(SkippedDoc::from).collect(),
         failed: failed.iter().map(FailedDoc::from).collect(),
-    };
-    json::document("Receipt", &body)
+    })
 }
 
-#[derive(Serialize)]
+/// An app that is left out.
+#[derive(Serialize, JsonSchema)]
 struct SkippedDoc<'a> {
     app: &'a str,
     reason: String,
@@ -225,14 +273,15 @@ impl<'a> From<&'a Skipped> for SkippedDoc<'a> {
     }
 }
 
-/// Apps that did not go, in JSON.
-#[derive(Serialize)]
+/// Apps that did not go.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct FailedDoc<'a> {
     apps: &'a [String],
     error: &'a str,
     causes: &'a [String],
     hints: &'a [String],
+    /// The exit status that this would be alone.
     exit_code: u8,
 }
 
@@ -248,10 +297,11 @@ impl<'a> From<&'a Failed> for FailedDoc<'a> {
     }
 }
 
-/// A plan and what it would do, in JSON.
-#[derive(Serialize)]
+/// A plan and what it would do.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct PlanDoc<'a> {
+    #[schemars(schema_with = "schema::operations")]
     operation: &'static str,
     apps: &'a [String],
     version: &'a str,
@@ -260,35 +310,45 @@ struct PlanDoc<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     source_revision: Option<&'a str>,
     target: EnvironmentDoc<'a>,
+    /// The branch that it goes into, in the end.
     base: &'a str,
     base_revision: &'a str,
+    /// The branch of the request; absent where it goes into `base` at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     branch: Option<&'a str>,
     nothing_to_do: bool,
     edits: Vec<EditDoc<'a>>,
     moves: Vec<MoveDoc<'a>>,
+    /// What it rests on.
     reads: Vec<ReadDoc<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rests_on: Vec<RestsOnDoc<'a>>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     notes: &'a [String],
     warnings: &'a [String],
+    /// Files of the environment that stay as they are.
     stays: &'a [String],
+    /// Of the commit, with its trailers.
     message: String,
     title: &'a str,
     body: &'a str,
     labels: &'a [String],
+    /// Over the edits.
     change_digest: String,
+    /// Over the edits and all that was read.
     plan_digest: String,
     #[serde(skip_serializing_if = "Option::is_none", flatten)]
     preview: Option<PreviewDoc<'a>>,
 }
 
-/// What a change would do, in JSON.
-#[derive(Serialize)]
+/// What a change would do.
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct PreviewDoc<'a> {
+    #[schemars(schema_with = "schema::summary")]
     summary: BTreeMap<&'static str, usize>,
-    changes: Vec<ChangeDoc<'a>>,
+    /// The objects that differ; a saved plan holds none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changes: Option<Vec<ChangeDoc<'a>>>,
     /// Why the state before does not render, where it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     unrendered_before: Option<&'a str>,
@@ -298,12 +358,22 @@ pub(crate) struct PreviewDoc<'a> {
     /// Other environments that change on purpose.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     also: Vec<AlsoDoc<'a>>,
+    #[schemars(schema_with = "schema::decisions")]
     decision: &'static str,
+    /// When all gates may be open at the earliest: RFC 3339, UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     earliest: Option<String>,
 }
 
-#[derive(Serialize)]
+impl PreviewDoc<'_> {
+    fn without_objects(&mut self) {
+        self.changes = None;
+        self.also.iter_mut().for_each(|also| also.preview.without_objects());
+    }
+}
+
+/// Another environment that changes on purpose.
+#[derive(Serialize, JsonSchema)]
 struct AlsoDoc<'a> {
     environment: &'a str,
     #[serde(flatten)]
@@ -314,7 +384,7 @@ impl<'a> From<&'a Preview> for PreviewDoc<'a> {
     fn from(preview: &'a Preview) -> Self {
         PreviewDoc {
             summary: json::summary(&preview.changes),
-            changes: preview.changes.differences().map(ChangeDoc::from).collect(),
+            changes: Some(preview.changes.differences().map(ChangeDoc::from).collect()),
             unrendered_before: preview.unrendered.as_deref(),
             judgements: preview.judgements.iter().map(JudgementDoc::from).collect(),
             refusals: preview.refusals.iter().map(RefusalDoc::from).collect(),
@@ -332,7 +402,8 @@ impl<'a> From<&'a Also> for AlsoDoc<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// Where an environment stands.
+#[derive(Serialize, JsonSchema)]
 struct EnvironmentDoc<'a> {
     name: &'a str,
     path: &'a str,
@@ -349,12 +420,16 @@ impl<'a> From<&'a EnvironmentRef> for EnvironmentDoc<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// A file that changes.
+#[derive(Serialize, JsonSchema)]
 struct EditDoc<'a> {
     path: &'a str,
+    /// The blob; `null` where there is no file.
     before: Option<String>,
+    /// The blob; `null` where there is no file.
     after: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::file_modes")]
     mode: Option<&'static str>,
 }
 
@@ -369,11 +444,13 @@ impl<'a> From<&'a Edit> for EditDoc<'a> {
     }
 }
 
-/// One value that moves, in JSON.
-#[derive(Serialize)]
+/// One value that moves.
+#[derive(Serialize, JsonSchema)]
 struct MoveDoc<'a> {
     app: &'a str,
+    #[schemars(schema_with = "schema::moved")]
     what: &'static str,
+    #[schemars(schema_with = "schema::moved_fields")]
     field: &'static str,
     name: &'a str,
     before: Option<&'a str>,
@@ -396,8 +473,8 @@ impl<'a> From<&'a Move> for MoveDoc<'a> {
     }
 }
 
-/// An earlier promotion, in JSON.
-#[derive(Serialize)]
+/// An earlier promotion.
+#[derive(Serialize, JsonSchema)]
 struct RestsOnDoc<'a> {
     app: &'a str,
     commit: &'a str,
@@ -410,10 +487,13 @@ impl<'a> From<&'a RestsOn> for RestsOnDoc<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// Something that was read.
+#[derive(Serialize, JsonSchema)]
 struct ReadDoc<'a> {
+    #[schemars(schema_with = "schema::read_from")]
     from: &'static str,
     path: &'a str,
+    /// Its kind and id, such as `file:` and a blob.
     found: String,
 }
 

@@ -1,7 +1,10 @@
 //! Desired objects, printed.
 
+use std::collections::BTreeMap;
+
 use gitops_core::plan::printable;
 use gitops_kustomize::How;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -76,40 +79,55 @@ fn object(item: &Item<'_>) -> Result<Value, Failure> {
     })
 }
 
+/// Desired objects, each beside its origin.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct RenderingDoc<'a> {
+    objects: Vec<RenderedDoc<'a>>,
+}
+
+impl json::Body for RenderingDoc<'_> {
+    const KIND: &'static str = "Rendering";
+}
+
+/// One object.
+#[derive(Serialize, JsonSchema)]
+struct RenderedDoc<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<&'a str>,
+    #[schemars(with = "Map<String, Value>")]
+    object: Value,
+    origin: OriginDoc<'a>,
+    /// What else changed it, in order.
+    touched: Vec<TouchDoc<'a>>,
+    /// Pointers of fields, and `path:line` of what set them.
+    lines: BTreeMap<String, String>,
+}
+
+/// Where an object comes from.
+#[derive(Serialize, JsonSchema)]
+struct OriginDoc<'a> {
+    path: &'a str,
+    document: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    generated: bool,
+}
+
+/// What changed an object.
+#[derive(Serialize, JsonSchema)]
+struct TouchDoc<'a> {
+    by: String,
+    path: &'a str,
+    line: u32,
+}
+
 /// One JSON document of kind `Rendering`: each object beside its origin.
 pub(crate) fn list_with_origins(renditions: &[Rendition]) -> Result<String, Failure> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        objects: Vec<ObjectDoc<'a>>,
-    }
-    #[derive(Serialize)]
-    struct ObjectDoc<'a> {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        environment: Option<&'a str>,
-        object: Value,
-        origin: OriginDoc<'a>,
-        touched: Vec<TouchDoc<'a>>,
-        lines: Map<String, Value>,
-    }
-    #[derive(Serialize)]
-    struct OriginDoc<'a> {
-        path: &'a str,
-        document: u32,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        line: Option<u32>,
-        generated: bool,
-    }
-    #[derive(Serialize)]
-    struct TouchDoc<'a> {
-        by: String,
-        path: &'a str,
-        line: u32,
-    }
     let mut objects = Vec::new();
     for rendition in renditions {
         for item in rendition.items() {
             let resource = item.resource;
-            objects.push(ObjectDoc {
+            objects.push(RenderedDoc {
                 environment: rendition.environment.as_deref(),
                 object: object(&item)?,
                 origin: OriginDoc {
@@ -127,11 +145,11 @@ pub(crate) fn list_with_origins(renditions: &[Rendition]) -> Result<String, Fail
                         line: touch.line,
                     })
                     .collect(),
-                lines: item.lines().into_iter().map(|(at, line)| (at, line.into())).collect(),
+                lines: item.lines().into_iter().collect(),
             });
         }
     }
-    Ok(json::document("Rendering", &Body { objects }))
+    Ok(json::document(&RenderingDoc { objects }))
 }
 
 /// A line an object, as `kubectl -o name` prints them: `deployment.apps/web`.

@@ -3,16 +3,17 @@
 use gitops_core::gate::{Answer, State, Zone, moment};
 use gitops_core::judge::{Decision, Effect, Finding, Judgement, Mode, Outcome, Severity};
 use gitops_core::plan::printable;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::json::{ObjectDoc, SourceDoc};
-use super::{Paint, Terminal};
+use super::{Paint, Terminal, schema};
 use crate::operations::gates::Stated;
 use crate::operations::preview::{Preview, Refusal};
 
 /// The word of a mode.
-fn mode_word(mode: Mode) -> &'static str {
+pub(super) fn mode_word(mode: Mode) -> &'static str {
     match mode {
         Mode::Enforce => "enforce",
         Mode::Warn => "warn",
@@ -30,7 +31,7 @@ pub(crate) fn decision_word(decision: Decision) -> &'static str {
     }
 }
 
-fn effect_word(effect: Effect) -> &'static str {
+pub(super) fn effect_word(effect: Effect) -> &'static str {
     match effect {
         Effect::Deny => "deny",
         Effect::Warn => "warn",
@@ -38,7 +39,7 @@ fn effect_word(effect: Effect) -> &'static str {
     }
 }
 
-fn severity_word(severity: Severity) -> &'static str {
+pub(super) fn severity_word(severity: Severity) -> &'static str {
     match severity {
         Severity::Critical => "critical",
         Severity::High => "high",
@@ -95,13 +96,15 @@ fn gate(text: &mut String, state: &State, terminal: Terminal) {
     }
 }
 
-/// One gate's answer in JSON.
-#[derive(Serialize)]
+/// One gate's answer.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GateDoc<'a> {
     gate: &'a str,
+    #[schemars(schema_with = "schema::answers")]
     answer: &'static str,
     reason: &'a str,
+    /// When it may open at the earliest: RFC 3339, UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     earliest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,13 +189,15 @@ fn finding(text: &mut String, policy: &str, finding: &Finding, terminal: Termina
     }
 }
 
-/// One policy's answer in JSON.
-#[derive(Serialize)]
+/// One policy's answer.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JudgementDoc<'a> {
     policy: &'a str,
     digest: &'a str,
+    #[schemars(schema_with = "schema::modes")]
     mode: &'static str,
+    #[schemars(schema_with = "schema::judged")]
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
@@ -203,17 +208,21 @@ pub(crate) struct JudgementDoc<'a> {
     findings: Vec<FindingDoc<'a>>,
 }
 
-#[derive(Serialize)]
+/// Why a policy gave no answer.
+#[derive(Serialize, JsonSchema)]
 struct FaultDoc<'a> {
     kind: &'a str,
     message: &'a str,
 }
 
-#[derive(Serialize)]
+/// Something that a policy found.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct FindingDoc<'a> {
+    #[schemars(schema_with = "schema::effects")]
     effect: &'static str,
     code: &'a str,
+    #[schemars(schema_with = "schema::severities")]
     severity: &'static str,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -228,8 +237,8 @@ struct FindingDoc<'a> {
     evidence: Option<&'a Value>,
 }
 
-/// Something the tool itself refuses, in JSON.
-#[derive(Serialize)]
+/// Something the tool itself refuses.
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct RefusalDoc<'a> {
     code: &'a str,
     message: &'a str,
