@@ -2,6 +2,10 @@
 //!
 //! What each answer means was seen on a Gitea 1.25 and stands in the tests of
 //! `tests/forges`. Its words are matched only where no status tells the cases apart.
+//!
+//! A token needs `write:repository` and `write:issue`; `read:user` to know whose it
+//! is, and `read:organization` for the members of teams, which are shown to members
+//! alone.
 
 mod find;
 mod merge;

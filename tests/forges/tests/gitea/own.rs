@@ -1,9 +1,10 @@
 //! What is so on Gitea and nowhere else.
 
 use gitops_core::gate::Status;
-use gitops_forge::{ApiError, Edit, MergeMethod, Merged};
-use gitops_test_forges::suite::{Scene, api, error, merge, patience, run, status};
-use gitops_test_forges::{May, Stage, Who, gitea};
+use gitops_forge::{Api, ApiError, Edit, ForgeToken, MergeMethod, Merged, Settings, connect};
+use gitops_test_forges::suite::{Scene, api, error, merge, new, patience, run, status, until};
+use gitops_test_forges::{Gitea, May, Stage, Who, gitea};
+use jiff::Timestamp;
 use serde_json::json;
 
 /// Who is in a team is shown to its members alone.
@@ -150,4 +151,76 @@ fn long_texts_stay_as_they_are() {
             assert!(edited.body == text, "{letter} {shift}");
         }
     }
+}
+
+/// What the bot's token with these scopes sees of a repository.
+fn with_scopes(gitea: &Gitea, scene: &Scene<'_>, scopes: &[&str]) -> Box<dyn Api> {
+    let secret = gitea.new_token("bot", scopes);
+    let token = ForgeToken { secret, ..gitea.token(May::All, &gitea.web()) };
+    let settings = Settings { patience: patience(), ..Settings::new("tests", Timestamp::now) };
+    connect(&gitea.forge(&scene.repository), &token, &settings).unwrap()
+}
+
+/// The scopes that are enough, and what is missing without one.
+#[test]
+fn the_least_that_a_token_needs() {
+    let Some(gitea) = gitea() else { return };
+    let scene = Scene::new(gitea, "scopes");
+    gitea.team("scoped", &[Who::Alice, Who::Bot]);
+    gitea.label(&scene.repository, "promotion");
+    let head = scene.branch("release/web", &[("envs/prod.yaml", "tag: v2\n")]);
+    let enough = ["write:repository", "write:issue", "read:user", "read:organization"];
+    let api = with_scopes(gitea, &scene, &enough);
+    let opened = run(api.open(&new("release/web", "main"))).unwrap();
+    let gitops_forge::Opened::New(request) = opened else { panic!("{opened:?}") };
+    let names = |name: &str| [name.to_owned()];
+    assert_eq!(run(api.label(request.number, &names("promotion"))).unwrap(), [""; 0]);
+    assert_eq!(run(api.ask(request.number, &names("alice"))).unwrap(), [""; 0]);
+    let comment = run(api.comment(request.number, "x")).unwrap();
+    run(api.edit_comment(comment.id, "y")).unwrap();
+    run(api.set_status(&head, &status("x", Status::Success, ""))).unwrap();
+    assert_eq!(run(api.me()).unwrap().as_deref(), Some("bot"));
+    assert_eq!(run(api.members("scoped")).unwrap().len(), 2);
+    assert_eq!(run(api.requests_of(&head)).unwrap().len(), 1);
+    assert!(run(api.authors(std::slice::from_ref(&head))).unwrap().contains("bot"));
+    assert!(run(api.protection("main")).unwrap().is_some());
+
+    let wanted = |without: &str, call: &dyn Fn(&dyn Api) -> Result<(), ApiError>| {
+        let scopes: Vec<&str> = enough.iter().copied().filter(|one| *one != without).collect();
+        let came = call(&*with_scopes(gitea, &scene, &scopes));
+        match error(gitea, came) {
+            ApiError::Forbidden { permission, .. } => permission.unwrap_or_default(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let comment = |api: &dyn Api| run(api.comment(request.number, "z")).map(drop);
+    assert_eq!(wanted("write:issue", &comment), "write:issue");
+    let edit = Edit { title: Some("z".into()), ..Edit::default() };
+    let edit = |api: &dyn Api| run(api.edit(request.number, &edit)).map(drop);
+    assert_eq!(wanted("write:repository", &edit), "write:repository");
+    let me = |api: &dyn Api| run(api.me()).map(drop);
+    assert_eq!(wanted("read:user", &me), "read:user");
+    let members = |api: &dyn Api| run(api.members("scoped")).map(drop);
+    assert_eq!(wanted("read:organization", &members), "read:organization");
+
+    let merged = run(api.merge(request.number, &merge(MergeMethod::Squash, &head))).unwrap();
+    assert!(matches!(merged, Merged::Done(Some(_))), "{merged:?}");
+}
+
+/// The owners of files are asked for a review when a request is opened, by the
+/// regular expressions of the base branch; that holds up no merge.
+#[test]
+fn owners_are_asked() {
+    let Some(gitea) = gitea() else { return };
+    let scene = Scene::new(gitea, "owners");
+    scene.git(&["checkout", "-q", "main"]);
+    scene.commit(Who::Alice, &[("CODEOWNERS", "envs/prod\\..* @bob\nREADME.* @carol\n")]);
+    scene.push(Who::Alice, "main").unwrap();
+    let (request, head) = scene.request("release/web", "envs/prod.yaml", "tag: v2\n");
+    until("the owner is asked", || {
+        let asked = run(scene.api.request(request.number)).unwrap().reviewers;
+        asked.into_iter().eq(["bob".to_owned()])
+    });
+    let merged = run(scene.api.merge(request.number, &merge(MergeMethod::Squash, &head))).unwrap();
+    assert!(matches!(merged, Merged::Done(_)), "{merged:?}");
 }
