@@ -2,7 +2,7 @@
 //! several people, make repositories, set rules.
 
 use gitops_core::gate::Verdict;
-use gitops_forge::{Forge, ForgeToken, Kind};
+use gitops_forge::{Api, ApiError, Forge, ForgeToken, Kind, Settings, connect};
 
 /// Who acts. The login is the name in small letters, the mail address
 /// `login@example.test`.
@@ -74,6 +74,21 @@ pub trait Stage: Sync {
 
     /// A token of the bot, for this web origin (that of a proxy in between, too).
     fn token(&self, may: May, origin: &str) -> ForgeToken;
+
+    /// The API of a repository with that token; a stage may have another way in.
+    fn connect(
+        &self,
+        forge: &Forge,
+        token: &ForgeToken,
+        settings: &Settings,
+    ) -> Result<Box<dyn Api>, ApiError> {
+        connect(forge, token, settings)
+    }
+
+    /// The call by which requests are found: its method, and what its path holds.
+    fn finding(&self) -> (&'static str, &'static str) {
+        ("GET", "/pulls")
+    }
 
     /// Makes an empty repository of the organisation, whose default branch will be `main`.
     fn make(&self, repository: &str);

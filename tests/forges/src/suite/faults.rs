@@ -132,9 +132,10 @@ pub fn pages_of_one(stage: &dyn Stage) {
 pub fn slow_and_cut(stage: &dyn Stage) {
     let (scene, faults, api_, _) = scene(stage, "slow");
     let request = scene.open("release/web");
-    faults.fail("GET", "/pulls", Fault::Slow(Duration::from_millis(500)), 1);
-    faults.fail("GET", "/pulls", Fault::Cut, 1);
-    faults.fail("GET", "/pulls", Fault::Before, 1);
+    let (method, path) = stage.finding();
+    faults.fail(method, path, Fault::Slow(Duration::from_millis(500)), 1);
+    faults.fail(method, path, Fault::Cut, 1);
+    faults.fail(method, path, Fault::Before, 1);
     let found = run(api_.requests("release/web", "main")).unwrap();
     assert_eq!(found[0].number, request.number);
     // Slower than one waits.
@@ -150,7 +151,8 @@ pub fn slow_and_cut(stage: &dyn Stage) {
 /// A page of HTML is not the forge.
 pub fn another_page(stage: &dyn Stage) {
     let (scene, faults, api, _) = scene(stage, "page");
-    faults.fail("GET", "/pulls", Fault::Page, 1);
+    let (method, path) = stage.finding();
+    faults.fail(method, path, Fault::Page, 1);
     let wrong = error(stage, run(api.requests("release/web", "main")));
     assert!(matches!(wrong, ApiError::NotTheApi { .. }), "{wrong:?}");
     assert!(wrong.to_string().contains("text/html"), "{wrong}");

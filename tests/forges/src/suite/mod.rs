@@ -18,7 +18,7 @@ use std::time::Duration;
 use gitops_core::gate::Status;
 use gitops_forge::{
     Api, ApiError, CommitStatus, Merge, MergeMethod, NewRequest, Opened, Patience, Request,
-    Settings, connect,
+    Settings,
 };
 use jiff::Timestamp;
 
@@ -205,6 +205,11 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// How the tests ask: patiently, by the clock of the machine.
+pub fn settings() -> Settings {
+    Settings { patience: patience(), ..Settings::new("gitops-tests", Timestamp::now) }
+}
+
 /// A view of a repository.
 pub fn api(
     stage: &dyn Stage,
@@ -215,8 +220,8 @@ pub fn api(
 ) -> Box<dyn Api> {
     let mut forge = stage.forge(repository);
     web.clone_into(&mut forge.web);
-    let settings = Settings { patience, ..Settings::new("gitops-tests", Timestamp::now) };
-    connect(&forge, &stage.token(may, web), &settings).expect("an API")
+    let settings = Settings { patience, ..settings() };
+    stage.connect(&forge, &stage.token(may, web), &settings).expect("an API")
 }
 
 /// A request to be opened.
