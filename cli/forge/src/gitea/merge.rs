@@ -205,3 +205,44 @@ fn conflict(answer: &Answer) -> Merged {
         false => Merged::Refused(words),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_a_refused_merge_says() {
+        let says = |body: Value| {
+            let headers = reqwest::header::HeaderMap::new();
+            conflict(&Answer { status: StatusCode::CONFLICT, headers, body })
+        };
+        let words = |text: &str| says(json!({"message": text, "url": "http://h"}));
+        assert_eq!(says(json!({"Style": "squash", "StdErr": "x", "Err": {}})), Merged::Conflict);
+        assert_eq!(words("head out of date"), Merged::HeadMoved);
+        assert_eq!(words("merge push out of date"), Merged::BaseMoved);
+        let lock = "PushRejected with remote message: cannot lock ref 'refs/heads/main': is at a \
+                    but expected b";
+        assert_eq!(words(lock), Merged::BaseMoved);
+        let hook = "PushRejected with remote message: pre-receive hook declined";
+        assert_eq!(words(hook), Merged::Refused(hook.into()));
+
+        for (said, expected) in [
+            ("Please try again later", None),
+            ("The PR is already merged", None),
+            ("not found", None),
+            ("User not allowed to merge PR", Some(false)),
+            ("rebase is not allowed an allowed merge style for this repository", Some(false)),
+            ("Work in progress PRs cannot be merged", Some(false)),
+            ("Not all required status checks successful", Some(true)),
+            ("Does not have enough approvals", Some(true)),
+        ] {
+            let expected = expected.map(|later| match later {
+                true => Merged::NotYet(said.into()),
+                false => Merged::Refused(said.into()),
+            });
+            assert_eq!(not_allowed(said), expected, "{said}");
+        }
+    }
+}

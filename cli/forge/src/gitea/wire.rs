@@ -240,3 +240,84 @@ pub(super) struct Reference {
 pub(super) struct Object {
     pub(super) sha: String,
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pull(more: Value) -> Pull {
+        let mut body = json!({
+            "id": 9, "number": 3, "state": "open", "title": "t", "body": "b", "mergeable": true,
+            "user": {"login": "bot"}, "labels": [{"name": "x"}], "merged": false,
+            "requested_reviewers": [{"login": "bob"}],
+            "requested_reviewers_teams": [
+                {"id": 1, "name": "ops", "organization": {"name": "acme", "username": "acme"}},
+            ],
+            "head": {"label": "a/b", "ref": "a/b", "sha": "11", "repo_id": 1},
+            "base": {"label": "main", "ref": "main", "sha": "22", "repo_id": 1},
+            "html_url": "http://h/acme/apps/pulls/3", "created_at": "2026-01-01T12:00:00+01:00",
+        });
+        let more = more.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(more);
+        serde_json::from_value(body).unwrap()
+    }
+
+    #[test]
+    fn a_request_in_our_words() {
+        let open = pull(json!({}));
+        assert!(open.is("a/b", "main") && !open.is("a", "main") && !open.is("a/b", "dev"));
+        let open = open.request();
+        assert_eq!((open.number, open.state, &*open.head), (3, RequestState::Open, "a/b"));
+        assert_eq!((&*open.head_commit, &*open.base, &*open.author), ("11", "main", "bot"));
+        assert_eq!(open.reviewers.into_iter().collect::<Vec<_>>(), ["acme/ops", "bob"]);
+        assert_eq!(open.opened.unwrap().to_string(), "2026-01-01T11:00:00Z");
+        assert_eq!((open.merge_commit, open.from_fork), (None, false));
+    }
+
+    #[test]
+    fn a_request_that_is_over_or_from_elsewhere() {
+        let merged = json!({"merged": true, "state": "closed", "merge_commit_sha": "33"});
+        let merged = pull(merged).request();
+        assert_eq!((merged.state, merged.merge_commit), (RequestState::Merged, Some("33".into())));
+        let closed = pull(json!({"state": "closed", "merge_commit_sha": "33", "body": null}));
+        let closed = closed.request();
+        assert_eq!((closed.state, closed.merge_commit), (RequestState::Closed, None));
+        // The branch is deleted: its name stays. The fork is: it is from elsewhere.
+        let head = |label: &str, repository: i64| json!({"head": {"label": label, "ref": "refs/pull/3/head", "sha": "11", "repo_id": repository}});
+        assert!(pull(head("a/b", 1)).is("a/b", "main"));
+        assert!(!pull(head("a/b", -1)).is("a/b", "main"));
+        assert!(pull(head("a/b", 7)).request().from_fork);
+        // Pushed to `refs/for/main`, it has no branch.
+        assert_eq!(pull(head("", 1)).request().head, "refs/pull/3/head");
+        let nobody = json!({"user": null, "labels": null, "requested_reviewers": null});
+        let nobody = pull(nobody).request();
+        assert_eq!((nobody.author, nobody.labels.len()), (String::new(), 0));
+    }
+
+    #[test]
+    fn only_reviews_that_came_are_reviews() {
+        let review = |state: &str, dismissed: bool| {
+            let body = json!({
+                "user": {"login": "alice"}, "state": state, "commit_id": "11",
+                "dismissed": dismissed, "official": true, "stale": false,
+            });
+            serde_json::from_value::<PullReview>(body).unwrap().review().map(|one| one.verdict)
+        };
+        for (state, dismissed, expected) in [
+            ("APPROVED", false, Some(Verdict::Approved)),
+            ("APPROVED", true, Some(Verdict::Dismissed)),
+            ("REQUEST_CHANGES", false, Some(Verdict::ChangesRequested)),
+            ("COMMENT", false, Some(Verdict::Commented)),
+            ("PENDING", false, None),
+            ("REQUEST_REVIEW", false, None),
+            ("", false, None),
+        ] {
+            assert_eq!(review(state, dismissed), expected, "{state} {dismissed}");
+        }
+        let ghost = json!({"user": null, "state": "APPROVED", "commit_id": null});
+        assert_eq!(serde_json::from_value::<PullReview>(ghost).unwrap().review(), None);
+    }
+}

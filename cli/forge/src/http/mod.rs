@@ -232,11 +232,12 @@ impl Http {
                 Failed::Unknown(error) if read => (error, None),
                 Failed::Unknown(error) | Failed::Final(error) => return Err(error),
             };
-            let wait = wait.unwrap_or_default().max(self.patience.pause_after(tried));
+            let wait = wait.unwrap_or_default();
             if tried >= self.patience.tries || wait > self.patience.wait {
                 return Err(error);
             }
-            tokio::time::sleep(wait).await;
+            // Those who were told the same do not come at the same moment.
+            tokio::time::sleep(wait + self.patience.pause_after(tried)).await;
         }
     }
 
@@ -359,7 +360,8 @@ impl Http {
             Some(error @ ApiError::Limited { until, .. }) => {
                 let wait = until.map(|until| until.duration_since(now));
                 let wait = wait.and_then(|wait| Duration::try_from(wait).ok());
-                Err(Failed::Untouched(error, wait))
+                // GitHub wants a minute where it names no time.
+                Err(Failed::Untouched(error, Some(wait.unwrap_or(self.patience.wait))))
             }
             Some(error @ ApiError::Unanswered { .. }) => Err(Failed::Unknown(error)),
             Some(error) => Err(Failed::Final(error)),

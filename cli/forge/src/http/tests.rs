@@ -220,8 +220,9 @@ fn one_that_asks_to_wait_did_nothing() {
         let before = Instant::now();
         let (came, asked) = came(Method::POST, vec![limit.clone(), good.clone()]);
         assert!(came.is_ok() && asked == 2, "{}: {came:?}", limit.head);
-        let waited = before.elapsed() >= Duration::from_secs(1);
-        assert_eq!(waited, limit.head.contains("retry-after"), "{}", limit.head);
+        // As long as it says; as long as one waits at all where it does not.
+        let least = if limit.head.contains("retry-after") { 1 } else { 2 };
+        assert!(before.elapsed() >= Duration::from_secs(least), "{}", limit.head);
     }
     // Longer than one waits.
     let long = reply("429 Too Many Requests", &["retry-after: 3600"], "");
