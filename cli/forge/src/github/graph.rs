@@ -25,7 +25,7 @@ struct Answer<T> {
 /// One error of an answer.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Fault {
-    /// `NOT_FOUND`, `FORBIDDEN`, `RATE_LIMITED`; a document that is wrong has none.
+    /// `NOT_FOUND`, `FORBIDDEN`; a document that is wrong has none.
     #[serde(rename = "type", default)]
     pub(super) kind: String,
     /// GitHub's words.
@@ -205,10 +205,6 @@ impl GitHub {
         let body = json!({"query": document, "variables": variables});
         let answer = self.line.post(intent.clone(), self.graphql, &body).await;
         let answer: Answer<Value> = answer.map_err(|failed| self.line.refused(intent, failed))?;
-        if answer.errors.iter().any(|fault| fault.kind == "RATE_LIMITED") {
-            let server = self.server();
-            return Err(ApiError::Limited { server, until: None });
-        }
         let data = answer.data.filter(|data| !data.is_null());
         if let Some(name) = data.as_ref().and_then(|d| d.pointer("/repository/nameWithOwner")) {
             let name = name.as_str().unwrap_or_default();

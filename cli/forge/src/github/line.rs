@@ -10,6 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -24,7 +25,7 @@ use url::Url;
 use super::access::Installation;
 use super::refusals::lacking_scope;
 use crate::ApiError;
-use crate::http::{Access, Answer, Ask, Http};
+use crate::http::{Access, Answer, Ask, Clock, Http, asked_wait};
 
 /// The version of the REST API whose answers are read here.
 const API_VERSION: &str = "2022-11-28";
@@ -76,6 +77,7 @@ struct Inner {
     http: Http,
     /// The path of the REST API, without a slash at the end: `/api/v3`, or nothing.
     below: String,
+    now: Clock,
     installation: Option<Installation>,
 }
 
@@ -96,9 +98,10 @@ impl Line {
         installation: Option<Installation>,
     ) -> Result<Line, ApiError> {
         let below = Url::parse(access.base).map(|url| url.path().trim_end_matches('/').to_owned());
+        let now = access.now.clone();
         let http = Http::new(access)?;
         let below = below.unwrap_or_default();
-        Ok(Line { inner: Arc::new(Inner { http, below, installation }) })
+        Ok(Line { inner: Arc::new(Inner { http, below, now, installation }) })
     }
 
     /// The client below.
@@ -299,8 +302,8 @@ impl Inner {
         }
     }
 
-    /// Sends it; a GraphQL query again where it may come to something, which the
-    /// client below does not take for a read.
+    /// Sends it; by GraphQL again where it may come to something, which the client
+    /// below cannot see: a query is a POST, and a limit is answered 200.
     async fn ask(
         &self,
         ask: &Ask<'_>,
@@ -311,16 +314,39 @@ impl Inner {
         let mut tried = 0;
         loop {
             tried += 1;
+            let again = tried < patience.tries;
             match self.http.send_with(ask, query).await {
-                Err(ApiError::Unanswered { .. })
-                    if read && ask.method == Method::POST && tried < patience.tries =>
-                {
+                Err(ApiError::Unanswered { .. }) if again && read && ask.method == Method::POST => {
                     tokio::time::sleep(patience.pause_after(tried)).await;
+                }
+                Ok(answer) if is_limited(&answer) => {
+                    let now = (self.now)();
+                    let until = asked_wait(&answer.headers, now);
+                    let wait = until.and_then(|until| until.duration_since(now).try_into().ok());
+                    match wait.filter(|wait: &Duration| again && *wait <= patience.wait) {
+                        // Nothing was done, whatever it was.
+                        Some(wait) => {
+                            tokio::time::sleep(wait.max(patience.pause_after(tried))).await;
+                        }
+                        None => {
+                            let asking = self.http.asking(ask);
+                            let server = asking.server.to_owned();
+                            return Err(ApiError::Limited { server, until });
+                        }
+                    }
                 }
                 answer => return answer,
             }
         }
     }
+}
+
+/// Whether GraphQL says that there were too many calls.
+///
+/// Source: GitHub docs, "Rate limits and query limits for the GraphQL API".
+fn is_limited(answer: &Answer) -> bool {
+    let errors = answer.body.get("errors").and_then(Value::as_array);
+    errors.into_iter().flatten().any(|error| error["type"] == "RATE_LIMITED")
 }
 
 /// The way from octocrab to the line.

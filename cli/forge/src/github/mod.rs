@@ -32,7 +32,6 @@ use line::{Intent, Line, headers};
 /// One repository on GitHub.
 pub(crate) struct GitHub {
     line: Line,
-    web: String,
     owner: String,
     repository: String,
     /// `/repos/acme/apps`, encoded.
@@ -90,7 +89,6 @@ impl GitHub {
         };
         Ok(GitHub {
             line: Line::new(access, installation)?,
-            web: forge.web.clone(),
             owner: forge.owner.clone(),
             repository: forge.repository.clone(),
             path: format!("/repos/{}/{}", encode(&forge.owner, ""), encode(&forge.repository, "")),
@@ -106,10 +104,6 @@ impl GitHub {
     /// The repository as it is spoken of.
     fn what(&self) -> String {
         format!("the repository {}", self.full_name())
-    }
-
-    fn server(&self) -> String {
-        self.web.clone()
     }
 
     /// What is known is whole whatever happened to who held it.

@@ -24,6 +24,7 @@ use url::{Host, Url};
 
 pub(crate) use classify::{Asking, words};
 pub use patience::Patience;
+pub(crate) use patience::asked_wait;
 pub use trace::Made;
 pub(crate) use trace::Trace;
 

@@ -14,9 +14,10 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, RsaPublicKeyCompon
 use serde_json::{Value, json};
 
 use super::rest::Reply;
+use super::server::{broken, pieces};
 use super::shapes::{Places, moment};
 use super::world::{Application, Grant, Level, Token};
-use super::{APP, GitHub, OWNER, pieces};
+use super::{APP, GitHub, OWNER};
 
 /// A public key: modulus and exponent.
 pub(super) type Public = (Vec<u8>, Vec<u8>);
@@ -74,7 +75,7 @@ impl GitHub {
         found.extend(known.answer(method, template, reply.status, &reply.body));
         match found.is_empty() {
             true => reply,
-            false => super::broken(&mut self.lock().wrong, found),
+            false => broken(&mut self.lock().wrong, found),
         }
     }
 

@@ -39,7 +39,7 @@ impl std::fmt::Debug for Contract {
 /// Where it cannot be read.
 pub fn contract() -> Option<&'static Contract> {
     static FOUND: OnceLock<Option<Contract>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| {
+    let read = || {
         let cache = || {
             let set = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty());
             let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
@@ -57,13 +57,16 @@ pub fn contract() -> Option<&'static Contract> {
             Err(errors) => errors.partial,
         };
         Some(Contract { rest, schema: Valid::assume_valid(schema), made: Mutex::default() })
+    };
+    let found = FOUND.get_or_init(|| {
+        let found = read();
+        if found.is_none() {
+            let why = "GitHub's stand-in is held to no description of its API (`make contract`)";
+            // Past the capture of the test runner; a closed stderr fails no test.
+            let _ = writeln!(std::io::stderr().lock(), "skipped: {why}");
+        }
+        found
     });
-    if found.is_none() {
-        let _ = writeln!(
-            std::io::stderr().lock(),
-            "skipped: holding GitHub's fake to GitHub's API description (`make contract` gets it)"
-        );
-    }
     found.as_ref()
 }
 
@@ -202,7 +205,7 @@ impl Contract {
     }
 
     /// What is wrong with a GraphQL document.
-    pub(super) fn document(&self, text: &str) -> Vec<String> {
+    pub fn document(&self, text: &str) -> Vec<String> {
         match ExecutableDocument::parse_and_validate(&self.schema, text, "document.graphql") {
             Ok(_) => Vec::new(),
             Err(errors) => vec![errors.errors.to_string()],

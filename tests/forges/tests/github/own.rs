@@ -234,3 +234,28 @@ fn how_many_calls() {
     run(again.statuses(&commit)).unwrap();
     assert_eq!(again.calls(), 3, "{:?}", again.made());
 }
+
+/// What is not as GitHub describes it is an answer that no program takes for a success.
+#[test]
+fn the_contract_is_held() {
+    use gitops_test_forges::github::contract;
+    if contract().is_none() {
+        return;
+    }
+    let github = GitHub::start();
+    let (scene, number, _) = scene(&github, "contract");
+    let path = format!("/repos/acme/{}/pulls/{number}", scene.repository);
+    for (body, expected) in [
+        (serde_json::json!({"titel": "x"}), "'titel'"),
+        (serde_json::json!({"title": 7}), "is not of type"),
+        (serde_json::json!({"state": "merged"}), "is not one of"),
+    ] {
+        let (status, answer) = github.call("bot", "PATCH", &path, body);
+        let words = answer["message"].as_str().unwrap();
+        assert!(status == 500 && words.contains(expected), "{status} {words}");
+    }
+    assert_eq!(github.wrong().len(), 3, "{:?}", github.wrong());
+    let intruder = "query Q { viewer { login, nosuch } }";
+    let wrong = contract().unwrap().document(intruder);
+    assert!(wrong[0].contains("nosuch"), "{wrong:?}");
+}

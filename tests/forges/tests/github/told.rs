@@ -107,3 +107,22 @@ fn what_is_wrong_with_a_request_is_said() {
     let error = run(scene.api.open(&long)).unwrap_err().to_string();
     assert!(error.contains("maximum is 65536 characters"), "{error}");
 }
+
+/// GraphQL answers 200 where there were too many calls: a short wait is waited for, a
+/// long one told.
+#[test]
+fn a_limit_of_graphql() {
+    let github = GitHub::start();
+    let (scene, number, _) = scene(&github, "limited");
+    github.limit(2, 1);
+    let start = std::time::Instant::now();
+    assert_eq!(run(scene.api.requests("release/web", "main")).unwrap()[0].number, number);
+    assert_eq!(github.seen().len(), 3);
+    assert!(start.elapsed() >= std::time::Duration::from_secs(1), "{:?}", start.elapsed());
+    github.limit(1, 1800);
+    let error = run(scene.api.requests("release/web", "main")).unwrap_err();
+    let ApiError::Limited { until: Some(until), .. } = error else { panic!("{error:?}") };
+    let seconds = until.as_second() - jiff::Timestamp::now().as_second();
+    assert!((1790..=1801).contains(&seconds), "{seconds}");
+    assert_eq!(github.seen().len(), 1);
+}
