@@ -38,7 +38,10 @@ pub(crate) fn lacking_scope(headers: &HeaderMap) -> Option<String> {
 /// `pull_requests=write` as the settings of a token have it: `Pull requests: write`.
 fn words(one: &str) -> String {
     let (name, level) = one.trim().split_once('=').unwrap_or((one.trim(), ""));
-    let mut name = name.replace('_', " ");
+    let mut name = match name {
+        "statuses" => "commit statuses".to_owned(),
+        name => name.replace('_', " "),
+    };
     if let Some(first) = name.get_mut(..1) {
         first.make_ascii_uppercase();
     }
@@ -79,6 +82,7 @@ mod tests {
                 Some("Contents: read and Pull requests: write, or Issues: write"),
             ),
             (&[(fine, "metadata")], Some("Metadata")),
+            (&[(fine, "statuses=write")], Some("Commit statuses: write")),
             (
                 &[("x-accepted-oauth-scopes", "repo"), ("x-oauth-scopes", "gist, read:org")],
                 Some("the scope repo"),

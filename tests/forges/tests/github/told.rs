@@ -48,7 +48,7 @@ fn a_token_that_is_too_narrow() {
         (run(reading.comment(number, "x")).unwrap_err(), "Pull requests: write"),
         (
             run(reading.set_status(&commit, &status("gitops/x", set, "x"))).unwrap_err(),
-            "Statuses: write",
+            "Commit statuses: write",
         ),
         (run(reading.members("platform")).unwrap_err(), "Members: read"),
     ] {
