@@ -27,8 +27,11 @@ pub(crate) struct SchemaArgs {
     kind: Option<String>,
 }
 
+/// A kind, and what makes its schema.
+type Kind = (&'static str, fn() -> Value);
+
 /// Every kind, and its schema.
-const KINDS: [(&str, fn() -> Value); 15] = [
+const KINDS: [Kind; 15] = [
     document::<audit::AuditDoc<'static>>(),
     document::<gate::DecisionDoc<'static>>(),
     document::<diff::DiffDoc<'static>>(),
