@@ -38,6 +38,7 @@ fn main() {
         title: template("Release {app}"),
         body: template("{version}"),
         labels: Vec::new(),
+        reviewers: Vec::new(),
     };
     let environment =
         EnvironmentRef { name: "dev".into(), path: "k".into(), ..EnvironmentRef::default() };

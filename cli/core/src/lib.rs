@@ -9,6 +9,8 @@
 //! - [`predict`]: how the owner of an object writes it, and what needs no asking
 //! - [`plan`]: a promotion as edits, with all it read
 //! - [`gate`]: what else must hold before a change may enter an environment
+//! - [`owners`]: who owns a file, as CODEOWNERS says
+//! - [`request`]: what a request on a forge says of itself
 //! - [`history`]: what the arrivals of versions come to in numbers
 //! - [`judge`]: what policies are asked and answer, and the decision over them
 
@@ -19,6 +21,8 @@ pub mod history;
 pub mod judge;
 pub mod key;
 pub mod object;
+pub mod owners;
 pub mod plan;
 pub mod predict;
+pub mod request;
 pub mod seal;

@@ -214,6 +214,7 @@ fn approvals_need_the_facts_of_their_reviewers() {
             user: "kim".to_owned(),
             verdict: Verdict::Approved,
             head: "h".to_owned(),
+            counts: true,
         }],
         ..Reviews::default()
     };

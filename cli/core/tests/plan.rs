@@ -49,6 +49,7 @@ fn texts() -> Texts {
         title: template("Release `{app}` in `{env}`"),
         body: template("from {from}"),
         labels: vec!["promotion".to_owned()],
+        reviewers: Vec::new(),
     }
 }
 

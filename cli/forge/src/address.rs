@@ -121,21 +121,28 @@ impl Forge {
             self.kind = kind;
         }
         let Some(url) = url else { return Ok(self) };
-        let url = Url::parse(url).map_err(|_| ConfiguredUrl::NotWeb)?;
-        if !matches!(url.scheme(), "https" | "http") {
-            return Err(ConfiguredUrl::NotWeb);
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(ConfiguredUrl::Credential);
-        }
-        let below = url.path().trim_matches('/');
-        let origin = url.origin().ascii_serialization();
-        self.web = if below.is_empty() { origin } else { format!("{origin}/{below}") };
+        self.web = web_address(url)?;
+        let origin = self.web.match_indices('/').nth(2).map_or(self.web.len(), |(at, _)| at);
+        let below = self.web[origin..].trim_matches('/');
         if let Some(owner) = self.owner.strip_prefix(below).and_then(|o| o.strip_prefix('/')) {
             self.owner = owner.to_owned();
         }
         Ok(self)
     }
+}
+
+/// Where web pages start, as gitops.yaml has it: without a slash at the end.
+pub fn web_address(url: &str) -> Result<String, ConfiguredUrl> {
+    let url = Url::parse(url).map_err(|_| ConfiguredUrl::NotWeb)?;
+    if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none_or(str::is_empty) {
+        return Err(ConfiguredUrl::NotWeb);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(ConfiguredUrl::Credential);
+    }
+    let below = url.path().trim_matches('/');
+    let origin = url.origin().ascii_serialization();
+    Ok(if below.is_empty() { origin } else { format!("{origin}/{below}") })
 }
 
 /// The web base, the host and the path of `scheme://…`.

@@ -26,7 +26,7 @@ mod percent;
 mod request;
 mod token;
 
-pub use address::{ConfiguredUrl, Forge, Kind, UnknownKind, identify};
+pub use address::{ConfiguredUrl, Forge, Kind, UnknownKind, identify, web_address};
 pub use api::{
     Api, Call, Comment, CommitStatus, Edit, Limits, Merge, MergeMethod, Merged, NewRequest, Opened,
     Protection, Request, RequestState, Review,

@@ -142,6 +142,24 @@ impl Repository {
         Ok((!own).then_some(token))
     }
 
+    /// What the user's own credential helpers answer for the web server at `origin`
+    /// (`https://host`), without a question to a person; `None` where they know
+    /// nothing of it.
+    pub fn credential(&self, origin: &str) -> Result<Option<String>, GitError> {
+        let Some((protocol, host)) = origin.split_once("://") else { return Ok(None) };
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || "-._:[]".contains(letter);
+        if host.is_empty() || !host.chars().all(plain) {
+            return Ok(None);
+        }
+        let answer = self.git_run(&Run {
+            variables: &[("GCM_INTERACTIVE", "never")],
+            input: format!("protocol={protocol}\nhost={host}\n\n").as_bytes(),
+            ..Run::new(&["credential", "fill"])
+        })?;
+        let secret = answer.stdout.lines().find_map(|line| line.strip_prefix("password="));
+        Ok(secret.filter(|secret| answer.ok && !secret.is_empty()).map(str::to_owned))
+    }
+
     /// The ssh command under which ssh asks nothing, where that is ours to say:
     /// for ssh itself, with whatever options the user has given it.
     fn silent_ssh(&self, address: &str) -> Result<Option<String>, GitError> {

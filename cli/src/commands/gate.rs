@@ -36,6 +36,10 @@ pub(crate) struct GateArgs {
     /// The newest commit of the request
     #[arg(long, value_name = "REV")]
     head: String,
+    /// The number of the request, where several have this head; its reviews and
+    /// statuses are what gates ask for
+    #[arg(long, value_name = "NUMBER")]
+    request: Option<u64>,
     /// A checkout of the repository that gitops.yaml and policies are read
     /// from, where that is another one than the request's
     #[arg(long, value_name = "DIR")]
@@ -61,7 +65,10 @@ pub(super) fn run(context: &Context, args: GateArgs) -> Result<Exit, Failure> {
     };
     let now = jiff::Timestamp::now();
     let judge = Judge::new(&trust, terminal, now, false, args.verify);
-    let inspection = gate::inspect(&trust, home, &judge, &args.base, &args.head, terminal)?;
+    let request = gate::Looked::Up(args.request);
+    let inspection =
+        gate::inspect(&trust, home, &judge, &args.base, &args.head, request, terminal)?;
+    trust.tell_calls();
     let text = match args.output {
         Format::Text => output::text(&inspection, terminal),
         Format::Json => output::document(&inspection),

@@ -17,6 +17,7 @@ mod rollback;
 mod saved;
 mod schema;
 mod version;
+mod waiting;
 
 use clap::{Args as _, Subcommand, ValueEnum};
 

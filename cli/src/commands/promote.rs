@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use clap::Args;
@@ -8,14 +8,15 @@ use gitops_tree::TreePath;
 
 use super::Format;
 use super::past::PastArgs;
-use super::saved::{self, FileArgs};
+use super::saved::{self, FileArgs, How};
+use super::waiting::WaitArgs;
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::again;
 use crate::operations::continuation::continuation;
 use crate::operations::merge;
-use crate::operations::perform::{Author, Next, Receipt};
+use crate::operations::perform::{Author, Next, Receipt, Wants};
 use crate::operations::preview::{Judge, exit};
 use crate::operations::promote::{self, Choices, Failed, Judged, Outcome, Wish};
 use crate::operations::rollback::leave_hold;
@@ -89,6 +90,14 @@ pub(crate) struct PromoteArgs {
     /// Plan and judge, and push nothing
     #[arg(long)]
     dry_run: bool,
+    /// Replace commits of others on the branch of the request
+    #[arg(long, conflicts_with = "dry_run")]
+    takeover: bool,
+    /// Open a request again that somebody closed
+    #[arg(long, conflicts_with = "dry_run")]
+    reopen: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
     #[command(flatten)]
     past: PastArgs,
     #[command(flatten)]
@@ -107,6 +116,10 @@ pub(super) struct ToldArgs {
 }
 
 impl PromoteArgs {
+    fn wants(&self) -> Wants {
+        Wants { takeover: self.takeover, reopen: self.reopen, ..Wants::default() }
+    }
+
     fn choices(&self) -> Choices {
         Choices {
             prune: self.prune,
@@ -150,7 +163,8 @@ pub(super) fn run(context: &Context, args: PromoteArgs) -> Result<Exit, Failure>
         also: args.also.clone(),
         group: args.group,
     };
-    saved::run(context, &asked, &args.file, &args.past, args.dry_run, args.told)
+    let how = How { wants: args.wants(), wait: Some(args.wait) };
+    saved::run(context, &asked, &args.file, (&args.past, how), args.dry_run, args.told)
 }
 
 /// Goes on from what a commit moved: one promotion for each environment that
@@ -164,6 +178,7 @@ fn go_on(context: &Context, rev: Option<&str>, args: &PromoteArgs) -> Result<Exi
         terminal.note(remark);
     }
     let mut run = Run::new(&trust, &args.past, args.dry_run, args.told, terminal)?;
+    run.author.wants = args.wants();
     if found.next.is_empty() && args.told.output == Format::Text {
         terminal.answer(&format!("nothing to continue from {}\n", found.commit.short()))?;
     }
@@ -186,7 +201,7 @@ fn go_on(context: &Context, rev: Option<&str>, args: &PromoteArgs) -> Result<Exi
 pub(super) struct Run<'a> {
     trust: &'a Trust,
     judge: Judge<'a>,
-    author: Author<'a>,
+    pub(super) author: Author<'a>,
     now: jiff::Timestamp,
     sealed: Vec<Pattern>,
     dry_run: bool,
@@ -200,6 +215,10 @@ pub(super) struct Run<'a> {
     failed: Vec<Failed>,
     /// The plan that this run must find again.
     pub(super) saved: Option<Saved>,
+    /// The plans, and what they came to, that were told in rounds before.
+    pub(super) known: BTreeSet<String>,
+    /// Whether it was said how requests could be opened.
+    hinted: bool,
 }
 
 impl<'a> Run<'a> {
@@ -216,7 +235,7 @@ impl<'a> Run<'a> {
         Ok(Run {
             trust,
             judge,
-            author: Author { trust, seconds: now.as_second(), terminal },
+            author: Author { trust, seconds: now.as_second(), terminal, wants: Wants::default() },
             now,
             sealed: sealed(&trust.config),
             dry_run,
@@ -229,6 +248,8 @@ impl<'a> Run<'a> {
             answer: Exit::Yes,
             failed: Vec::new(),
             saved: None,
+            known: BTreeSet::new(),
+            hinted: false,
         })
     }
 
@@ -240,7 +261,8 @@ impl<'a> Run<'a> {
             Err(failure) => return self.fail(Vec::new(), failure),
             Ok(proposal) => proposal,
         };
-        match merge::method(self.trust, proposal.target) {
+        self.author.wants.renew = self.saved.is_none();
+        match merge::way(self.trust, proposal.target) {
             Err(failure) if self.dry_run => terminal.warn(failure.error),
             Err(failure) => return self.fail(Vec::new(), failure),
             Ok(_) => {}
@@ -295,7 +317,7 @@ impl<'a> Run<'a> {
                 continue;
             }
             let apps = step.plan.apps.clone();
-            match again::perform(&self.author, &self.judge, wish, step) {
+            match again::perform(&self.author, &self.judge, wish, step, &|step| self.tell(step)) {
                 Ok((step, outcome)) => {
                     moved |= matches!(&outcome, Outcome::Done(receipt) if receipt.pushed && receipt.branch == step.plan.base);
                     self.performed(step, outcome)?;
@@ -340,7 +362,9 @@ impl<'a> Run<'a> {
 
     /// The step in text.
     fn tell(&self, step: &Judged) -> Result<(), Failure> {
-        if self.format != Format::Text {
+        let decision = step.preview.as_ref().map(|preview| preview.decision);
+        let key = format!("{} {} {decision:?}", step.plan.target.name, step.plan.plan_digest());
+        if self.format != Format::Text || self.known.contains(&key) {
             return Ok(());
         }
         let first = self.planned.is_empty() && self.done.is_empty();
@@ -352,11 +376,19 @@ impl<'a> Run<'a> {
     /// What came of the step.
     fn performed(&mut self, step: Judged, outcome: Outcome) -> Result<(), Failure> {
         let terminal = self.terminal;
-        if self.format == Format::Text {
-            terminal.answer(&output::outcome(&step.plan, &outcome, terminal))?;
+        let decision = step.preview.as_ref().map(|preview| preview.decision);
+        let key = format!("{} {} {decision:?}", step.plan.target.name, step.plan.plan_digest());
+        let text = output::outcome(&step.plan, &outcome, terminal);
+        if self.format == Format::Text && (self.known.insert(key) | self.known.insert(text.clone()))
+        {
+            terminal.answer(&text)?;
         }
         match &outcome {
-            Outcome::Held => self.answer = self.answer.and(decided(&step)),
+            Outcome::Held(_) => self.answer = self.answer.and(decided(&step)),
+            Outcome::Left(left) => terminal.hint(format!(
+                "`--reopen` opens #{} again, or another one in its place",
+                left.number
+            )),
             Outcome::Done(Receipt { merged: Some(_), .. }) => {}
             Outcome::Done(receipt) => match (receipt.next, &receipt.request) {
                 (Next::Nothing, _) => {}
@@ -376,12 +408,38 @@ impl<'a> Run<'a> {
             },
             Outcome::NothingToDo(_) => {}
         }
+        if let Outcome::Done(Receipt { next: Next::OpenRequest, .. }) = &outcome
+            && !self.hinted
+            && let Some(way) = self.author.why_not_opened(&step.plan)?
+        {
+            self.hinted = true;
+            terminal.hint(way);
+        }
         self.done.push((step, outcome));
         Ok(())
     }
 
+    /// Whether something that was to happen still waits.
+    pub(super) fn is_pending(&self) -> bool {
+        self.done.iter().any(|(step, outcome)| {
+            let pending = matches!(
+                step.preview.as_ref().map(|preview| preview.decision),
+                Some(Decision::Pending)
+            );
+            match outcome {
+                Outcome::Held(_) => pending,
+                Outcome::Done(Receipt { merged: Some(_), .. }) => false,
+                Outcome::Done(receipt) => {
+                    pending || receipt.asked.as_ref().is_some_and(|asked| asked.waits.is_some())
+                }
+                Outcome::Left(_) | Outcome::NothingToDo(_) => false,
+            }
+        })
+    }
+
     /// The document, and how the run ends.
     pub(super) fn finish(mut self) -> Result<Exit, Failure> {
+        self.trust.tell_calls();
         if let (true, [_]) = (self.planned.is_empty() && self.done.is_empty(), &*self.failed)
             && let Some(failed) = self.failed.pop()
         {

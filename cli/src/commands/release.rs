@@ -2,7 +2,7 @@ use clap::Args;
 
 use super::past::PastArgs;
 use super::promote::{LeaveArgs, ToldArgs};
-use super::saved::{self, FileArgs};
+use super::saved::{self, FileArgs, How};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::saved::Asked;
@@ -55,5 +55,5 @@ pub(super) fn run(context: &Context, args: ReleaseArgs) -> Result<Exit, Failure>
         to: args.to,
         also: args.also,
     };
-    saved::run(context, &asked, &args.file, &args.past, args.dry_run, args.told)
+    saved::run(context, &asked, &args.file, (&args.past, How::default()), args.dry_run, args.told)
 }

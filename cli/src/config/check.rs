@@ -13,6 +13,7 @@ use super::{Config, Environment, FILE, Merge};
 
 mod apps;
 mod environments;
+mod forge;
 mod gates;
 mod repositories;
 mod versions;
@@ -98,6 +99,7 @@ impl Checker<'_> {
         self.ignores(&file);
         self.repositories(&file);
         let mut environments = self.environments(&file);
+        let forge = self.forge(file.forge.as_ref());
         let texts = self.texts(&file.pull_request, &environments);
         if let Some(texts) = &texts {
             self.own_texts(&file, texts, &mut environments);
@@ -111,6 +113,7 @@ impl Checker<'_> {
             rules,
             policies,
             texts: texts?,
+            forge,
             ignore: file.diff.ignore,
             seal: file.seal,
         })
@@ -172,7 +175,9 @@ impl Checker<'_> {
             title: title?,
             body: body?,
             labels: written.labels.clone(),
+            reviewers: written.reviewers.clone(),
         };
+        self.reviewers(&written.reviewers);
         self.request_branches(&texts.branch, environments);
         self.message(&texts.commit, &[Key("pullRequest"), Key("commit")]);
         Some(texts)
@@ -201,6 +206,7 @@ impl Checker<'_> {
                 title: text("title", &own.title, &texts.title),
                 body: text("body", &own.body, &texts.body),
                 labels: own.labels.clone().unwrap_or_else(|| texts.labels.clone()),
+                reviewers: texts.reviewers.clone(),
             };
             self.message(&texts.commit, &at("commit"));
             for environment in environments.iter_mut().filter(|e| e.name == written.name) {

@@ -36,6 +36,9 @@ pub(crate) struct File {
     /// Texts of commits and requests.
     #[serde(default)]
     pub(crate) pull_request: PullRequest,
+    /// The forge behind the repository, where its address does not tell.
+    #[serde(default)]
+    pub(crate) forge: Option<Forge>,
     /// How clusters are compared.
     #[serde(default)]
     pub(crate) diff: Diff,
@@ -386,6 +389,21 @@ pub(crate) struct PullRequest {
     /// Labels of a request.
     #[serde(default)]
     pub(crate) labels: Vec<String>,
+    /// Whose reviews are asked for: users, and teams as `org/team`.
+    #[serde(default)]
+    pub(crate) reviewers: Vec<String>,
+}
+
+/// A forge that the address of its repository does not tell.
+#[derive(Deserialize, JsonSchema, Debug, Default)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Forge {
+    /// The software: `github`, `gitlab`, `gitea` or `forgejo`.
+    #[serde(default)]
+    pub(crate) kind: Option<String>,
+    /// Where its web pages start.
+    #[serde(default)]
+    pub(crate) url: Option<String>,
 }
 
 /// How clusters are compared.

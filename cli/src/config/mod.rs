@@ -56,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) policies: Option<TreePath>,
     /// Texts of commits and requests.
     pub(crate) texts: Texts,
+    /// The forge of the trust repository, as far as its address does not tell.
+    pub(crate) forge: Forge,
     /// Fields whose difference is expected.
     pub(crate) ignore: Vec<Ignore>,
     /// What else is secret.
@@ -72,6 +74,15 @@ pub(crate) struct Repository {
     /// The branch of environments that name none; its default branch where absent.
     #[serde(default)]
     pub(crate) branch: Option<String>,
+}
+
+/// What the address of a repository does not tell of its forge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Forge {
+    /// The software.
+    pub(crate) kind: Option<gitops_forge::Kind>,
+    /// Where its web pages start.
+    pub(crate) url: Option<String>,
 }
 
 /// One environment.

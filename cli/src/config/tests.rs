@@ -96,6 +96,8 @@ pullRequest:
   body: |
     {version}
   labels: [promotion]
+  reviewers: [kim, acme/platform]
+forge: {kind: gitea, url: 'https://git.example/forge/'}
 diff: {ignore: [{kind: Deployment, pointer: /spec/replicas, reason: HPA}]}
 seal: [{kind: MyCredential, pointer: /spec/token}, {path: '**/.env'}]
 ",
@@ -115,6 +117,9 @@ seal: [{kind: MyCredential, pointer: /spec/token}, {path: '**/.env'}]
     assert_eq!(config.ignore[0].reason, "HPA");
     assert_eq!(config.seal.len(), 2);
     assert_eq!(config.texts.labels, ["promotion"]);
+    assert_eq!(config.texts.reviewers, ["kim", "acme/platform"]);
+    assert_eq!(config.forge.kind, Some(gitops_forge::Kind::Gitea));
+    assert_eq!(config.forge.url.as_deref(), Some("https://git.example/forge/"));
 }
 
 #[test]
@@ -158,10 +163,45 @@ fn unknown_keys_are_found_all_at_once() {
 }
 
 #[test]
+fn a_forge_and_reviewers_that_cannot_be() {
+    for (text, expected) in [
+        ("forge: {kind: gitee}\n", ("7:15: `gitee` is not a forge", Some("did you mean `gitea`?"))),
+        (
+            "forge: {kind: svn}\n",
+            ("7:15: `svn` is not a forge", Some("known are github, gitlab, gitea, forgejo")),
+        ),
+        (
+            "forge: {url: 'ssh://git.example'}\n",
+            (
+                "7:14: the forge's `url` is not an https or http address with a host",
+                Some("write https://HOST"),
+            ),
+        ),
+        (
+            "forge: {url: 'https://t:s3cret@git.example'}\n",
+            (
+                "7:14: the forge's `url` holds a credential",
+                Some(
+                    "take it out and revoke it; tokens come from the environment or `git credential`",
+                ),
+            ),
+        ),
+        (
+            "pullRequest: {reviewers: [kim, '@acme/x']}\n",
+            (
+                "7:32: `@acme/x` cannot name a reviewer",
+                Some("write the login of a user, or ORG/TEAM, without `@`"),
+            ),
+        ),
+    ] {
+        refused(&format!("{THREE}{text}"), &[expected]);
+    }
+}
+
+#[test]
 fn keys_of_later_versions_are_refused_not_ignored() {
     for (text, at) in [
         ("discover: flux\n", "7:1: `discover`"),
-        ("forge: {kind: github}\n", "7:1: `forge`"),
         ("notify: {}\n", "7:1: `notify`"),
         ("endpoints: {}\n", "7:1: `endpoints`"),
         ("apps: [{match: a, promote: [{render: {}}]}]\n", "7:30: `render`"),
@@ -172,7 +212,7 @@ fn keys_of_later_versions_are_refused_not_ignored() {
             &[(&message, Some("take it out, since it would be ignored"))],
         );
     }
-    let error = with("environments: [{name: a, path: a}]\nforge: {}\n").unwrap_err();
+    let error = with("environments: [{name: a, path: a}]\nnotify: {}\n").unwrap_err();
     assert_eq!(error.problems[0].kind, ProblemKind::NotSupported);
 }
 

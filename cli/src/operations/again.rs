@@ -25,6 +25,10 @@ use crate::output::verdict::decision_word;
 /// How often a push that came too late is tried.
 const ATTEMPTS: u32 = 4;
 
+/// How often it is tried where each try is a plan of its own, and many may want
+/// the same file.
+const RENEWALS: u32 = 40;
+
 /// How long the first pause between two tries is at least.
 const PAUSE: Duration = Duration::from_millis(40);
 
@@ -37,16 +41,22 @@ pub(crate) fn perform(
     judge: &Judge<'_>,
     wish: &Wish<'_>,
     step: Judged,
+    tell: &dyn Fn(&Judged) -> Result<(), Failure>,
 ) -> Result<(Judged, Outcome), Failure> {
     let trust = author.trust;
     let target = trust.config.environment(&step.plan.target.name).map_err(unknown_environment)?;
     let mut step = step;
-    for attempt in 0..ATTEMPTS {
+    let renews = author.renews(&step.plan)?;
+    for attempt in 0..if renews { RENEWALS } else { ATTEMPTS } {
         if attempt > 0 {
             thread::sleep(pause(attempt));
         }
         if may_perform(&step) && has_moved(trust, &step.plan)? {
+            let digest = step.plan.plan_digest();
             step = again(author, judge, wish, &step)?;
+            if step.preview.is_some() && step.plan.plan_digest() != digest {
+                tell(&step)?;
+            }
         }
         if let Some(outcome) = promote::perform(author, target, &step)? {
             return Ok((step, outcome));
@@ -58,7 +68,7 @@ pub(crate) fn perform(
 /// Those who collide must not all come back at once.
 fn pause(attempt: u32) -> Duration {
     let any = RandomState::new().build_hasher().finish();
-    PAUSE * 2_u32.pow(attempt) / 2 + Duration::from_millis(any % 100)
+    PAUSE * 2_u32.pow(attempt.min(5)) / 2 + Duration::from_millis(any % 100)
 }
 
 /// Whether a branch that this plan may rest on is not where it was read.
@@ -105,7 +115,8 @@ fn again(
         author.terminal.note(format!("`{}` {words}", then.base));
         return Ok(now);
     }
-    if now.plan.plan_digest() != then.plan_digest() {
+    let other = now.plan.plan_digest() != then.plan_digest();
+    if other && !(author.renews(then)? && same_moves(then, &now.plan)) {
         return Err(difference(trust, then, &now.plan)?.hint(RUN_AGAIN));
     }
     let decision = |step: &Judged| step.preview.as_ref().map(|preview| preview.decision);
@@ -114,7 +125,11 @@ fn again(
     {
         return Err(other_answer(then, preview));
     }
-    if now.plan.base_revision != then.base_revision {
+    if other {
+        author
+            .terminal
+            .note(format!("`{}` has moved: the same change is planned and judged anew", then.base));
+    } else if now.plan.base_revision != then.base_revision {
         author.terminal.note(format!(
             "`{}` has moved, and nothing that was read with it: going on top of {}",
             then.base,
@@ -122,6 +137,28 @@ fn again(
         ));
     }
     Ok(now)
+}
+
+/// Whether the same values move from and to the same.
+fn same_moves(then: &Plan, now: &Plan) -> bool {
+    let values = |plan: &Plan| -> Vec<_> {
+        let moves = plan.moves.iter();
+        moves
+            .map(|m| (m.app.clone(), m.what, m.name.clone(), m.before.clone(), m.after.clone()))
+            .collect()
+    };
+    values(then) == values(now)
+}
+
+impl Author<'_> {
+    /// Whether a step whose files others have changed is planned anew instead of
+    /// refused: where a request of it stands for all to see, and no plan was saved.
+    fn renews(&self, plan: &Plan) -> Result<bool, Failure> {
+        if !self.wants.renew || plan.branch.is_none() {
+            return Ok(false);
+        }
+        Ok(self.trust.forge(self.home(plan)?)?.asked().is_some())
+    }
 }
 
 fn has_moved_since(plan: &Plan, what: &str) -> Failure {

@@ -117,12 +117,16 @@ fn of(
     };
     let judge = Judge::new(&then, terminal, now, true, false);
     let (base, head) = (parent.to_string(), commit.id.to_string());
-    let inspection = match gate::inspect(&then, place.home, &judge, &base, &head, terminal) {
-        Ok(inspection) => inspection,
-        Err(failure) => {
-            return Ok(only_said(format!("it cannot be judged again: {}", in_a_line(&failure))));
-        }
-    };
+    let inspection =
+        match gate::inspect(&then, place.home, &judge, &base, &head, gate::Looked::Not, terminal) {
+            Ok(inspection) => inspection,
+            Err(failure) => {
+                return Ok(only_said(format!(
+                    "it cannot be judged again: {}",
+                    in_a_line(&failure)
+                )));
+            }
+        };
     let mut reasons: Vec<String> = inspection
         .refusals
         .iter()

@@ -15,6 +15,7 @@ use super::gates::{Asked, Kind};
 use super::preview::{BROKEN_BEFORE, Change, Judge, Preview, Refusal, exit, meets, worst};
 use super::promote::plan_failure;
 use super::renders::are_one;
+use super::reviews::Head;
 use super::trust::{Home, Trust, hinted};
 use crate::config::{self, Environment};
 use crate::failure::{Exit, Failure};
@@ -67,6 +68,15 @@ struct Difference {
     begun: Option<Timestamp>,
 }
 
+/// Whether the request of a change is looked up on its forge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Looked {
+    /// It is not: the change is one of the past.
+    Not,
+    /// It is, by its number where that is given.
+    Up(Option<u64>),
+}
+
 /// Judges what `head` did since it parted from `base`, by the policies of the
 /// trust branch.
 pub(crate) fn inspect<'a>(
@@ -75,6 +85,7 @@ pub(crate) fn inspect<'a>(
     judge: &Judge<'_>,
     base: &str,
     head: &str,
+    request: Looked,
     terminal: Terminal,
 ) -> Result<Inspection<'a>, Failure> {
     let resolve = |rev: &str| {
@@ -92,6 +103,14 @@ pub(crate) fn inspect<'a>(
     let mut environments = Vec::new();
     let mut targets: Vec<&Environment> = Vec::new();
     let before = Base::new(&difference.before);
+    let at = match request {
+        Looked::Not => None,
+        Looked::Up(number) => {
+            let paths = &difference.paths;
+            Some(Head::of_commit(home, base_commit, head_commit, number, paths))
+        }
+    };
+    let head = at.as_ref();
     for environment in concerned(trust, home, &base_commit)? {
         if !touched(judge, environment, &before, &difference)? {
             continue;
@@ -122,6 +141,7 @@ pub(crate) fn inspect<'a>(
             moves,
             commits: difference.commits.clone(),
             repairs: true,
+            head,
         };
         let mut preview = judge.preview(&change, &request, &[], &[])?;
         let (base, taken_back) = (&difference.base, &difference.taken_back);
@@ -138,6 +158,7 @@ pub(crate) fn inspect<'a>(
             moves: &change.moves,
             alone: &[],
             waiting: difference.begun,
+            head,
         };
         judge.gates(&mut preview, &asked)?;
         environments.push((environment, preview));

@@ -1,7 +1,5 @@
-//! What gates ask, found out in Git, and their answers.
-//!
-//! What only a forge knows (reviews, commit statuses) is unreadable for now, so
-//! that such gates are pending.
+//! What gates ask, found out in Git and from forges ([`super::reviews`]), and
+//! their answers.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,15 +16,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::desired::git_failure;
 use super::held::{self, app as one, held};
 use super::holds;
+use super::reviews::{Head, Question};
 use super::trust::{Home, Place, Trust};
 use crate::config::{After, Environment, GATE_WORDS, Rule, exempt_from};
 use crate::failure::Failure;
 
 /// How many commits are looked back through for the beginning of a soak.
 const COMMITS: usize = 10_000;
-
-/// Why nothing is known of reviews and statuses.
-const NO_FORGE: &str = "no forge API is asked by this version";
 
 /// Somebody goes past a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +70,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) alone: &'a [String],
     /// Since when it waits.
     pub(crate) waiting: Option<Timestamp>,
+    /// The request that it is, or is to be.
+    pub(crate) head: Option<&'a Head<'a>>,
 }
 
 /// One gate's answer.
@@ -234,15 +232,7 @@ impl<'a> Keeper<'a> {
             let apps = self.entering(of, asked.apps, asked.moves);
             (!apps.is_empty()).then(|| Gate::Merged { of: of.to_vec(), apps })
         };
-        // Each of them, or any.
-        let each = |names: &[&str]| -> Vec<Vec<String>> {
-            names.iter().map(|name| vec![(*name).to_owned()]).collect()
-        };
-        let before: Vec<Vec<String>> = match (asked.source, &target.after) {
-            (Some((source, _)), _) => each(&target.must_hold(source)),
-            (None, After::All(names)) => names.iter().map(|name| vec![name.clone()]).collect(),
-            (None, After::Any(names)) => vec![names.clone()],
-        };
+        let before = self.before(asked);
         for gate in &target.gates {
             match &gate.rule {
                 Rule::Merged(name) => {
@@ -291,6 +281,7 @@ impl<'a> Keeper<'a> {
 
     fn facts(&self, gates: &Gates, asked: &Asked<'_>) -> Result<Facts, Failure> {
         let mut facts = Facts { waiting: asked.waiting, ..Facts::default() };
+        let mut of_forge = Vec::new();
         for key in gate::needs(gates) {
             match key {
                 Key::Held { environment, app } => {
@@ -306,18 +297,58 @@ impl<'a> Keeper<'a> {
                     let found = holds::of(self.trust, &environment)?;
                     facts.holds.insert(environment, found);
                 }
-                Key::Status { context } => {
-                    facts.statuses.insert(context, Fact::Unreadable(NO_FORGE.to_owned()));
+                Key::Status { .. } | Key::Reviews | Key::Team { .. } | Key::Owners => {
+                    of_forge.push(key);
                 }
-                Key::Reviews => facts.reviews = Some(Fact::Unreadable(NO_FORGE.to_owned())),
-                Key::Team { name } => {
-                    facts.teams.insert(name, Fact::Unreadable(NO_FORGE.to_owned()));
-                }
-                Key::Owners => facts.owners = Some(Fact::Unreadable(NO_FORGE.to_owned())),
                 Key::Waiting => {}
             }
         }
+        let promoted = match of_forge.contains(&Key::Reviews) {
+            true => self.promoted(asked)?,
+            false => Ok(Vec::new()),
+        };
+        let question = Question { trust: self.trust, head: asked.head, promoted };
+        question.answer(&of_forge, &mut facts)?;
         Ok(facts)
+    }
+
+    /// The commits that brought what moves to the environments before; words where
+    /// one cannot be known.
+    fn promoted(
+        &self,
+        asked: &Asked<'_>,
+    ) -> Result<Result<Vec<(&'a Home, CommitId)>, String>, Failure> {
+        let mut commits = Vec::new();
+        if asked.kind != Kind::Promotion {
+            return Ok(Ok(commits));
+        }
+        for name in self.before(asked).into_iter().flatten() {
+            let Some((_, home, _)) = self.tip(&name)? else { continue };
+            for app in self.entering(std::slice::from_ref(&name), asked.apps, asked.moves) {
+                match self.since(asked, &name, &app, SignedDuration::MAX)? {
+                    Fact::Known(since) => {
+                        let commit = CommitId::parse(&since.commit);
+                        commits.push((home, commit.expect("a commit's id is one")));
+                    }
+                    // What does not stand there was made by nobody there.
+                    Fact::Absent => {}
+                    Fact::Unreadable(reason) => return Ok(Err(reason)),
+                }
+            }
+        }
+        Ok(Ok(commits))
+    }
+
+    /// The environments that must hold what moves: one of each.
+    fn before(&self, asked: &Asked<'_>) -> Vec<Vec<String>> {
+        let each = |names: &[&str]| -> Vec<Vec<String>> {
+            names.iter().map(|name| vec![(*name).to_owned()]).collect()
+        };
+        match (asked.source, &asked.target.after) {
+            (Some((source, _)), _) => each(&asked.target.must_hold(source)),
+            (None, After::All(names)) => names.iter().map(|name| vec![name.clone()]).collect(),
+            (None, After::Any(names)) => vec![names.clone()],
+        }
     }
 
     /// The environment, where it is, and its branch's newest commit.

@@ -5,10 +5,10 @@
 //! planned on.
 
 use gitops_core::plan::Plan;
-use gitops_forge::Kind;
 use gitops_git::{CommitId, Deletion, GitError, Lease, PushOutcome, Why, trailers};
 
 use super::desired::git_failure;
+use super::forges::Reach;
 use super::perform::{Author, Job, Merged, Next, Receipt, parse};
 use super::prify;
 use super::trust::{Home, Trust, hinted};
@@ -26,20 +26,34 @@ impl Method {
     }
 }
 
-/// How changes of an environment are merged by this program; `None` where
-/// that is somebody else's to do. A forge keeps its own record of a request,
-/// which a push from outside would leave open.
-pub(crate) fn method(trust: &Trust, target: &Environment) -> Result<Option<Method>, Failure> {
+/// Who merges the changes of an environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// People do.
+    People,
+    /// This program, by a push.
+    Git(Method),
+    /// This program, by its forge, which keeps its own record of a request: a push
+    /// from outside would leave it open.
+    Forge(Method),
+}
+
+/// How changes of an environment are merged.
+pub(crate) fn way(trust: &Trust, target: &Environment) -> Result<Way, Failure> {
     prify::refuse_unpushed(target)?;
     if target.merge != Merge::Auto {
-        return Ok(None);
+        return Ok(Way::People);
     }
     let home = trust.place(target)?.home;
-    match gitops_forge::identify(&home.remote.url).map(|forge| forge.kind) {
-        None | Some(Kind::Unknown) => Ok(Some(target.method)),
-        Some(kind) => Err(Failure::usage(format!(
-            "environment `{}` has `merge: auto`, and {} is a repository on {kind}, whose requests this version does not merge",
-            target.name, home.words()
+    let reach = trust.forge(home)?;
+    match &*reach {
+        Reach::Asked(_) => Ok(Way::Forge(target.method)),
+        Reach::NoForge | Reach::Unknown(_) => Ok(Way::Git(target.method)),
+        Reach::NoApi(_) | Reach::NoToken(_) => Err(Failure::usage(format!(
+            "environment `{}` has `merge: auto`, and the requests of {} cannot be merged: {}",
+            target.name,
+            home.words(),
+            reach.why_not(home)
         ))
         .hint("set `merge: manual` (a branch for a request) or `merge: direct` on the trust branch")
         .hint("`--dry-run` plans and judges without performing")),
@@ -73,6 +87,7 @@ impl Job<'_> {
             request: None,
             merged: Some(Merged { method, deleted: deleted.then(|| branch.to_owned()) }),
             next: Next::Nothing,
+            asked: None,
         }))
     }
 
@@ -107,6 +122,25 @@ impl Job<'_> {
 }
 
 impl Author<'_> {
+    /// Notes a merge that the forge has done, and takes the request's branch away.
+    pub(super) fn merged(
+        &self,
+        plan: &Plan,
+        receipt: &mut Receipt,
+        (method, commit): (Method, Option<CommitId>),
+    ) -> Result<(), Failure> {
+        let home = self.home(plan)?;
+        let head = receipt.commit;
+        let branch = std::mem::replace(&mut receipt.branch, plan.base.clone());
+        let deleted = self.delete(home, &branch, &head)?.then_some(branch);
+        home.ask_again(&plan.base)?;
+        let tip = || -> Result<CommitId, Failure> { Ok(home.revision(&plan.base)?.commit) };
+        receipt.commit = commit.map_or_else(tip, Ok)?;
+        receipt.pushed = true;
+        receipt.merged = Some(Merged { method, deleted });
+        Ok(())
+    }
+
     /// Takes the branch of a request away that an earlier run merged without
     /// coming to the end: it is ours, and the target holds all that it changes.
     /// Answers the branch where it is gone now.
@@ -126,7 +160,12 @@ impl Author<'_> {
 
     /// Takes the request's branch away while it is at `tip`. One that has moved
     /// is somebody's; one that the server keeps is told, since the merge stands.
-    fn delete(&self, home: &Home, branch: &str, tip: &CommitId) -> Result<bool, Failure> {
+    pub(super) fn delete(
+        &self,
+        home: &Home,
+        branch: &str,
+        tip: &CommitId,
+    ) -> Result<bool, Failure> {
         let deletion =
             home.repository.delete_branch(&home.remote.name, branch, tip).map_err(|error| {
                 hinted(&format!("could not delete `{branch}` of {}", home.words()), &error)
@@ -177,7 +216,7 @@ fn merged_already(
 
 /// The message of a merge commit: Git's own subject, the request's title, and
 /// the record.
-fn message(plan: &Plan, branch: &str) -> String {
+pub(super) fn message(plan: &Plan, branch: &str) -> String {
     let mut message =
         format!("Merge branch '{branch}' into {}\n\n{}\n\n", plan.base, plan.title.trim());
     for (name, value) in plan.trailers() {

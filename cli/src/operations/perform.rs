@@ -2,20 +2,16 @@
 //! where that differs from what is wanted, and reads back; running it again
 //! changes nothing.
 
-use std::collections::BTreeSet;
-
-use gitops_core::plan::{BlobId, Contents, Edit, Plan, change_digest};
-use gitops_git::trailers;
-use gitops_git::{
-    Changed, CommitId, FileEdit, Lease, PushOutcome, Refusal, Signature, Time, Update, Why,
-};
-use gitops_tree::{EntryKind, Mode};
+use gitops_core::plan::{Contents, Plan};
+use gitops_git::{CommitId, FileEdit, Lease, PushOutcome, Refusal, Signature, Time, Update, Why};
 
 use super::desired::{git_failure, unknown_environment};
 use super::prify;
+use super::requests::Asked;
+use super::standing::{Standing, standing};
 use super::trust::{Home, Trust, hinted};
 use crate::config::{Environment, Method};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::output::Terminal;
 
 /// How often a race with another run in this clone is run again.
@@ -37,6 +33,19 @@ pub(crate) struct Receipt {
     pub(crate) merged: Option<Merged>,
     /// What is left for a person to do.
     pub(crate) next: Next,
+    /// The request, where the forge was asked.
+    pub(crate) asked: Option<Asked>,
+}
+
+/// What flags say about requests that are not as they were left.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wants {
+    /// Commits of others on a request's branch are replaced.
+    pub(crate) takeover: bool,
+    /// A request that was closed is opened again.
+    pub(crate) reopen: bool,
+    /// A change to files that others have changed meanwhile is planned anew.
+    pub(crate) renew: bool,
 }
 
 /// What a person does with a branch that holds a change.
@@ -63,6 +72,7 @@ pub(crate) struct Author<'a> {
     pub(crate) trust: &'a Trust,
     pub(crate) seconds: i64,
     pub(crate) terminal: Terminal,
+    pub(crate) wants: Wants,
 }
 
 impl Author<'_> {
@@ -71,7 +81,7 @@ impl Author<'_> {
         Ok(self.trust.place(self.target(plan)?)?.home)
     }
 
-    fn target(&self, plan: &Plan) -> Result<&Environment, Failure> {
+    pub(super) fn target(&self, plan: &Plan) -> Result<&Environment, Failure> {
         self.trust.config.environment(&plan.target.name).map_err(unknown_environment)
     }
 
@@ -160,6 +170,7 @@ impl Job<'_> {
                 request: None,
                 merged: None,
                 next: Next::Nothing,
+                asked: None,
             })),
             PushOutcome::Refused(refusals) => self.too_late(branch, &refusals, "direct"),
         }
@@ -175,6 +186,7 @@ impl Job<'_> {
             request: self.page(branch),
             merged: None,
             next: self.next(),
+            asked: None,
         };
         let expect = match self.home.tip(branch)? {
             None => Lease::Absent,
@@ -200,41 +212,31 @@ impl Job<'_> {
         tip: &CommitId,
         branch: &str,
     ) -> Result<bool, Failure> {
-        let repository = &self.home.repository;
-        let attempt = || format!("could not read the branch `{branch}`");
-        let failed = |error: &gitops_git::GitError| git_failure(attempt(), error);
-        let Some(meet) = repository.merge_base(base, tip).map_err(|error| failed(&error))? else {
-            return Err(self.foreign(branch, "it has no commit in common with the target"));
-        };
-        let mut overrides = BTreeSet::new();
-        for commit in repository.first_parent(tip, &[]) {
-            let commit = commit.map_err(|error| failed(&error))?;
-            if commit.id == meet {
-                break;
+        let standing = standing(&self.home.repository, base, tip, &self.plan.change_digest())
+            .map_err(|error| {
+                git_failure(format!("could not read the branch `{branch}`"), &error)
+            })?;
+        match standing {
+            // Who goes past a gate is on record, also where the change stood before.
+            Standing::Same(overrides) => {
+                Ok(self.plan.overrides.iter().all(|by| overrides.contains(by)))
             }
-            let said = commit.trailers();
-            overrides
-                .extend(trailers::values(&said, "Gate-Override").into_iter().map(str::to_owned));
-            if trailers::values(&said, "Plan-Digest").is_empty() {
-                let reason = format!("commit {} was not made by this program", commit.id.short());
-                return Err(self.foreign(branch, &reason));
-            }
+            Standing::Other => Ok(false),
+            Standing::Foreign(_) if self.author.wants.takeover => Ok(false),
+            Standing::Foreign(reason) => Err(self.foreign(branch, &reason)),
         }
-        let changed = repository.changed(Some(&meet), tip).map_err(|error| failed(&error))?;
-        let edits: Option<Vec<Edit>> = changed.iter().map(edit).collect();
-        // Who goes past a gate is on record, also where the change stood before.
-        let recorded = self.plan.overrides.iter().all(|by| overrides.contains(by));
-        Ok(recorded
-            && edits.is_some_and(|edits| change_digest(&edits) == self.plan.change_digest()))
     }
 
     fn foreign(&self, branch: &str, reason: &str) -> Failure {
-        Failure::world(format!("the branch `{branch}` is not ours to replace: {reason}")).hint(
-            format!(
+        let mut failure =
+            Failure::world(format!("the branch `{branch}` is not ours to replace: {reason}"));
+        failure.exit = Exit::No;
+        failure
+            .hint(format!(
                 "merge or delete that branch, or choose other names by {}",
                 prify::branch_key(self.target)
-            ),
-        )
+            ))
+            .hint("`promote --takeover` replaces what stands on it")
     }
 
     /// `None`, since somebody else was faster; anything else that the server
@@ -270,35 +272,6 @@ impl Job<'_> {
         }
         Ok(None)
     }
-}
-
-/// What a commit did to a path, as plans say it; `None` where that is more
-/// than an edit of a file or link.
-fn edit(changed: &Changed) -> Option<Edit> {
-    let blob = |version: &Option<gitops_git::Version>| match version {
-        None => Some(None),
-        Some(version) => BlobId::parse(&version.id.to_string()).map(Some),
-    };
-    let mode = |version: &gitops_git::Version| match version.kind {
-        EntryKind::File if version.executable => Some(Mode::Executable),
-        EntryKind::File => Some(Mode::Regular),
-        EntryKind::Link => Some(Mode::Link),
-        EntryKind::Directory | EntryKind::Other => None,
-    };
-    let old = match &changed.old {
-        Some(old) => mode(old)?,
-        None => Mode::Regular,
-    };
-    let new = match &changed.new {
-        Some(new) => Some(mode(new)?).filter(|new| *new != old),
-        None => None,
-    };
-    Some(Edit {
-        path: changed.path.clone(),
-        before: blob(&changed.old)?,
-        after: blob(&changed.new)?,
-        mode: new,
-    })
 }
 
 pub(super) fn parse(commit: &str) -> Result<CommitId, Failure> {

@@ -23,6 +23,7 @@ use super::gate::moves;
 use super::gates::{Answered, Asked, Keeper, Kind};
 use super::policies;
 use super::renders::Renders;
+use super::reviews::Head;
 use super::trust::{Trust, entries};
 use crate::config::Environment;
 use crate::failure::{Exit, Failure};
@@ -40,6 +41,8 @@ pub(crate) struct Change<'a> {
     /// Whether a state before it that does not render is what it repairs.
     /// Nothing is known of that state, so that every object counts as new.
     pub(crate) repairs: bool,
+    /// The request that it is, or is to be.
+    pub(crate) head: Option<&'a Head<'a>>,
 }
 
 /// Something that the tool itself refuses, whatever the policies say.
@@ -252,6 +255,7 @@ impl<'a> Judge<'a> {
             moves,
             commits: change.commits.clone(),
             repairs: false,
+            head: change.head,
         };
         let mut preview = self.preview(&change, &request, &[], &[])?;
         let (apps, moves) = (&request.apps, &change.moves);
@@ -263,6 +267,7 @@ impl<'a> Judge<'a> {
             moves,
             alone: &[],
             waiting: None,
+            head: change.head,
         };
         self.gates(&mut preview, &asked)?;
         Ok(preview)

@@ -76,7 +76,7 @@ impl Job<'_> {
 
     /// Where a person opens the request of a branch that was pushed.
     pub(super) fn page(&self, branch: &str) -> Option<String> {
-        let forge = gitops_forge::identify(&self.home.remote.url)?;
+        let forge = self.author.trust.forge_words(self.home).ok().flatten()?;
         let (owner, repository) = match self.prify() {
             None => (None, None),
             Some(prify) if prify.request => {
@@ -124,6 +124,7 @@ impl Job<'_> {
             request: None,
             merged: None,
             next: Next::Push,
+            asked: None,
         };
         for _ in 0..ATTEMPTS {
             let tip = repository.local_branch(branch).map_err(failed)?;

@@ -14,13 +14,15 @@ use super::claim::pipeline_refusal;
 use super::concerned::Base;
 use super::desired::{config_failure, unknown_environment};
 use super::gates::{self, Answered, Asked, Kind};
-use super::merge;
-use super::perform::{Author, Receipt};
+use super::merge::{self, Way};
+use super::perform::{Author, Next, Receipt};
 use super::places::Home;
 use super::preview::{Change, Judge, Preview};
 use super::prify;
 use super::prune;
 use super::records::{End, Records};
+use super::requests::{self, Asked as AskedRequest, Done, Living, Settled};
+use super::reviews::Head;
 use super::rollback;
 use super::route::{following, source};
 use super::sift::{self, Tried};
@@ -185,7 +187,7 @@ pub(crate) fn propose<'a>(
     let reference = trust.reference(target)?;
     let (revision, here) = (there.commit.to_string(), &there.tree);
     let texts = match wish {
-        Wish::Rollback { .. } => &rollback::texts(&config.texts_of(target).labels),
+        Wish::Rollback { .. } => &rollback::texts(config.texts_of(target)),
         _ => config.texts_of(target),
     };
     let step = Step {
@@ -259,9 +261,11 @@ pub(crate) fn propose<'a>(
         let mut tried = Tried::new();
         for (mut plan, contents) in planned {
             refuse_kept_branch(trust, target, &plan)?;
+            let head = Head::of_plan(place, there.commit, &plan);
+            let changed = (&plan, &contents, &head);
             let mut preview = match plan.nothing_to_do() {
                 true => None,
-                false => match preview(judge, target, &before, &plan, &contents, &others, also) {
+                false => match preview(judge, target, &before, changed, &others, also) {
                     Ok(preview) => Some(preview),
                     Err(failure) => {
                         tried.push(Err(Failed { apps: plan.apps, failure }));
@@ -277,7 +281,7 @@ pub(crate) fn propose<'a>(
                 plan.reads.extend(preview.reads.iter().cloned());
                 plan.also = preview.also.iter().map(|also| also.environment.clone()).collect();
                 plan.judged(&preview.judgements);
-                judge.gates(preview, &asked(place, target, &there.commit, &plan)?)?;
+                judge.gates(preview, &asked(place, target, &there.commit, &plan, &head)?)?;
                 plan.overrides = preview.gates.overrides();
             }
             plan.reads.extend(trust.reads.iter().cloned());
@@ -360,6 +364,7 @@ fn asked<'a>(
     target: &'a Environment,
     base: &CommitId,
     plan: &'a Plan,
+    head: &'a Head<'a>,
 ) -> Result<Asked<'a>, Failure> {
     let source = plan.source.as_ref().map(|source| source.name.as_str());
     Ok(Asked {
@@ -374,6 +379,7 @@ fn asked<'a>(
         moves: &plan.moves,
         alone: &plan.alone,
         waiting: gates::waiting(place, target, base, plan.branch.as_deref())?,
+        head: Some(head),
     })
 }
 
@@ -509,8 +515,7 @@ fn preview(
     judge: &Judge<'_>,
     target: &Environment,
     before: &Base<'_>,
-    plan: &Plan,
-    contents: &Contents,
+    (plan, contents, head): (&Plan, &Contents, &Head<'_>),
     others: &[&Environment],
     named: &[String],
 ) -> Result<Preview, Failure> {
@@ -531,6 +536,7 @@ fn preview(
         moves: plan.moves.clone(),
         commits: Vec::new(),
         repairs: false,
+        head: Some(head),
     };
     let request = Request {
         operation: plan.operation,
@@ -546,13 +552,23 @@ fn preview(
 
 /// What came of one step.
 pub(crate) enum Outcome {
-    /// The target holds it already. The branch of an earlier request that was
-    /// left behind, and is gone now.
-    NothingToDo(Option<String>),
-    /// The gate is not open.
-    Held,
+    /// The target holds it already. What an earlier request left behind.
+    NothingToDo(Remains),
+    /// The gate is not open. The request that was told so, where one stands.
+    Held(Option<AskedRequest>),
+    /// Somebody closed the request of this very change.
+    Left(AskedRequest),
     /// It stands on the remote.
     Done(Receipt),
+}
+
+/// What was left of a request, and is gone now.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    /// Its branch.
+    pub(crate) deleted: Option<String>,
+    /// The request, closed.
+    pub(crate) closed: Option<AskedRequest>,
 }
 
 /// Whether a step changes anything and its decision lets it happen.
@@ -572,17 +588,51 @@ pub(super) fn perform(
     target: &Environment,
     step: &Judged,
 ) -> Result<Option<Outcome>, Failure> {
-    let method = merge::method(author.trust, target)?;
+    let way = merge::way(author.trust, target)?;
+    let plan = &step.plan;
     let Some(preview) = &step.preview else {
-        let deleted = match method {
-            Some(_) => author.tidy(&step.plan)?,
-            None => None,
-        };
-        return Ok(Some(Outcome::NothingToDo(deleted)));
+        let mut remains = Remains::default();
+        if let Some((closed, deleted)) = requests::withdraw(author, plan)? {
+            remains.deleted = plan.branch.clone().filter(|_| deleted);
+            remains.closed = Some(closed);
+        } else if way != Way::People {
+            remains.deleted = author.tidy(plan)?;
+        }
+        return Ok(Some(Outcome::NothingToDo(remains)));
     };
     if !may_perform(step) {
-        return Ok(Some(Outcome::Held));
+        return Ok(Some(Outcome::Held(requests::hold_back(author, step)?)));
     }
-    let method = method.filter(|_| preview.decision == Decision::Open);
-    Ok(author.perform(&step.plan, &step.contents, method)?.map(Outcome::Done))
+    let living = Living::read(author, plan)?;
+    if let Some(left) = living.as_ref().and_then(Living::respected) {
+        return Ok(Some(Outcome::Left(left)));
+    }
+    let method = match way {
+        Way::Git(method) if preview.decision == Decision::Open => Some(method),
+        _ => None,
+    };
+    let Some(mut receipt) = author.perform(plan, &step.contents, method)? else {
+        return Ok(None);
+    };
+    let Some(living) = living else { return Ok(Some(Outcome::Done(receipt))) };
+    let (head, pushed) = (receipt.commit, receipt.pushed);
+    let (request, mut asked) = living.ensure(step, &head, pushed)?;
+    requests::supersede(author, plan, &asked)?;
+    receipt.next = Next::Nothing;
+    receipt.request = Some(asked.page.clone());
+    if let Way::Forge(method) = way {
+        match requests::merge(&living, step, &request, &head, (method, pushed))? {
+            Settled::Moved => return Ok(None),
+            Settled::Waits(reason) => asked.waits = Some(reason),
+            Settled::Armed => {
+                asked.waits = Some("the forge merges it when its gates are open".to_owned());
+            }
+            Settled::Merged(commit) => {
+                asked.done = Done::Merged;
+                author.merged(plan, &mut receipt, (method, commit))?;
+            }
+        }
+    }
+    receipt.asked = Some(asked);
+    Ok(Some(Outcome::Done(receipt)))
 }

@@ -5,14 +5,17 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::path::Path;
+use std::rc::Rc;
 
 use gitops_core::judge::EnvironmentRef;
 use gitops_core::plan::{ReadEntry, ReadFrom, printable};
+use gitops_forge::Forge;
 use gitops_git::{CommitId, GitError, Remote, Repository, RevisionTree};
 use gitops_policy::PolicySet;
 use gitops_tree::{Reading, Recorded, Tree, TreeError};
 
 use super::desired::{config_failure, git_failure, start};
+use super::forges::{Forges, Reach, identified};
 use super::places::check_checkouts;
 pub(crate) use super::places::{Home, Place, Revision};
 use super::policies::policy_failure;
@@ -36,6 +39,8 @@ pub(crate) struct Trust {
     own: BTreeSet<String>,
     /// Tags by the address of their repository, asked for once a run.
     tags: RefCell<BTreeMap<String, Vec<String>>>,
+    /// The forges of its repositories.
+    forges: Forges,
     context: Context,
 }
 
@@ -138,8 +143,8 @@ impl Trust {
         let others =
             config.repositories.keys().map(|name| (name.clone(), OnceCell::new())).collect();
         let context = context.clone();
-        let tags = RefCell::default();
-        Ok(Trust { home, branch, config, policies, reads, others, own, tags, context })
+        let (tags, forges) = (RefCell::default(), Forges::default());
+        Ok(Trust { home, branch, config, policies, reads, others, own, tags, forges, context })
     }
 
     /// The trust repository itself.
@@ -191,6 +196,7 @@ impl Trust {
 
     /// What is trusted must still be what was read at the start.
     pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.forges.forget();
         let trusted = self.revision(&self.branch)?;
         for read in &self.reads {
             let holds = read
@@ -261,6 +267,27 @@ impl Trust {
             None => home.default_branch()?,
         };
         Ok(cell.get_or_init(|| (home, branch)))
+    }
+
+    /// The forge of one of the repositories, to be asked.
+    pub(crate) fn forge(&self, home: &Home) -> Result<Rc<Reach>, Failure> {
+        self.forges.of(home, &self.config.forge, self.is_beside(home))
+    }
+
+    /// The forge of one of the repositories, as far as its name goes.
+    pub(crate) fn forge_words(&self, home: &Home) -> Result<Option<Forge>, Failure> {
+        identified(home, &self.config.forge, self.is_beside(home))
+    }
+
+    /// Whether a repository is on the server of this one.
+    fn is_beside(&self, home: &Home) -> bool {
+        let web = |home: &Home| Some(gitops_forge::identify(&home.remote.url)?.web);
+        web(home) == web(&self.home)
+    }
+
+    /// The calls that forges were asked.
+    pub(crate) fn tell_calls(&self) {
+        self.forges.tell(self.context.terminal);
     }
 
     /// The tags of a repository, a key of `repositories` or an address, as its

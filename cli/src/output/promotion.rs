@@ -17,6 +17,7 @@ use super::{Bound, Paint, Terminal, schema};
 use crate::operations::perform::Next;
 use crate::operations::preview::{Also, Preview};
 use crate::operations::promote::{Failed, Judged, Outcome};
+use crate::operations::requests::Asked as AskedRequest;
 use crate::operations::saved::Asked;
 
 /// A step in text: the plan, what it would change, what policies say.
@@ -86,17 +87,46 @@ pub(crate) fn judged(
 /// What was done, in a line.
 pub(crate) fn outcome(plan: &Plan, outcome: &Outcome, terminal: Terminal) -> String {
     match outcome {
-        Outcome::NothingToDo(None) => String::new(),
-        Outcome::NothingToDo(Some(gone)) => {
-            format!("deleted {}, which is merged\n", terminal.paint(Paint::Bold, gone))
+        Outcome::NothingToDo(remains) => {
+            let gone = remains.deleted.as_ref().map(|gone| terminal.paint(Paint::Bold, gone));
+            match (&remains.closed, gone) {
+                (Some(closed), gone) => {
+                    let gone = gone.map(|gone| format!("deleted {gone}\n"));
+                    request(closed, terminal) + &gone.unwrap_or_default()
+                }
+                (None, Some(gone)) => format!("deleted {gone}, which is merged\n"),
+                (None, None) => String::new(),
+            }
         }
-        Outcome::Held => {
+        Outcome::Held(asked) => {
+            let told = asked.as_ref().map(|asked| request(asked, terminal));
             format!("nothing was pushed: {} stays as it is\n", plan.target.name)
+                + &told.unwrap_or_default()
+        }
+        Outcome::Left(left) => {
+            let number = terminal.paint(Paint::Bold, &format!("#{}", left.number));
+            format!(
+                "nothing was pushed: {number} was closed with this very change in it: {}\n",
+                left.page
+            )
         }
         Outcome::Done(receipt) => {
             let commit = receipt.commit.short();
             let branch = terminal.paint(Paint::Bold, &receipt.branch);
-            if let Some(merged) = &receipt.merged {
+            if let Some(asked) = &receipt.asked {
+                let pushed = match (&receipt.merged, receipt.pushed) {
+                    (Some(merged), _) => {
+                        format!("merged {commit} into {branch} ({})\n", merged.method.word())
+                    }
+                    (None, true) => format!("pushed {commit} to {branch}\n"),
+                    (None, false) => format!("{branch} holds this change already, at {commit}\n"),
+                };
+                let gone = receipt.merged.as_ref().and_then(|merged| merged.deleted.as_ref());
+                let gone = gone.map(|gone| {
+                    format!("deleted {}, which is merged\n", terminal.paint(Paint::Bold, gone))
+                });
+                pushed + &request(asked, terminal) + &gone.unwrap_or_default()
+            } else if let Some(merged) = &receipt.merged {
                 let gone = merged.deleted.as_ref().map(|gone| {
                     format!("deleted {}, which is merged\n", terminal.paint(Paint::Bold, gone))
                 });
@@ -113,6 +143,40 @@ pub(crate) fn outcome(plan: &Plan, outcome: &Outcome, terminal: Terminal) -> Str
             } else {
                 format!("nothing to do: {branch} holds this change already, at {commit}\n")
             }
+        }
+    }
+}
+
+/// `request #12 opened: https://…`, and what it waits for.
+fn request(asked: &AskedRequest, terminal: Terminal) -> String {
+    let number = terminal.paint(Paint::Bold, &format!("#{}", asked.number));
+    let mut text = format!("request {number} {}: {}\n", asked.done.word(), printable(&asked.page));
+    if let Some(waits) = &asked.waits {
+        text.push_str(&format!("  not merged yet: {}\n", printable(waits)));
+    }
+    text
+}
+
+/// A request, and what was done with it, in JSON.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct RequestDoc<'a> {
+    number: u64,
+    page: &'a str,
+    #[schemars(schema_with = "schema::done")]
+    done: &'static str,
+    /// What it waits for, where it was to be merged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits: Option<&'a str>,
+}
+
+impl<'a> From<&'a AskedRequest> for RequestDoc<'a> {
+    fn from(asked: &'a AskedRequest) -> Self {
+        RequestDoc {
+            number: asked.number,
+            page: &asked.page,
+            done: asked.done.word(),
+            waits: asked.waits.as_deref(),
         }
     }
 }
@@ -209,6 +273,9 @@ struct ReceiptDoc<'a> {
     /// Where a request is opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     request: Option<&'a str>,
+    /// The request, where its forge was asked.
+    #[serde(rename = "pullRequest", skip_serializing_if = "Option::is_none")]
+    asked: Option<RequestDoc<'a>>,
     /// How it was merged, where this program did.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::methods")]
@@ -229,7 +296,8 @@ pub(crate) fn receipts(
         let plan = PlanDoc::from(step);
         let (word, receipt) = match outcome {
             Outcome::NothingToDo(_) => ("nothing-to-do", None),
-            Outcome::Held => ("held", None),
+            Outcome::Held(_) => ("held", None),
+            Outcome::Left(_) => ("left-closed", None),
             Outcome::Done(receipt) if receipt.pushed && receipt.merged.is_some() => {
                 ("merged", Some(receipt))
             }
@@ -245,9 +313,16 @@ pub(crate) fn receipts(
             branch: receipt.map(|receipt| receipt.branch.as_str()),
             commit: receipt.map(|receipt| receipt.commit.to_string()),
             request: receipt.and_then(|receipt| receipt.request.as_deref()),
+            asked: match outcome {
+                Outcome::NothingToDo(remains) => remains.closed.as_ref(),
+                Outcome::Held(asked) => asked.as_ref(),
+                Outcome::Left(left) => Some(left),
+                Outcome::Done(receipt) => receipt.asked.as_ref(),
+            }
+            .map(RequestDoc::from),
             method: merged.map(|merged| merged.method.word()),
             deleted: match outcome {
-                Outcome::NothingToDo(gone) => gone.as_deref(),
+                Outcome::NothingToDo(remains) => remains.deleted.as_deref(),
                 _ => merged.and_then(|merged| merged.deleted.as_deref()),
             },
             plan,
@@ -333,6 +408,8 @@ struct PlanDoc<'a> {
     title: &'a str,
     body: &'a str,
     labels: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    reviewers: &'a [String],
     /// Over the edits.
     change_digest: String,
     /// Over the edits and all that was read.
@@ -533,6 +610,7 @@ impl<'a> From<&'a Judged> for PlanDoc<'a> {
             title: &plan.title,
             body: &plan.body,
             labels: &plan.labels,
+            reviewers: &plan.reviewers,
             change_digest: plan.change_digest(),
             plan_digest: plan.plan_digest(),
             preview: step.preview.as_ref().map(PreviewDoc::from),

@@ -15,6 +15,7 @@ use super::list::strategy;
 use super::verdict::{decision_word, effect_word, mode_word, severity_word};
 use crate::config::{Merge, Method};
 use crate::operations::audit::Finding;
+use crate::operations::requests::Done;
 
 /// The schema of a document that this program prints.
 pub(crate) fn of_document<T: Body>() -> Value {
@@ -175,7 +176,8 @@ one_of! {
         .map(Finding::word);
     ways: ["promote", "release", "rollback", "first", "other"];
     operations: ["release", "promote", "rollback", "other"];
-    outcomes: ["nothing-to-do", "held", "merged", "committed", "pushed", "stands"];
+    outcomes: ["nothing-to-do", "held", "merged", "committed", "pushed", "stands", "left-closed"];
+    done: [Done::Opened, Done::Reopened, Done::Updated, Done::Unchanged, Done::Closed, Done::Left, Done::Merged].map(Done::word);
     hold_outcomes: ["stands", "planned", "pushed"];
     methods: [Method::Squash, Method::Merge, Method::Rebase].map(Method::word);
     strategies: [Merge::Auto, Merge::Manual, Merge::Direct].map(strategy);

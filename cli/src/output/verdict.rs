@@ -13,7 +13,7 @@ use crate::operations::gates::Stated;
 use crate::operations::preview::{Preview, Refusal};
 
 /// The word of a mode.
-pub(super) fn mode_word(mode: Mode) -> &'static str {
+pub(crate) fn mode_word(mode: Mode) -> &'static str {
     match mode {
         Mode::Enforce => "enforce",
         Mode::Warn => "warn",

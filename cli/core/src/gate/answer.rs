@@ -332,7 +332,7 @@ fn approvals(gate: &Gate, approvals: &Approvals, facts: &Facts) -> State {
     let reviews = match &facts.reviews {
         Some(Fact::Known(reviews)) => reviews,
         Some(Fact::Absent) => {
-            return state(gate, Answer::Pending, format!("there is no request yet; {asked} asked"));
+            return state(gate, Answer::Pending, format!("no approval yet; {asked} asked"));
         }
         Some(Fact::Unreadable(reason)) => {
             return unknown(&format!("{asked} asked, reviews are"), reason);
@@ -371,6 +371,7 @@ fn approvals(gate: &Gate, approvals: &Approvals, facts: &Facts) -> State {
         }
         Count::Missing { approved, files, left_out } => {
             let mut reason = match approved.as_slice() {
+                [] if left_out.is_empty() => format!("no approval yet; {asked} asked"),
                 [] => format!("no approval that counts; {asked} asked"),
                 by => format!("approved by {}; {asked} asked", by.join(", ")),
             };

@@ -44,6 +44,8 @@ pub struct Review {
     pub verdict: Verdict,
     /// The commit that was looked at.
     pub head: String,
+    /// Whether the forge counts it: on a public repository anybody may review.
+    pub counts: bool,
 }
 
 /// The reviews of a request, and who may not approve it. Names are the forge's.
@@ -129,7 +131,10 @@ pub fn count(
     let mut by = BTreeSet::new();
     for (user, review) in newest {
         let stale = (review.head != reviews.head).then_some("looked at an older commit");
-        match (review.verdict, stale.or_else(|| ineligible(&user))) {
+        // A team or the owners of files are named, whatever else they may.
+        let nobody = (!review.counts && gate.by == Reviewers::Anybody)
+            .then_some("may not write to the repository");
+        match (review.verdict, stale.or_else(|| ineligible(&user)).or(nobody)) {
             (Verdict::Approved, None) => {
                 approved.push(review.user.clone());
                 by.insert(user);
@@ -180,6 +185,7 @@ mod tests {
                     user: (*user).to_owned(),
                     verdict: *verdict,
                     head: (*head).to_owned(),
+                    counts: !user.starts_with("guest"),
                 })
                 .collect(),
         }
@@ -232,6 +238,19 @@ mod tests {
                 ("writer".to_owned(), "made a promoted commit"),
             ]
         );
+    }
+
+    #[test]
+    fn guests_do_not_count_where_anybody_does() {
+        let (approved, left_out) = missing(counted(1, &[("guest", Approved, "new")]));
+        assert!(approved.is_empty());
+        assert_eq!(left_out, [("guest".to_owned(), "may not write to the repository")]);
+        let guest = [("a", Approved, "new"), ("guest", ChangesRequested, "new")];
+        assert_eq!(counted(1, &guest), Count::Enough(vec!["a".to_owned()]));
+        let gate = Approvals { min: 1, by: Reviewers::Team("platform".to_owned()) };
+        let reviews = of(&[("guest", Approved, "new")]);
+        let counted = count(&gate, &reviews, &names(&["guest"]), &BTreeMap::new());
+        assert_eq!(counted, Count::Enough(vec!["guest".to_owned()]));
     }
 
     #[test]

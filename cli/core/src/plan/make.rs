@@ -382,6 +382,7 @@ pub(super) fn plans(
                 title: step.texts.title.render(values),
                 body: step.texts.body.render(values),
                 labels: step.texts.labels.clone(),
+                reviewers: step.texts.reviewers.clone(),
                 also: Vec::new(),
                 claims: Vec::new(),
                 overrides: Vec::new(),

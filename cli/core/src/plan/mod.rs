@@ -86,6 +86,8 @@ pub struct Texts {
     pub body: Template,
     /// Labels of the request.
     pub labels: Vec<String>,
+    /// Whose reviews of the request are asked for.
+    pub reviewers: Vec<String>,
 }
 
 /// One file that changes.
@@ -296,6 +298,8 @@ pub struct Plan {
     pub body: String,
     /// Labels of the request.
     pub labels: Vec<String>,
+    /// Whose reviews of the request are asked for.
+    pub reviewers: Vec<String>,
     /// Other environments that change on purpose. No digest covers the names:
     /// what was read of them is covered.
     pub also: Vec<String>,

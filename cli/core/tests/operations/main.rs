@@ -102,6 +102,7 @@ impl World {
             title: text("{app}"),
             body: text("{app}"),
             labels: Vec::new(),
+            reviewers: Vec::new(),
         };
         let uat = self.environment("uat");
         run(&Step {

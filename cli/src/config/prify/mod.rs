@@ -285,7 +285,7 @@ impl Checker<'_> {
             None => Default::default(),
         };
         let title = if title == Template::default() { commit.clone() } else { title };
-        Texts { branch, commit, title, body, labels: Vec::new() }
+        Texts { branch, commit, title, body, labels: Vec::new(), reviewers: Vec::new() }
     }
 
     fn base_branch(&mut self, file: &File) {

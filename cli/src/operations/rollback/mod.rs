@@ -33,15 +33,16 @@ pub(crate) enum Rollback {
     Nothing(String),
 }
 
-/// The texts of a rollback's request.
-pub(crate) fn texts(labels: &[String]) -> Texts {
+/// The texts of a rollback's request; the rest is as in those of the environment.
+pub(crate) fn texts(of: &Texts) -> Texts {
     let text = |text| Template::parse(text).expect("the texts of rollbacks are templates");
     Texts {
         branch: text("rollback/{app}/{env}"),
         commit: text("Roll back {app} in {env} to {version}."),
         title: text("Roll back `{app}` in `{env}`"),
         body: text("Puts `{version}` of `{app}` back into `{env}`."),
-        labels: labels.to_vec(),
+        labels: of.labels.clone(),
+        reviewers: of.reviewers.clone(),
     }
 }
 

@@ -1,0 +1,287 @@
+//! The forges behind the repositories of a run: who they are, the token each is
+//! asked with, and one place where their answers are waited for.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use gitops_forge::{Api, ApiError, Call, Forge, ForgeToken, Kind, Request, Settings};
+use tokio::runtime::Runtime;
+
+use super::trust::{Home, hinted};
+use crate::config;
+use crate::failure::Failure;
+use crate::output::Terminal;
+
+/// Those of one run, each connected when it is first asked for.
+#[derive(Default)]
+pub(crate) struct Forges {
+    runtime: OnceCell<Rc<Runtime>>,
+    known: RefCell<BTreeMap<String, Rc<Reach>>>,
+}
+
+/// Whether the forge of a repository can be asked.
+pub(crate) enum Reach {
+    /// It can.
+    Asked(Asked),
+    /// Nobody stands behind the address that has requests.
+    NoForge,
+    /// Nobody knows which software it is.
+    Unknown(Forge),
+    /// Its API is not spoken by this version.
+    NoApi(Forge),
+    /// There is no token for it.
+    NoToken(Forge),
+}
+
+impl Reach {
+    /// The one who can be asked.
+    pub(crate) fn asked(&self) -> Option<&Asked> {
+        match self {
+            Reach::Asked(asked) => Some(asked),
+            _ => None,
+        }
+    }
+
+    /// Why nobody is asked, in words that go on: `… are unknown: WHY`.
+    pub(crate) fn why_not(&self, home: &Home) -> String {
+        match self {
+            Reach::Asked(_) => String::new(),
+            Reach::NoForge => format!("{} is no repository of a forge", home.words()),
+            Reach::Unknown(forge) => {
+                format!(
+                    "the kind of {} is not known; `forge: {{kind: …}}` in gitops.yaml says it",
+                    forge.web
+                )
+            }
+            Reach::NoApi(forge) => {
+                format!("requests of {} are not read by this version", forge.kind)
+            }
+            Reach::NoToken(forge) => {
+                format!("there is no token for {}; {}", forge.web, token_hint(forge))
+            }
+        }
+    }
+}
+
+/// How a token is given.
+pub(crate) fn token_hint(forge: &Forge) -> String {
+    let (token, server, own) = match forge.kind {
+        Kind::GitHub => ("GH_TOKEN", "GH_HOST", "https://github.com"),
+        Kind::GitLab => ("GITLAB_TOKEN", "GITLAB_HOST", "https://gitlab.com"),
+        Kind::Gitea | Kind::Forgejo | Kind::Unknown => {
+            ("GITEA_TOKEN", "GITEA_SERVER_URL", "https://gitea.com")
+        }
+    };
+    if forge.web == own {
+        format!("{token} or `git credential` gives one")
+    } else {
+        format!("{token} with {server}={}, or `git credential`, gives one", forge.web)
+    }
+}
+
+/// One repository on a forge that can be asked.
+pub(crate) struct Asked {
+    pub(crate) forge: Forge,
+    api: Box<dyn Api>,
+    runtime: Rc<Runtime>,
+    me: OnceCell<Option<String>>,
+    /// Requests as they were read, by head and base.
+    requests: RefCell<BTreeMap<(String, String), Vec<Request>>>,
+}
+
+impl Asked {
+    /// The API, whose answers [`Asked::run`] waits for.
+    pub(crate) fn api(&self) -> &dyn Api {
+        &*self.api
+    }
+
+    /// Waits for an answer.
+    pub(crate) fn run<T>(&self, call: Call<'_, T>) -> Result<T, ApiError> {
+        self.runtime.block_on(call)
+    }
+
+    /// The same, and says what was attempted where there is none.
+    pub(crate) fn ask<T>(
+        &self,
+        attempt: impl FnOnce() -> String,
+        call: Call<'_, T>,
+    ) -> Result<T, Failure> {
+        self.run(call).map_err(|error| failure(attempt(), &error))
+    }
+
+    /// The requests from one branch into another, as [`Api::requests`] has them. What
+    /// was read is known until something is written or looked at again.
+    pub(crate) fn requests(&self, head: &str, base: &str) -> Result<Vec<Request>, ApiError> {
+        let key = (head.to_owned(), base.to_owned());
+        if let Some(known) = self.requests.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let found = self.run(self.api.requests(head, base))?;
+        self.requests.borrow_mut().insert(key, found.clone());
+        Ok(found)
+    }
+
+    /// Forgets the requests that were read.
+    pub(crate) fn forget(&self) {
+        self.requests.borrow_mut().clear();
+    }
+
+    /// Who the token belongs to, asked once; `None` for one that is nobody's.
+    pub(crate) fn me(&self) -> Result<Option<&str>, ApiError> {
+        if let Some(known) = self.me.get() {
+            return Ok(known.as_deref());
+        }
+        let me = self.run(self.api.me())?;
+        Ok(self.me.get_or_init(|| me).as_deref())
+    }
+}
+
+/// A failure of a forge, with the way out.
+pub(crate) fn failure(attempt: impl Into<String>, error: &ApiError) -> Failure {
+    let failure = Failure::world(attempt).because(error);
+    match error {
+        ApiError::Unauthorized { token, .. } => {
+            failure.hint(format!("give a valid token by {token}, or take that one away"))
+        }
+        ApiError::Forbidden { permission: Some(permission), token, .. } => {
+            failure.hint(format!("give the token of {token} the permission `{permission}`"))
+        }
+        ApiError::Forbidden { token, .. } => {
+            failure.hint(format!("give the token of {token} more permissions, or use another one"))
+        }
+        ApiError::Missing { .. } => failure
+            .hint("check the address of the remote, and whether the token may see the repository"),
+        ApiError::Moved { .. } => {
+            failure.hint("`git remote set-url` points the remote at the new address")
+        }
+        ApiError::NotTheApi { .. } => {
+            failure.hint("`forge: {kind: …, url: …}` in gitops.yaml says where the forge is")
+        }
+        ApiError::Clock { .. } => failure.hint("set the clock of this machine"),
+        ApiError::Limited { .. } | ApiError::Unanswered { .. } => {
+            failure.hint("run it again: it goes on from where it stopped")
+        }
+        _ => failure,
+    }
+}
+
+impl Forges {
+    /// The forge of a repository. `own` says whether the words of gitops.yaml are
+    /// about it: it is on the server of the trust repository.
+    pub(crate) fn of(
+        &self,
+        home: &Home,
+        said: &config::Forge,
+        own: bool,
+    ) -> Result<Rc<Reach>, Failure> {
+        let address = home.remote.url.clone();
+        if let Some(known) = self.known.borrow().get(&address) {
+            return Ok(known.clone());
+        }
+        let reach = Rc::new(self.reach(home, said, own)?);
+        self.known.borrow_mut().insert(address, reach.clone());
+        Ok(reach)
+    }
+
+    fn reach(&self, home: &Home, said: &config::Forge, own: bool) -> Result<Reach, Failure> {
+        let Some(forge) = identified(home, said, own)? else { return Ok(Reach::NoForge) };
+        match forge.kind {
+            Kind::Unknown => return Ok(Reach::Unknown(forge)),
+            Kind::GitLab => return Ok(Reach::NoApi(forge)),
+            Kind::GitHub | Kind::Gitea | Kind::Forgejo => {}
+        }
+        let Some(token) = token(home, &forge)? else { return Ok(Reach::NoToken(forge)) };
+        let agent = concat!("kubectl-gitops/", env!("CARGO_PKG_VERSION"));
+        let settings = Settings::new(agent, jiff::Timestamp::now);
+        let attempt = || format!("could not use the forge of {}", home.words());
+        let runtime = self.runtime()?;
+        // Clients begin tasks of their own.
+        let entered = runtime.enter();
+        let api = gitops_forge::connect(&forge, &token, &settings);
+        drop(entered);
+        let api = api.map_err(|error| failure(attempt(), &error))?;
+        Ok(Reach::Asked(Asked {
+            forge,
+            api,
+            runtime,
+            me: OnceCell::new(),
+            requests: RefCell::default(),
+        }))
+    }
+
+    fn runtime(&self) -> Result<Rc<Runtime>, Failure> {
+        if let Some(runtime) = self.runtime.get() {
+            return Ok(runtime.clone());
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::world("could not start to talk").because(&error))?;
+        Ok(self.runtime.get_or_init(|| Rc::new(runtime)).clone())
+    }
+
+    /// Forgets the requests that were read.
+    pub(crate) fn forget(&self) {
+        self.known.borrow().values().filter_map(|reach| reach.asked()).for_each(Asked::forget);
+    }
+
+    /// Says which calls were made.
+    pub(crate) fn tell(&self, terminal: Terminal) {
+        for reach in self.known.borrow().values() {
+            let Some(asked) = reach.asked() else { continue };
+            let calls = asked.api.calls();
+            if calls == 0 {
+                continue;
+            }
+            let noun = if calls == 1 { "call" } else { "calls" };
+            terminal.detail(format!("{calls} {noun} to {}", asked.forge.web));
+            for made in asked.api.made() {
+                terminal.detail(format!("  {made}"));
+            }
+        }
+    }
+}
+
+/// Who stands behind a repository: its address, and where that does not tell,
+/// gitops.yaml.
+pub(crate) fn identified(
+    home: &Home,
+    said: &config::Forge,
+    own: bool,
+) -> Result<Option<Forge>, Failure> {
+    let Some(forge) = gitops_forge::identify(&home.remote.url) else { return Ok(None) };
+    if !own {
+        return Ok(Some(forge));
+    }
+    let forge = forge.configured(said.kind, said.url.as_deref());
+    forge.map(Some).map_err(|error| {
+        Failure::usage(format!("could not use `forge` of {}", config::FILE)).because(&error)
+    })
+}
+
+/// The token for a forge: the environment's, else what the user's credential
+/// helpers know.
+fn token(home: &Home, forge: &Forge) -> Result<Option<ForgeToken>, Failure> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let tokens = gitops_forge::tokens(&variable)
+        .map_err(|error| Failure::usage("could not use the environment").because(&error))?;
+    let origin = match forge.web.match_indices('/').nth(2) {
+        Some((at, _)) => &forge.web[..at],
+        None => forge.web.as_str(),
+    };
+    if let Some(token) = tokens.into_iter().find(|token| token.origin == origin) {
+        return Ok(Some(token));
+    }
+    let found = home
+        .repository
+        .credential(origin)
+        .map_err(|error| hinted(&format!("could not ask for a token of {origin}"), &error))?;
+    Ok(found.map(|secret| ForgeToken {
+        origin: origin.to_owned(),
+        user: "x-access-token",
+        variable: "git credential",
+        secret,
+    }))
+}
