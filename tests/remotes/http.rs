@@ -208,7 +208,7 @@ fn a_wrong_token_is_told_without_showing_it() {
 
 #[test]
 fn a_token_is_not_for_other_servers() {
-    // Another port, plain HTTP, and a token without a server of its own.
+    // Another port, another name, and a token without a server of its own.
     let mut field = Field::secure(&[("x-access-token", TOKEN)]);
     let plain = Web::start(&field.stage.folder().join("srv"), None, &[("x-access-token", TOKEN)]);
     for (variable, value) in [
@@ -222,10 +222,13 @@ fn a_token_is_not_for_other_servers() {
         failed(&field.release("v2"), 3, &["terminal prompts disabled"]);
         assert_eq!(with_authorization(&field.web.requests()), 0);
     }
+    // Plain HTTP is for a forge of this machine, and for the one that is named.
     point(&field.stage, &format!("{}/apps.git", plain.origin()));
-    field.stage.set("GITEA_SERVER_URL", plain.origin());
     failed(&field.release("v2"), 3, &["terminal prompts disabled"]);
     assert_eq!(with_authorization(&plain.requests()), 0);
+    field.stage.set("GITEA_SERVER_URL", plain.origin());
+    worked(&field.release("v2"));
+    assert!(with_authorization(&plain.requests()) > 0);
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::fs;
 use super::{failed, program, server, shop, skipped, worked};
 use crate::stage::{Said, Stage, project};
 
-/// A `git` that is as the real one, and that runs `$STAGE/race` once: before the
-/// remote is asked again, which is when the plan has been made, or before the push.
+/// A `git` that is as the real one, and that runs what stands in a file of the
+/// stage once: before the remote is asked again, by the names of its branches,
+/// which is when the plan has been made, or before the push.
 fn whoever_is_that_fast(stage: &Stage) {
     program(
         stage,
@@ -16,8 +17,7 @@ fn whoever_is_that_fast(stage: &Stage) {
          now() { mv \"$1\" \"$STAGE/racing\" && (cd \"$STAGE/other\" && sh -e \"$STAGE/racing\" \
          && \"$real\" add -A && \"$real\" commit -qm theirs && \"$real\" push -q) > \"$STAGE/out\" 2>&1; }\n\
          case \"$*\" in *ls-remote*gitops-state*)\n\
-         if [ -e \"$STAGE/before-asking\" ] && [ -e \"$STAGE/asked\" ]; then now \"$STAGE/before-asking\"; fi\n\
-         touch \"$STAGE/asked\";;\n\
+         if [ -e \"$STAGE/before-asking\" ]; then now \"$STAGE/before-asking\"; fi;;\n\
          *' push '*|push*) if [ -e \"$STAGE/before-push\" ]; then now \"$STAGE/before-push\"; fi;; esac\n\
          exec \"$real\" \"$@\"\n",
     );
@@ -33,10 +33,7 @@ enum When {
 /// Runs a line while somebody else runs another one in `clone`, and pushes.
 #[track_caller]
 fn while_others(stage: &Stage, when: When, clone: &str, theirs: &str, line: &str) -> Said {
-    worked(
-        &stage
-            .shell(&format!("rm -rf ../asked ../racing ../other && git clone -q {clone} ../other")),
-    );
+    worked(&stage.shell(&format!("rm -rf ../racing ../other && git clone -q {clone} ../other")));
     let name = if when == When::BeforeAsking { "before-asking" } else { "before-push" };
     fs::write(stage.folder().join(name), theirs).unwrap();
     let said = stage.shell(line);
@@ -136,16 +133,13 @@ fn a_push_asks_each_remote_once_more() {
     // What earlier runs have pushed is fetched here, so that it is not below.
     let fetched = "kubectl gitops promote --to prod --dry-run";
     worked(&stage.shell(fetched));
-    // The default branch; trust and holds; all of them again; the push; how it is now.
-    assert_eq!(
-        asked("kubectl gitops release web v3"),
-        "ls-remote ls-remote ls-remote push ls-remote "
-    );
+    // All branches; those that count again; the push; how it is now.
+    assert_eq!(asked("kubectl gitops release web v3"), "ls-remote ls-remote push ls-remote ");
     worked(&stage.shell(fetched));
     // The same, and the request's branch.
     assert_eq!(
         asked("kubectl gitops promote web --to prod"),
-        "ls-remote ls-remote ls-remote ls-remote push ls-remote "
+        "ls-remote ls-remote ls-remote push ls-remote "
     );
 }
 
