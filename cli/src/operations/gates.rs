@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::desired::git_failure;
 use super::held::{self, app as one, held};
 use super::holds;
-use super::reviews::{Head, Question};
+use super::reviews::{Brought, Head, Question};
 use super::trust::{Home, Place, Trust};
 use crate::config::{After, Environment, GATE_WORDS, Rule, exempt_from};
 use crate::failure::Failure;
@@ -314,10 +314,7 @@ impl<'a> Keeper<'a> {
 
     /// The commits that brought what moves to the environments before; words where
     /// one cannot be known.
-    fn promoted(
-        &self,
-        asked: &Asked<'_>,
-    ) -> Result<Result<Vec<(&'a Home, CommitId)>, String>, Failure> {
+    fn promoted(&self, asked: &Asked<'_>) -> Result<Brought<'a>, Failure> {
         let mut commits = Vec::new();
         if asked.kind != Kind::Promotion {
             return Ok(Ok(commits));

@@ -76,13 +76,16 @@ impl<'a> Head<'a> {
     }
 }
 
+/// The commits that brought what moves, or why one cannot be known.
+pub(super) type Brought<'a> = Result<Vec<(&'a Home, CommitId)>, String>;
+
 /// What is asked of a forge.
 pub(super) struct Question<'a> {
     pub(super) trust: &'a Trust,
     pub(super) head: Option<&'a Head<'a>>,
     /// The commits that brought what moves to the environments before, each with
     /// the repository it stands in; words where they cannot be known.
-    pub(super) promoted: Result<Vec<(&'a Home, CommitId)>, String>,
+    pub(super) promoted: Brought<'a>,
 }
 
 /// Why a fact cannot be read.
