@@ -84,13 +84,23 @@ impl Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// What serde expected, in the words of YAML: it names types of ours.
+fn shape(expected: &dyn Expected) -> String {
+    match expected.to_string().as_str() {
+        "a sequence" => "a list".into(),
+        "a map" => "a mapping".into(),
+        ours if ours.starts_with("struct ") => "a mapping".into(),
+        other => other.into(),
+    }
+}
+
 impl serde::de::Error for Fault {
     fn custom<T: Display>(message: T) -> Self {
         Fault { mark: None, message: message.to_string() }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Fault::custom(format_args!("found {}, expected {expected}", kind(&found)))
+        Fault::custom(format_args!("found {}, expected {}", kind(&found), shape(expected)))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -507,7 +517,7 @@ mod tests {
                 "environments: []\nlimits: {a: hunter2}\n",
                 "line 2, column 13: limits.a: found a string, expected u32",
             ),
-            ("- a\n", "line 1, column 1: found a list, expected struct Config"),
+            ("- a\n", "line 1, column 1: found a list, expected a mapping"),
         ];
         for (text, expected) in cases {
             assert_eq!(config(text).unwrap_err().to_string(), expected, "{text}");
