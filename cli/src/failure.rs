@@ -89,6 +89,12 @@ impl Failure {
         self
     }
 
+    /// The error and what caused it, on one line.
+    pub(crate) fn words(self) -> String {
+        let words = std::iter::once(self.error).chain(self.causes);
+        words.collect::<Vec<_>>().join(": ")
+    }
+
     /// Adds a way out.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {

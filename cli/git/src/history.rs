@@ -70,6 +70,19 @@ impl Repository {
         FirstParent { repository: self, next: Some(*from), paths: paths.to_vec() }
     }
 
+    /// The commits that `tip` was made from and `base` was not, newest first, those
+    /// that were merged into its branch included.
+    pub fn ahead(&self, base: &CommitId, tip: &CommitId) -> Result<Vec<Commit>, GitError> {
+        self.find_commit(base)?;
+        self.find_commit(tip)?;
+        let failed = |error: git2::Error| GitError::object(format!("the history of {tip}"), &error);
+        let mut walk = self.inner.revwalk().map_err(failed)?;
+        walk.set_sorting(git2::Sort::TOPOLOGICAL).map_err(failed)?;
+        walk.push(tip.0).map_err(failed)?;
+        walk.hide(base.0).map_err(failed)?;
+        walk.map(|id| self.read_commit(&CommitId(id.map_err(failed)?))).collect()
+    }
+
     /// The paths at which two commits differ, sorted; `None` for `from` means
     /// everything in `to`.
     pub fn changed(

@@ -371,10 +371,7 @@ impl<'a> Keeper<'a> {
             .repository
             .tree(&commit)
             .map_err(|error| git_failure(format!("could not read {}", commit.short()), &error))?;
-        let apps = held(self.trust, environment, &tree).map_err(|failure| {
-            let words = std::iter::once(failure.error).chain(failure.causes);
-            words.collect::<Vec<_>>().join(": ")
-        });
+        let apps = held(self.trust, environment, &tree).map_err(Failure::words);
         let apps = Rc::new(apps);
         self.apps.borrow_mut().insert(key, apps.clone());
         Ok(apps)
@@ -558,14 +555,10 @@ pub(crate) fn waiting(
     let failed = |error: gitops_git::GitError| {
         git_failure(format!("could not read the branch `{branch}`"), &error)
     };
-    let Some(meet) = repository.merge_base(base, &tip).map_err(failed)? else { return Ok(None) };
-    let mut oldest = None;
-    for commit in repository.first_parent(&tip, &[]) {
-        let commit = commit.map_err(failed)?;
-        if commit.id == meet {
-            break;
-        }
-        oldest = Some(commit.committer.when.seconds);
+    if repository.merge_base(base, &tip).map_err(failed)?.is_none() {
+        return Ok(None);
     }
+    let ahead = repository.ahead(base, &tip).map_err(failed)?;
+    let oldest = ahead.iter().map(|commit| commit.committer.when.seconds).min();
     Ok(oldest.and_then(|seconds| Timestamp::from_second(seconds).ok()))
 }

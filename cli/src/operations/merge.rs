@@ -197,17 +197,9 @@ fn merged_already(
         !trailers::values(&commit.trailers(), "Plan-Digest").is_empty()
     };
     let Some(meet) = repository.merge_base(base, tip)? else { return Ok(false) };
-    if !ours(&repository.read_commit(tip)?) {
+    // The tip itself, too, where it is merged as it is.
+    if !ours(&repository.read_commit(tip)?) || !repository.ahead(base, tip)?.iter().all(ours) {
         return Ok(false);
-    }
-    for commit in repository.first_parent(tip, &[]) {
-        let commit = commit?;
-        if commit.id == meet {
-            break;
-        }
-        if !ours(&commit) {
-            return Ok(false);
-        }
     }
     let target = repository.changed(Some(tip), base)?;
     let changed = repository.changed(Some(&meet), tip)?;

@@ -1,5 +1,5 @@
 //! What only a forge knows of a change: its statuses, who reviewed it, who owns
-//! its files. Nothing of it is cached, and nothing that cannot be read is absent.
+//! its files. Nothing that cannot be read is absent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use gitops_core::gate::{Fact, Facts, Key, Review, Reviews};
 use gitops_core::owners::{CodeOwners, Form, Owner};
 use gitops_core::plan::Plan;
 use gitops_forge::{ApiError, Kind, Request, RequestState};
-use gitops_git::{CommitId, GitError};
+use gitops_git::CommitId;
 use gitops_tree::{Tree, TreeError, TreePath};
 
 use super::desired::git_failure;
@@ -88,7 +88,7 @@ pub(super) struct Question<'a> {
     pub(super) promoted: Brought<'a>,
 }
 
-/// Why a fact cannot be read.
+/// A fact, as far as the forge tells it.
 type Known<T> = Result<Fact<T>, Failure>;
 
 impl Question<'_> {
@@ -104,7 +104,7 @@ impl Question<'_> {
         let reach = match self.trust.forge(head.home) {
             Ok(reach) => reach,
             Err(failure) => {
-                unreadable(keys, facts, &words(failure));
+                unreadable(keys, facts, &failure.words());
                 return Ok(());
             }
         };
@@ -205,7 +205,7 @@ impl Question<'_> {
         }
         let mut authors = BTreeSet::new();
         for (home, ids) in by_home.into_values() {
-            let reach = self.trust.forge(home).map_err(words)?;
+            let reach = self.trust.forge(home).map_err(Failure::words)?;
             let Some(asked) = reach.asked() else {
                 return Err(format!("who made what is promoted: {}", reach.why_not(home)));
             };
@@ -264,22 +264,13 @@ fn request(
     }
 }
 
-/// The commits of the change itself.
+/// The commits of the change itself, those that were merged into it included: who
+/// made one of them does not approve it.
 fn own_commits(head: &Head<'_>, commit: &CommitId) -> Result<Vec<CommitId>, Failure> {
-    let repository = &head.home.repository;
-    let read = || -> Result<Vec<CommitId>, GitError> {
-        let meet = repository.merge_base(&head.base, commit)?;
-        let mut own = Vec::new();
-        for one in repository.first_parent(commit, &[]) {
-            let one = one?;
-            if Some(one.id) == meet {
-                break;
-            }
-            own.push(one.id);
-        }
-        Ok(own)
-    };
-    read().map_err(|error| git_failure("could not read the commits of the request", &error))
+    let ahead = head.home.repository.ahead(&head.base, commit);
+    let ahead =
+        ahead.map_err(|error| git_failure("could not read the commits of the request", &error))?;
+    Ok(ahead.into_iter().map(|commit| commit.id).collect())
 }
 
 /// The owners of the files that change, by the CODEOWNERS of the base.
@@ -352,9 +343,4 @@ fn unreadable(keys: &[Key], facts: &mut Facts, reason: &str) {
             _ => {}
         }
     }
-}
-
-/// A failure on one line.
-fn words(failure: Failure) -> String {
-    std::iter::once(failure.error).chain(failure.causes).collect::<Vec<_>>().join(": ")
 }

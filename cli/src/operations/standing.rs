@@ -27,11 +27,7 @@ pub(super) fn standing(
         return Ok(Standing::Foreign("it has no commit in common with the target".to_owned()));
     };
     let mut overrides = BTreeSet::new();
-    for commit in repository.first_parent(tip, &[]) {
-        let commit = commit?;
-        if commit.id == meet {
-            break;
-        }
+    for commit in repository.ahead(base, tip)? {
         let said = commit.trailers();
         overrides.extend(trailers::values(&said, "Gate-Override").into_iter().map(str::to_owned));
         if trailers::values(&said, "Plan-Digest").is_empty() {

@@ -131,6 +131,19 @@ fn ancestry_and_where_histories_meet() {
     }
     assert_eq!(repository.merge_base(&main, &topic).unwrap(), Some(root));
     assert_eq!(repository.merge_base(&main, &alone).unwrap(), None);
+    // What was merged into the branch is ahead as well.
+    sandbox.git("repo", &["checkout", "-q", "topic"]);
+    sandbox.git("repo", &["checkout", "-q", "-b", "side"]);
+    let side = sandbox.commit("repo", "side");
+    sandbox.git("repo", &["checkout", "-q", "topic"]);
+    sandbox.git("repo", &["merge", "-q", "--no-ff", "-m", "merge", "side"]);
+    let merge = repository.resolve("HEAD").unwrap();
+    let ahead = |base, tip| -> Vec<CommitId> {
+        repository.ahead(base, tip).unwrap().into_iter().map(|commit| commit.id).collect()
+    };
+    assert_eq!(ahead(&main, &merge), [merge, side, topic]);
+    assert_eq!(ahead(&merge, &topic), []);
+    assert_eq!(ahead(&alone, &main), [main, root]);
     let unknown = CommitId::parse(&"1".repeat(40)).unwrap();
     for error in [
         repository.is_ancestor(&unknown, &main).unwrap_err(),
@@ -139,6 +152,8 @@ fn ancestry_and_where_histories_meet() {
         repository.tree(&unknown).map(|_| ()).unwrap_err(),
         repository.changed(Some(&unknown), &main).unwrap_err(),
         repository.first_parent(&unknown, &[]).next().unwrap().unwrap_err(),
+        repository.ahead(&unknown, &main).unwrap_err(),
+        repository.ahead(&main, &unknown).unwrap_err(),
     ] {
         assert!(matches!(error, GitError::Object { .. }), "{error}");
     }

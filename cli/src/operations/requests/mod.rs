@@ -342,12 +342,12 @@ impl<'a> Living<'a> {
     /// What only tells of the request may be lacking, and is warned of; what it is
     /// made of may not.
     fn may_lack(&self, attempt: String, error: &ApiError) -> Result<(), Failure> {
-        let failure = failure(attempt, error);
+        let mut failure = failure(attempt, error);
         match error {
             ApiError::Forbidden { .. } | ApiError::Missing { .. } | ApiError::Refused { .. } => {
-                let words = std::iter::once(failure.error).chain(failure.causes);
-                self.author.terminal.warn(words.collect::<Vec<_>>().join(": "));
-                failure.hints.iter().for_each(|hint| self.author.terminal.hint(hint));
+                let hints = std::mem::take(&mut failure.hints);
+                self.author.terminal.warn(failure.words());
+                hints.iter().for_each(|hint| self.author.terminal.hint(hint));
                 Ok(())
             }
             // It may have taken effect, and is not worth another try.
