@@ -1,6 +1,8 @@
 //! Tokens that a person or a pipeline has set for a forge.
 
-use url::{Host, Url};
+use url::Url;
+
+use crate::address::is_here;
 
 /// A token and the one server it is for.
 #[derive(Clone, PartialEq, Eq)]
@@ -131,16 +133,6 @@ fn origin(server: &str) -> Option<Option<String>> {
         "https" => Some(Some(url.origin().ascii_serialization())),
         "http" => Some(is_here(&url).then(|| url.origin().ascii_serialization())),
         _ => None,
-    }
-}
-
-/// Whether an address is of this machine, whatever names are resolved to.
-fn is_here(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 

@@ -20,7 +20,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
 pub(crate) use classify::{Asking, words};
 pub use patience::Patience;
@@ -29,6 +29,7 @@ pub use trace::Made;
 pub(crate) use trace::Trace;
 
 use crate::ApiError;
+use crate::address::is_here;
 
 /// The most that one answer may hold, unpacked.
 const MOST_BYTES: usize = 64 << 20;
@@ -408,16 +409,6 @@ impl Drop for Noted<'_> {
             _ => "other",
         };
         self.trace.note(Made { method, path: self.ask.template, status: self.status });
-    }
-}
-
-/// Whether a server is on this machine.
-fn is_here(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
     }
 }
 
