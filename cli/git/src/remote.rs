@@ -1,6 +1,8 @@
 //! What remotes hold, and how it gets here.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::thread;
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ pub struct Fetched {
 /// How often a lock that another process holds is tried again: for 1.5 s.
 const ATTEMPTS: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(50);
+/// Nobody holds the lock of one reference for that long.
+const STALE: Duration = Duration::from_secs(1);
 
 /// Where fetched branches are kept, so that the user's own references stay.
 const KEPT: &str = "refs/kubectl-gitops/remotes";
@@ -121,7 +125,10 @@ impl Repository {
             match self.fetch_once(&remote, &found)? {
                 Ok(()) => break,
                 Err(answer) if attempt == ATTEMPTS || !answer.lost_a_lock() => {
-                    return Err(self.failed(&remote, Doing::Fetch, &answer));
+                    let is_freed = answer.lost_a_lock() && self.unlock(&remote, branches)?;
+                    if !is_freed {
+                        return Err(self.failed(&remote, Doing::Fetch, &answer));
+                    }
                 }
                 // Somebody else fetches into this clone, too.
                 Err(_) => {
@@ -207,6 +214,30 @@ impl Repository {
         let answer = self.ask(&remote, Doing::Read, &args)?;
         let names = answer.stdout.lines().filter_map(|line| line.split_once("\trefs/tags/"));
         Ok(names.map(|(_, tag)| tag.to_owned()).collect())
+    }
+
+    /// Takes away the locks of references of this program's own that stood still
+    /// all the while: a `git` that was killed left them. One that still runs and
+    /// finds its lock gone fails; what it would have kept is asked for again.
+    fn unlock(&self, remote: &Remote, branches: &[&str]) -> Result<bool, GitError> {
+        let mut any = false;
+        for branch in branches {
+            let name = format!("{}.lock", kept(&remote.name, branch));
+            let lock = self.inner.commondir().join(name);
+            let changed = fs::metadata(&lock).and_then(|of| of.modified());
+            let age = changed.ok().and_then(|changed| changed.elapsed().ok());
+            if age.is_none_or(|age| age < STALE) {
+                continue;
+            }
+            match fs::remove_file(&lock) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    let reason = format!("`{}` cannot be removed: {error}", lock.display());
+                    return Err(failure(remote, Doing::Fetch, reason));
+                }
+                _ => any = true,
+            }
+        }
+        Ok(any)
     }
 
     fn kept_commit(&self, name: &str) -> Option<CommitId> {

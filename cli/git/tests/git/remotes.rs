@@ -1,5 +1,7 @@
 //! What remotes hold, and how it gets here.
 
+use std::fs;
+
 use gitops_git::{CommitId, Fetched, GitError, Lease, PushOutcome, Remote, Repository};
 
 use crate::pushes::update;
@@ -172,6 +174,26 @@ fn fetching_moves_nothing_of_the_users() {
     // Rewritten on the server, it is what the server has.
     let rewritten = someone_pushes(&sandbox, "env", "3");
     assert_eq!(repository.fetch("origin", &["env"]).unwrap()[0].commit, Some(rewritten));
+}
+
+/// What a `git` that was killed leaves of ours does not stop the next fetch;
+/// the lock of another reference is not ours to take away.
+#[test]
+fn a_lock_of_ours_that_nobody_holds_is_taken_away() {
+    let (sandbox, _) = with_server();
+    let theirs = someone_pushes(&sandbox, "main", "1");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(5);
+    let lock = |name: &str| {
+        let path = sandbox.path("repo/.git/refs").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::File::create(&path).unwrap().set_modified(old).unwrap();
+        path
+    };
+    let ours = lock("kubectl-gitops/remotes/origin/main.lock");
+    let users = lock("remotes/origin/main.lock");
+    let fetched = sandbox.open("repo").fetch("origin", &["main"]).unwrap();
+    assert_eq!(fetched[0].commit, Some(theirs));
+    assert!(!ours.exists() && users.exists());
 }
 
 #[test]
