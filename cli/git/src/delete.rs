@@ -1,7 +1,7 @@
 //! A branch of a remote taken away under a lease, and looked for again.
 
 use crate::network::Doing;
-use crate::push::{NO_REPORT, Refusal, Why, push, report};
+use crate::push::{NO_REPORT, Refusal, Why, report};
 use crate::remote::valid;
 use crate::{CommitId, GitError, Repository};
 
@@ -44,9 +44,17 @@ impl Repository {
         }
         let lease = format!("--force-with-lease=refs/heads/{branch}:{expected}");
         let pair = format!(":refs/heads/{branch}");
-        let mut args = push(&remote, [branch].into_iter());
-        args.extend([lease, "--".to_owned(), remote.name.clone(), pair.clone()]);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let args = [
+            "push",
+            "--porcelain",
+            "--no-progress",
+            "--no-follow-tags",
+            "--recurse-submodules=no",
+            &lease,
+            "--",
+            &remote.name,
+            &pair,
+        ];
         let answer = self.talk(&remote, Doing::Push, &args)?;
         let now = match at() {
             Ok(None) => return Ok(Deletion::Gone { deleted: true }),

@@ -178,7 +178,10 @@ impl Repository {
 }
 
 fn arguments(remote: &Remote, updates: &[Update]) -> Vec<String> {
-    let mut args = push(remote, updates.iter().map(|update| update.branch.as_str()));
+    let mut args: Vec<String> =
+        ["push", "--porcelain", "--no-progress", "--no-follow-tags", "--recurse-submodules=no"]
+            .map(str::to_owned)
+            .into();
     if updates.len() > 1 {
         args.push("--atomic".into());
     }
@@ -193,25 +196,6 @@ fn arguments(remote: &Remote, updates: &[Update]) -> Vec<String> {
     for Update { commit, branch, .. } in updates {
         args.push(format!("{commit}:refs/heads/{branch}"));
     }
-    args
-}
-
-/// How a push of those branches begins. Git would move remote-tracking branches
-/// of the user's, too, and when it is killed there, leave a lock that stops
-/// their next `git fetch`. A branch that is not to be fetched is not tracked
-/// (negative refspecs, since Git 2.29; 2.39 looks at them only where
-/// another refspec names the branch as it is).
-pub(crate) fn push<'b>(remote: &Remote, branches: impl Iterator<Item = &'b str>) -> Vec<String> {
-    let mut args = Vec::new();
-    for branch in branches {
-        for mark in ["", "^"] {
-            let setting = format!("remote.{}.fetch={mark}refs/heads/{branch}", remote.name);
-            args.extend(["-c".to_owned(), setting]);
-        }
-    }
-    let push =
-        ["push", "--porcelain", "--no-progress", "--no-follow-tags", "--recurse-submodules=no"];
-    args.extend(push.map(str::to_owned));
     args
 }
 

@@ -253,6 +253,8 @@ fn the_users_files_index_head_and_configuration_stay_byte_for_byte() {
     let ours = |name: &str| {
         name.starts_with(".git/objects/")
             || name.starts_with(".git/refs/kubectl-gitops/remotes/origin/")
+            || name.starts_with(".git/refs/remotes/origin/")
+            || name.starts_with(".git/logs/refs/remotes/origin/")
     };
     let kept = |all: &BTreeMap<String, Vec<u8>>| -> BTreeMap<String, Vec<u8>> {
         all.iter().filter(|(name, _)| !ours(name)).map(|(n, b)| (n.clone(), b.clone())).collect()
