@@ -2,11 +2,12 @@
 //! or done, and running again finishes.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{program, server, shop, whole, worked};
+use crate::session::{kill, session};
 use crate::stage::Stage;
 
 /// What is killed.
@@ -176,23 +177,6 @@ fn prepare(stage: &Stage, step: Step, version: usize) {
     }
 }
 
-/// The processes of a session that are not the server's.
-fn session(leader: u32) -> Vec<u32> {
-    let mut found = Vec::new();
-    for process in fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = process.file_name().to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
-        let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
-        let fields: Vec<&str> = rest.split(' ').collect();
-        if fields[0] != "Z" && fields[3] == leader.to_string() {
-            found.push(pid);
-        }
-    }
-    found
-}
-
 /// Kills the program, or it and all it started, after that time. Answers
 /// whether it still ran. Comes back when nothing of it runs.
 fn kill_after(stage: &Stage, line: &str, after: Duration, all: bool) -> bool {
@@ -202,10 +186,6 @@ fn kill_after(stage: &Stage, line: &str, after: Duration, all: bool) -> bool {
     let leader = child.id();
     thread::sleep(after);
     let ran = child.try_wait().unwrap().is_none();
-    let kill = |pids: &[u32]| {
-        let pids = pids.iter().map(u32::to_string);
-        let _ = Command::new("kill").arg("-9").args(pids).stderr(Stdio::null()).status();
-    };
     kill(&[leader]);
     child.wait().unwrap();
     let start = Instant::now();

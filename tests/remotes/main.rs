@@ -8,6 +8,7 @@ mod crash;
 mod http;
 mod moved;
 mod races;
+mod session;
 mod signed;
 mod ssh;
 mod web;

@@ -6,10 +6,12 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, unreachable_pub)]
 
+mod at_once;
 mod faults;
 mod gates;
 mod life;
 mod merges;
+mod seeds;
 mod world;
 
 #[path = "../cases/stage.rs"]
@@ -85,6 +87,16 @@ macro_rules! on_each {
                 one_effect_an_intent,
                 a_token_that_will_not_do,
                 an_unknown_label_is_told,
+            }
+            at_once {
+                twenty_from_clones_of_their_own,
+                twenty_from_one_clone,
+                one_app_by_several,
+                a_merge_that_comes_too_soon_or_too_late,
+            }
+            seeds {
+                demo_gitops,
+                apps_gitops,
             }
         })+
     };

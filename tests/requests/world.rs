@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use gitops_forge::{Api, Comment, CommitStatus, Request, Settings};
+use gitops_forge::{Api, Comment, CommitStatus, Merge, MergeMethod, Merged, Request, Settings};
 use gitops_test_forges::{Faults, May, Stage as Forge, Who};
 
 use crate::stage::{Said, Stage};
@@ -33,6 +33,44 @@ impl World {
 
     /// One with these environments, and these files besides.
     pub fn with(forge: &'static dyn Forge, environments: &str, files: &[(&str, &str)]) -> World {
+        World::of(forge, environments, &APPS, files)
+    }
+
+    /// One with these apps.
+    pub fn of(
+        forge: &'static dyn Forge,
+        environments: &str,
+        apps: &[&str],
+        files: &[(&str, &str)],
+    ) -> World {
+        World::laid(forge, |world| {
+            world.write(
+                "gitops.yaml",
+                &format!(
+                    "apiVersion: kubectl-gitops.dev/v1alpha1\nkind: GitOps\n\
+                     forge: {{kind: {}}}\n\
+                     pullRequest: {{labels: [promotion], reviewers: [alice]}}\n\
+                     environments:\n{environments}",
+                    forge.kind()
+                ),
+            );
+            for environment in ["dev", "uat", "prod", "live", "plain"] {
+                let mut text = String::from("resources: [web.yaml]\nimages:\n");
+                for app in apps {
+                    text.push_str(&format!("- name: {app}\n  newTag: v1\n"));
+                }
+                world.write(&format!("envs/{environment}/kustomization.yaml"), &text);
+                let pods: String = apps.iter().map(|app| pod(app)).collect();
+                world.write(&format!("envs/{environment}/web.yaml"), &pods);
+            }
+            for (path, text) in files {
+                world.write(path, text);
+            }
+        })
+    }
+
+    /// A repository of what is laid into the work tree.
+    pub fn laid(forge: &'static dyn Forge, lay: impl FnOnce(&World)) -> World {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let repository = format!("shop-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         forge.make(&repository);
@@ -46,27 +84,7 @@ impl World {
             runtime: tokio::runtime::Runtime::new().unwrap(),
         };
         world.token(May::All, &forge.web());
-        world.write(
-            "gitops.yaml",
-            &format!(
-                "apiVersion: kubectl-gitops.dev/v1alpha1\nkind: GitOps\n\
-                 forge: {{kind: {}}}\n\
-                 pullRequest: {{labels: [promotion], reviewers: [alice]}}\n\
-                 environments:\n{environments}",
-                forge.kind()
-            ),
-        );
-        for environment in ["dev", "uat", "prod", "live", "plain"] {
-            let mut text = String::from("resources: [web.yaml]\nimages:\n");
-            for app in APPS {
-                text.push_str(&format!("- name: {app}\n  newTag: v1\n"));
-            }
-            world.write(&format!("envs/{environment}/kustomization.yaml"), &text);
-            world.write(&format!("envs/{environment}/web.yaml"), &APPS.map(pod).concat());
-        }
-        for (path, text) in files {
-            world.write(path, text);
-        }
+        lay(&world);
         let remote = forge.remote(&world.repository, Who::Bot);
         world.did(&format!(
             "git init -q -b main && git config user.name Bot && git config user.email {} \
@@ -86,6 +104,25 @@ impl World {
         };
         self.here.set(token.variable, token.secret);
         self.here.set(server, web);
+    }
+
+    /// From now on the program is run by that user.
+    pub fn acts(&mut self, who: Who) {
+        let remote = self.forge.remote(&self.repository, who);
+        let secret = remote.split(['@']).next().and_then(|start| start.rsplit(':').next());
+        let variable = self.forge.token(May::All, &self.forge.web()).variable;
+        self.here.set(variable, secret.unwrap());
+        let (name, mail) = (who.login(), who.mail());
+        self.did(&format!(
+            "git remote set-url origin '{remote}' && git config user.name {name} && git config user.email {mail}"
+        ));
+    }
+
+    /// Which software the forge is, where no gitops.yaml can say it.
+    pub fn said_by_the_environment(&mut self) {
+        if self.forge.kind() == gitops_forge::Kind::GitHub {
+            self.here.set("GH_HOST", self.forge.web());
+        }
     }
 
     /// Puts a proxy between the program and the API.
@@ -176,6 +213,25 @@ impl World {
         let mut all = self.requests(app, environment);
         assert_eq!(all.len(), 1, "{all:?}");
         all.remove(0)
+    }
+
+    /// A person's merge of a request, under a subject of their own.
+    pub fn press_merge(&self, request: &Request, subject: &str) -> String {
+        let merge = Merge {
+            method: MergeMethod::Squash,
+            head: request.head_commit.clone(),
+            title: subject.to_owned(),
+            message: String::new(),
+        };
+        for _ in 0..50 {
+            match self.ask(self.api().merge(request.number, &merge)) {
+                Merged::Done(_) => return self.tip("main"),
+                // It is still finding out whether it can.
+                Merged::NotYet(_) => std::thread::sleep(std::time::Duration::from_millis(100)),
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("#{} is never ready", request.number);
     }
 
     pub fn comments(&self, number: u64) -> Vec<Comment> {

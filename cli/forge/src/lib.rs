@@ -36,4 +36,4 @@ pub use app::{App, AppError};
 pub use connect::{Settings, connect, connect_app, installation_token};
 pub use http::{Clock, Made, Patience};
 pub use request::{new_request_url, new_request_url_in};
-pub use token::{ForgeToken, TokenError, tokens};
+pub use token::{ForgeToken, TokenError, named_kind, tokens};

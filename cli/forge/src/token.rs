@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::address::is_here;
+use crate::address::{Kind, is_here};
 
 /// A token and the one server it is for.
 #[derive(Clone, PartialEq, Eq)]
@@ -106,6 +106,28 @@ pub fn tokens(variable: &dyn Fn(&str) -> Option<String>) -> Result<Vec<ForgeToke
     Ok(found)
 }
 
+/// The software of a server, where a variable of its own client names it. Of
+/// `GITHUB_SERVER_URL` nothing is learnt: runners of Gitea and Forgejo set it, too.
+pub fn named_kind(variable: &dyn Fn(&str) -> Option<String>, web: &str) -> Option<Kind> {
+    let named = [
+        ("GH_HOST", Kind::GitHub),
+        ("GITLAB_HOST", Kind::GitLab),
+        ("CI_SERVER_URL", Kind::GitLab),
+        ("GITEA_SERVER_URL", Kind::Gitea),
+    ];
+    let wanted = Url::parse(web).ok()?.origin();
+    let names = |server: String| {
+        let server = server.trim();
+        let url = match server.contains("://") {
+            true => Url::parse(server),
+            false => Url::parse(&format!("https://{server}")),
+        };
+        url.is_ok_and(|url| url.origin() == wanted)
+    };
+    let found = named.into_iter().find(|(name, _)| variable(name).is_some_and(names));
+    found.map(|(_, kind)| kind)
+}
+
 /// The GitHub server that the variables name; `None` for one that is not to be
 /// told a secret.
 pub(crate) fn github_origin(
@@ -149,6 +171,24 @@ mod tests {
             format!("{} {}={} {}", token.origin, token.variable, token.secret, token.user)
         };
         Ok(tokens(&variable)?.into_iter().map(words).collect())
+    }
+
+    #[test]
+    fn the_variable_of_a_client_names_the_software() {
+        for (name, value, web, expected) in [
+            ("GH_HOST", "git.acme.example", "https://git.acme.example", Some(Kind::GitHub)),
+            ("GH_HOST", "git.acme.example", "https://git.acme.example/x", Some(Kind::GitHub)),
+            ("GH_HOST", "git.acme.example", "https://acme.example", None),
+            ("GH_HOST", "git.acme.example", "http://git.acme.example", None),
+            ("GITLAB_HOST", "https://h:1", "https://h:1", Some(Kind::GitLab)),
+            ("CI_SERVER_URL", "https://h/", "https://h", Some(Kind::GitLab)),
+            ("GITEA_SERVER_URL", "http://h:3000/", "http://h:3000", Some(Kind::Gitea)),
+            ("GITHUB_SERVER_URL", "https://h", "https://h", None),
+            ("GITEA_SERVER_URL", "", "https://h", None),
+        ] {
+            let variable = |asked: &str| (asked == name).then(|| value.to_owned());
+            assert_eq!(named_kind(&variable, web), expected, "{name}={value} {web}");
+        }
     }
 
     #[test]

@@ -232,7 +232,10 @@ fn pushed(
     let one = |update: &Update| Pushed {
         branch: update.branch.clone(),
         commit: update.commit,
-        moved: reports.get(&update.branch).is_none_or(|report| report.flag != '='),
+        // Refused and there all the same: somebody else has pushed the very commit.
+        moved: reports.get(&update.branch).is_none_or(|report| {
+            report.flag != '=' && (report.flag != '!' || report.reason == NO_REPORT)
+        }),
         now: now.get(&update.branch).copied().flatten(),
     };
     PushOutcome::Pushed(updates.iter().map(one).collect())

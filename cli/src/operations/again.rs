@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gitops_core::gate::Answer;
 use gitops_core::plan::{Plan, ReadEntry, ReadFrom};
@@ -32,6 +32,9 @@ const RENEWALS: u32 = 40;
 /// How long the first pause between two tries is at least.
 const PAUSE: Duration = Duration::from_millis(40);
 
+/// What of the time that a try took counts for the pause after it.
+const LONGEST: Duration = Duration::from_secs(5);
+
 const RUN_AGAIN: &str = "run it again: the new state will be planned and judged";
 
 /// Performs one step as far as its decision allows, and answers it as it was
@@ -47,10 +50,12 @@ pub(crate) fn perform(
     let target = trust.config.environment(&step.plan.target.name).map_err(unknown_environment)?;
     let mut step = step;
     let renews = author.renews(&step.plan)?;
+    let mut took = Duration::ZERO;
     for attempt in 0..if renews { RENEWALS } else { ATTEMPTS } {
         if attempt > 0 {
-            thread::sleep(pause(attempt));
+            thread::sleep(pause(attempt, took));
         }
+        let began = Instant::now();
         if may_perform(&step) && has_moved(trust, &step.plan)? {
             let digest = step.plan.plan_digest();
             step = again(author, judge, wish, &step)?;
@@ -61,14 +66,25 @@ pub(crate) fn perform(
         if let Some(outcome) = promote::perform(author, target, &step)? {
             return Ok((step, outcome));
         }
+        took = began.elapsed();
+    }
+    if let (true, Some(branch)) = (renews, &step.plan.branch) {
+        let base = &step.plan.base;
+        let words = format!(
+            "the request of `{branch}` does not come into `{base}`: each of {RENEWALS} tries was too late"
+        );
+        return Err(Failure::world(words).hint("run it again"));
     }
     Err(raced(step.plan.branch.as_deref().unwrap_or(&step.plan.base)))
 }
 
-/// Those who collide must not all come back at once.
-fn pause(attempt: u32) -> Duration {
-    let any = RandomState::new().build_hasher().finish();
-    PAUSE * 2_u32.pow(attempt.min(5)) / 2 + Duration::from_millis(any % 100)
+/// Those who collide must not all come back at once, and not before one of them
+/// has come through: the longer a try takes, and the more of them were in vain, the
+/// further they spread.
+fn pause(attempt: u32, took: Duration) -> Duration {
+    let any = (RandomState::new().build_hasher().finish() >> 11) as f64 / (1_u64 << 53) as f64;
+    let spread = took.min(LONGEST) * attempt.min(4) + Duration::from_millis(100);
+    PAUSE * 2_u32.pow(attempt.min(5)) / 2 + spread.mul_f64(any)
 }
 
 /// Whether a branch that this plan may rest on is not where it was read.

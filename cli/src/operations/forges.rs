@@ -50,7 +50,7 @@ impl Reach {
             Reach::NoForge => format!("{} is no repository of a forge", home.words()),
             Reach::Unknown(forge) => {
                 format!(
-                    "the kind of {} is not known; `forge: {{kind: …}}` in gitops.yaml says it",
+                    "the kind of {} is not known; `forge: {{kind: …}}` in gitops.yaml says it, or GITEA_SERVER_URL or GH_HOST",
                     forge.web
                 )
             }
@@ -245,20 +245,23 @@ impl Forges {
 }
 
 /// Who stands behind a repository: its address, and where that does not tell,
-/// gitops.yaml.
+/// gitops.yaml, or else the variable that names the server to its own client.
 pub(crate) fn identified(
     home: &Home,
     said: &config::Forge,
     own: bool,
 ) -> Result<Option<Forge>, Failure> {
-    let Some(forge) = gitops_forge::identify(&home.remote.url) else { return Ok(None) };
-    if !own {
-        return Ok(Some(forge));
+    let Some(mut forge) = gitops_forge::identify(&home.remote.url) else { return Ok(None) };
+    if own {
+        forge = forge.configured(said.kind, said.url.as_deref()).map_err(|error| {
+            Failure::usage(format!("could not use `forge` of {}", config::FILE)).because(&error)
+        })?;
     }
-    let forge = forge.configured(said.kind, said.url.as_deref());
-    forge.map(Some).map_err(|error| {
-        Failure::usage(format!("could not use `forge` of {}", config::FILE)).because(&error)
-    })
+    if forge.kind == Kind::Unknown {
+        let named = gitops_forge::named_kind(&|name| std::env::var(name).ok(), &forge.web);
+        forge.kind = named.unwrap_or(Kind::Unknown);
+    }
+    Ok(Some(forge))
 }
 
 /// The token for a forge: the environment's, else what the user's credential

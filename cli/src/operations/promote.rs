@@ -616,7 +616,7 @@ pub(super) fn perform(
     };
     let Some(living) = living else { return Ok(Some(Outcome::Done(receipt))) };
     let (head, pushed) = (receipt.commit, receipt.pushed);
-    let (request, mut asked) = living.ensure(step, &head, pushed)?;
+    let Some((request, mut asked)) = living.ensure(step, &head, pushed)? else { return Ok(None) };
     requests::supersede(author, plan, &asked)?;
     receipt.next = Next::Nothing;
     receipt.request = Some(asked.page.clone());

@@ -25,9 +25,23 @@ pub enum Fault {
     Lost,
     /// A page of HTML with 200; the forge never hears of it.
     Page,
+    /// The forge says no with this status and message, and does nothing.
+    Says(u16, &'static str),
     /// The answer comes after this long.
     Slow(Duration),
 }
+
+/// When somebody looks at an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Before the forge hears of it.
+    Before,
+    /// When the forge has done it, before anybody hears of that.
+    After,
+}
+
+/// Who looks at each exchange, its method and path, and says whether it goes on.
+type Watch = Arc<dyn Fn(&str, &str, Moment) -> bool + Send + Sync>;
 
 /// Which exchanges fail, and how often.
 #[derive(Clone, Debug)]
@@ -38,18 +52,26 @@ struct Rule {
     left: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
+    watch: Option<Watch>,
+    busy: usize,
     rules: Vec<Rule>,
     page_of_one: bool,
     done: Vec<(String, String, u16)>,
 }
 
 /// A proxy on loopback in front of one forge.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Faults {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
+}
+
+impl std::fmt::Debug for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Faults").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl Faults {
@@ -69,8 +91,12 @@ impl Faults {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (own, upstream) = (own.clone(), upstream.clone());
+                own.lock().busy += 1;
                 // A client that goes away ends its own exchange.
-                thread::spawn(move || drop(own.exchange(stream, &upstream)));
+                thread::spawn(move || {
+                    drop(own.exchange(stream, &upstream));
+                    own.lock().busy -= 1;
+                });
             }
         });
         faults
@@ -85,6 +111,18 @@ impl Faults {
     pub fn fail(&self, method: &str, path: &str, fault: Fault, times: u32) {
         let (method, path) = (method.to_owned(), path.to_owned());
         self.lock().rules.push(Rule { method, path, fault, left: times });
+    }
+
+    /// From now on somebody looks at each exchange; where it shall not go on, its
+    /// connection ends.
+    pub fn watch(&self, watch: impl Fn(&str, &str, Moment) -> bool + Send + Sync + 'static) {
+        self.lock().watch = Some(Arc::new(watch));
+    }
+
+    /// How many exchanges are on their way; the forge goes on with one whose
+    /// client is gone.
+    pub fn busy(&self) -> usize {
+        self.lock().busy
     }
 
     /// Every list comes one entry a page.
@@ -125,6 +163,11 @@ impl Faults {
         let Some(mut request) = Message::read(&client)? else { return Ok(()) };
         let (method, path) = request.words();
         let (method, path) = (method.to_owned(), path.to_owned());
+        let watch = self.lock().watch.clone();
+        let goes_on = |moment| watch.as_ref().is_none_or(|watch| watch(&method, &path, moment));
+        if !goes_on(Moment::Before) {
+            return client.shutdown(Shutdown::Both);
+        }
         let fault = self.take(&method, &path);
         let html = |status: &str, more: &[(&str, String)]| {
             let mut headers = vec![("content-type".to_owned(), "text/html".to_owned())];
@@ -136,6 +179,12 @@ impl Faults {
         match &fault {
             Some(Fault::Before) => return html("502 Bad Gateway", &[]).write(&mut client),
             Some(Fault::Page) => return html("200 OK", &[]).write(&mut client),
+            Some(Fault::Says(status, words)) => {
+                let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+                let body = serde_json::json!({ "message": words }).to_string().into_bytes();
+                let start = format!("HTTP/1.1 {status} No");
+                return Message { start, headers, body }.write(&mut client);
+            }
             Some(Fault::TooMany(seconds)) => {
                 return html("429 Too Many Requests", &wait(seconds)).write(&mut client);
             }
@@ -151,7 +200,10 @@ impl Faults {
         request.write(&mut server)?;
         let Some(answer) = Message::read(&server)? else { return Ok(()) };
         let heard = path.split('?').next().unwrap_or_default().to_owned();
-        self.lock().done.push((method, heard, answer.status()));
+        self.lock().done.push((method.clone(), heard, answer.status()));
+        if !goes_on(Moment::After) {
+            return client.shutdown(Shutdown::Both);
+        }
         match fault {
             Some(Fault::After) => html("502 Bad Gateway", &[]).write(&mut client),
             Some(Fault::Lost) => client.shutdown(Shutdown::Both),

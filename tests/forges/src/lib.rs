@@ -18,6 +18,6 @@ mod stage;
 pub mod suite;
 pub mod wire;
 
-pub use faults::{Fault, Faults};
+pub use faults::{Fault, Faults, Moment};
 pub use gitea::{Gitea, gitea};
 pub use stage::{Guard, May, Stage, Who};

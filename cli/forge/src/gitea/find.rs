@@ -15,13 +15,15 @@ use crate::percent::encode;
 use crate::{ApiError, Request, RequestState};
 
 impl Gitea {
-    /// The open request of two branches; where none is open, the last one.
+    /// The open requests of two branches, as a rule one: of two who ask at once, both
+    /// may open one. Where none is open, the last one.
     pub(super) async fn find(&self, head: &str, base: &str) -> Result<Vec<Pull>, ApiError> {
         // First, since it alone tells a repository that is not there.
-        let open =
+        let mut open =
             self.list("open", "recentupdate", Some(base), |pull| pull.is(head, base)).await?;
-        if let Some(open) = open.into_iter().find(|pull| pull.is(head, base)) {
-            return Ok(vec![open]);
+        open.retain(|pull| pull.is(head, base));
+        if !open.is_empty() {
+            return Ok(open);
         }
         let Some(known) = self.ever(head, base).await? else { return Ok(Vec::new()) };
         if known.state() == RequestState::Open {

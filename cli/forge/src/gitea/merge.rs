@@ -28,6 +28,11 @@ impl Gitea {
     pub(super) async fn merge_now(&self, number: u64, merge: &Merge) -> Result<Merged, ApiError> {
         let what = format!("request {number} of {}", self.what());
         let ask = self.merging(number, merge, false, "merge a pull request", &what);
+        // Of a request that is merged already it makes an empty commit, where it was
+        // asked before it had come to know.
+        if let Some(merged) = over(&self.pull(number).await?, merge) {
+            return Ok(merged);
+        }
         let mut asked = 0;
         loop {
             asked += 1;

@@ -10,8 +10,8 @@ use gitops_core::judge::{Decision, decide};
 use gitops_forge::{ApiError, Merge, MergeMethod, Merged, Protection, Request, RequestState};
 use gitops_git::CommitId;
 
-use super::Living;
 use super::statuses::contexts;
+use super::{Living, any_part_of};
 use crate::config::Method;
 use crate::failure::Failure;
 use crate::operations::forges::failure;
@@ -67,7 +67,13 @@ pub(crate) fn merge(
         Decision::Open if pushed && looks_at_the_head(preview) => Ok(Settled::Waits(
             "its head is new, so that reviews and statuses are asked for again".to_owned(),
         )),
-        Decision::Open => now(living, request, &merge),
+        Decision::Open => {
+            // Another run may be at it: Gitea merges twice where it is asked twice at once.
+            if !pushed {
+                thread::sleep(any_part_of(PAUSE * 3));
+            }
+            now(living, request, &merge)
+        }
         Decision::Pending => when_ready(living, step, preview, request, &merge),
         Decision::Closed | Decision::Faulty => Ok(Settled::Waits("its gate is shut".to_owned())),
     }

@@ -16,12 +16,15 @@ mod merge;
 mod report;
 mod statuses;
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
 
 use gitops_core::plan::Plan;
 use gitops_core::request::{Marker, body, is_report};
 use gitops_forge::{Api, ApiError, Comment, Edit, NewRequest, Opened, Request, RequestState};
-use gitops_git::CommitId;
+use gitops_git::{CommitId, trailers};
 
 use super::forges::{Reach, failure, token_hint};
 use super::perform::Author;
@@ -89,6 +92,13 @@ pub(super) struct Living<'a> {
 /// How often a write is tried of which nobody knows whether it took effect.
 const TRIES: usize = 3;
 
+/// How long one waits for what the forge is about to do, and how often.
+const LOOK: Duration = Duration::from_secs(1);
+const LOOKS: usize = 10;
+
+/// How long another run that opened the request may take to comment on it.
+const OPENER: Duration = Duration::from_secs(2);
+
 impl<'a> Living<'a> {
     /// Reads what the forge has; `None` where no forge is asked.
     pub(super) fn read(
@@ -115,7 +125,7 @@ impl<'a> Living<'a> {
         let found = asked.requests(branch, &plan.base);
         let found = found.map_err(|error| failure(attempt(), &error))?;
         let ours = |request: &&Request| !request.from_fork;
-        let open = found.iter().filter(ours).find(|r| r.state == RequestState::Open).cloned();
+        let open = first_open(&found).cloned();
         let newest = found.iter().filter(ours).max_by_key(|request| request.number).cloned();
         let closed = newest.filter(|r| open.is_none() && r.state == RequestState::Closed);
         Ok(Some(Living { author, reach, home, plan, branch, open, closed }))
@@ -148,13 +158,14 @@ impl<'a> Living<'a> {
         Some(of(closed, Done::Left))
     }
 
-    /// Makes sure of the request of what stands on the branch at `head` now.
+    /// Makes sure of the request of what stands on the branch at `head` now; `None`
+    /// where it does not stand there any more.
     pub(super) fn ensure(
         &self,
         step: &Judged,
         head: &CommitId,
         pushed: bool,
-    ) -> Result<(Request, Asked), Failure> {
+    ) -> Result<Option<(Request, Asked)>, Failure> {
         // What is written from here on makes what was read old.
         self.asked().forget();
         let limits = self.api().limits();
@@ -162,7 +173,10 @@ impl<'a> Living<'a> {
         let body = body(&self.plan.body, &self.marker(), limits.body);
         let (request, mut done) = match &self.open {
             Some(request) => (request.clone(), Done::Unchanged),
-            None => self.opened(&title, &body, head)?,
+            None => match self.opened(&title, &body, head, pushed)? {
+                Some(opened) => opened,
+                None => return Ok(None),
+            },
         };
         let fresh = done == Done::Opened;
         let differs = !same(&request.title, &title) || !same(&request.body, &body);
@@ -180,11 +194,18 @@ impl<'a> Living<'a> {
             done = Done::Updated;
         }
         let asked = of(&request, done);
-        Ok((request, asked))
+        Ok(Some((request, asked)))
     }
 
-    /// Opens the request, or opens the closed one again.
-    fn opened(&self, title: &str, body: &str, head: &CommitId) -> Result<(Request, Done), Failure> {
+    /// Opens the request, or opens the closed one again. Who has pushed the branch
+    /// opens it; another run waits for that, and goes on where nobody did.
+    fn opened(
+        &self,
+        title: &str,
+        body: &str,
+        head: &CommitId,
+        pushed: bool,
+    ) -> Result<Option<(Request, Done)>, Failure> {
         if let Some(closed) = self.closed.as_ref().filter(|_| self.author.wants.reopen)
             && closed.head_commit == head.to_string()
         {
@@ -194,7 +215,7 @@ impl<'a> Living<'a> {
                 open: Some(true),
             };
             match self.asked().run(self.api().edit(closed.number, &edit)) {
-                Ok(request) => return Ok((request, Done::Reopened)),
+                Ok(request) => return Ok(Some((request, Done::Reopened))),
                 // A forge opens none again whose branch was made anew.
                 Err(ApiError::Refused { .. }) => {}
                 Err(error) => {
@@ -210,20 +231,50 @@ impl<'a> Living<'a> {
             body: body.to_owned(),
         };
         let attempt = || format!("could not open the request of `{}`", self.branch);
+        if !pushed {
+            thread::sleep(OPENER + any_part_of(OPENER));
+            if let Some(request) = self.stands_open(attempt)? {
+                return Ok(Some((request, Done::Unchanged)));
+            }
+            // It may be merged by now.
+            self.home.ask_again(self.branch)?;
+            if self.home.tip(self.branch)? != Some(*head) {
+                return Ok(None);
+            }
+        }
         for _ in 0..TRIES {
             match self.asked().run(self.api().open(&new)) {
-                Ok(Opened::New(request)) => return Ok((request, Done::Opened)),
-                Ok(Opened::Stood(request)) => return Ok((request, Done::Unchanged)),
+                Ok(Opened::New(request)) if pushed => return Ok(Some((request, Done::Opened))),
+                Ok(Opened::New(request)) => return self.one_of_twins(request).map(Some),
+                Ok(Opened::Stood(request)) => return Ok(Some((request, Done::Unchanged))),
                 Err(ApiError::Unanswered { .. }) => {}
                 Err(error) => return Err(failure(attempt(), &error)),
             }
-            let found = self.asked().ask(attempt, self.api().requests(self.branch, &new.base))?;
-            let open = found.into_iter().find(|r| r.state == RequestState::Open && !r.from_fork);
-            if let Some(request) = open {
-                return Ok((request, Done::Opened));
+            if let Some(request) = self.stands_open(attempt)? {
+                return Ok(Some((request, Done::Opened)));
             }
         }
         Err(unanswered(attempt()))
+    }
+
+    /// The open request, looked for anew.
+    fn stands_open(&self, attempt: impl Fn() -> String) -> Result<Option<Request>, Failure> {
+        let found = self.asked().ask(attempt, self.api().requests(self.branch, &self.plan.base))?;
+        Ok(first_open(&found).cloned())
+    }
+
+    /// A forge may let two who ask at once open one each. All who did keep the
+    /// first one.
+    fn one_of_twins(&self, ours: Request) -> Result<(Request, Done), Failure> {
+        let attempt = || format!("could not look for others like #{}", ours.number);
+        match self.stands_open(attempt)? {
+            Some(first) if first.number < ours.number => {
+                let edit = Edit { open: Some(false), ..Edit::default() };
+                self.edit(&ours, &edit)?;
+                Ok((first, Done::Unchanged))
+            }
+            _ => Ok((ours, Done::Opened)),
+        }
     }
 
     /// An edit says how it is to be, so that it may be sent again.
@@ -266,6 +317,13 @@ impl<'a> Living<'a> {
                 Ok(true)
             }
             None => {
+                // Who opened it just now is about to comment.
+                if !fresh {
+                    thread::sleep(OPENER);
+                    if self.comment(request, &about)?.is_some() {
+                        return self.tell(request, story, false);
+                    }
+                }
                 self.dress(request)?;
                 for _ in 0..TRIES {
                     match self.asked().run(self.api().comment(request.number, &text)) {
@@ -372,6 +430,38 @@ impl<'a> Living<'a> {
         Ok(!matches!(standing, Standing::Foreign(_)))
     }
 
+    /// Whether the forge is about to say that the request is merged: the target
+    /// has its commit a moment before that.
+    fn is_being_merged(&self, request: &Request) -> Result<bool, Failure> {
+        let attempt = || format!("could not look at #{}", request.number);
+        for _ in 0..self.looks(request)? {
+            thread::sleep(LOOK);
+            let now = self.asked().ask(attempt, self.api().request(request.number))?;
+            if now.state != RequestState::Open {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// How often it is worth a look: more often where the target has a commit of
+    /// this very plan.
+    fn looks(&self, request: &Request) -> Result<usize, Failure> {
+        let failed = |error| hinted(&format!("could not read `{}`", self.branch), &error);
+        let Ok(head) = CommitId::parse(&request.head_commit) else { return Ok(1) };
+        let repository = &self.home.repository;
+        // What is not here was pushed by somebody else just now.
+        let Ok(head_commit) = repository.read_commit(&head) else { return Ok(1) };
+        let said = head_commit.trailers();
+        let plan = trailers::values(&said, "Plan-Digest");
+        let base = super::perform::parse(&self.plan.base_revision)?;
+        let since = repository.ahead(&head, &base).map_err(failed)?;
+        let it_is = since.iter().any(|commit| {
+            !plan.is_empty() && trailers::values(&commit.trailers(), "Plan-Digest") == plan
+        });
+        Ok(if it_is { LOOKS } else { 1 })
+    }
+
     /// Closes the request, saying why, and takes its branch away.
     fn close(&self, story: &Story<'_>) -> Result<Option<(Asked, bool)>, Failure> {
         let Some(request) = &self.open else { return Ok(None) };
@@ -383,6 +473,9 @@ impl<'a> Living<'a> {
             return Ok(None);
         }
         self.asked().forget();
+        if matches!(story, Story::Held) && self.is_being_merged(request)? {
+            return Ok(None);
+        }
         self.tell(request, story, false)?;
         let edit = Edit { open: Some(false), ..Edit::default() };
         let request = self.edit(request, &edit)?;
@@ -483,6 +576,18 @@ impl Author<'_> {
             _ => None,
         })
     }
+}
+
+/// The request that counts among those that are open.
+fn first_open(found: &[Request]) -> Option<&Request> {
+    let open = found.iter().filter(|r| r.state == RequestState::Open && !r.from_fork);
+    open.min_by_key(|request| request.number)
+}
+
+/// Those who wait for the same must not all come back at once.
+fn any_part_of(time: Duration) -> Duration {
+    let any = RandomState::new().build_hasher().finish();
+    time.mul_f64((any >> 11) as f64 / (1_u64 << 53) as f64)
 }
 
 /// Which promotion it is: `web/prod`, `api+web/prod`.
