@@ -50,7 +50,7 @@ fn shop() -> Stage {
     }
     let said = stage.shell(
         "git init -q -b main && git add -A && git commit -q -m start && mkdir ../srv \
-         && git clone -q --bare . ../srv/apps.git && git -C ../srv/apps.git config http.receivepack true \
+         && git clone -q --bare . ../srv/apps.git && git -C ../srv/apps.git config http.receivepack true && git -C ../srv/apps.git config receive.autogc false \
          && git remote add origin ../srv/apps.git && git fetch -q",
     );
     assert_eq!(said.status, 0, "{}", said.stderr);
