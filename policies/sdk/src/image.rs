@@ -1,20 +1,20 @@
 //! References to images: `[registry[:port]/]name[:tag][@digest]`.
 
 /// An image reference taken apart.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Image<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Image<'a> {
     /// Registry and name, without tag and digest.
-    pub(crate) repository: &'a str,
+    pub repository: &'a str,
     /// The tag; `None` when there is none or it is empty.
-    pub(crate) tag: Option<&'a str>,
+    pub tag: Option<&'a str>,
     /// `algorithm:hex`; `None` when there is none or it is no digest.
-    pub(crate) digest: Option<&'a str>,
+    pub digest: Option<&'a str>,
 }
 
 impl Image<'_> {
     /// Takes a reference apart. A colon belongs to a tag only behind the last
     /// slash; before it, it is the port of the registry.
-    pub(crate) fn parse(reference: &str) -> Image<'_> {
+    pub fn parse(reference: &str) -> Image<'_> {
         let (name, digest) = match reference.split_once('@') {
             Some((name, digest)) => (name, Some(digest).filter(|digest| is_digest(digest))),
             None => (reference, None),
@@ -45,6 +45,8 @@ fn is_digest(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

@@ -63,14 +63,21 @@
 //! # fn main() {}
 //! ```
 //!
+//! Most policies are rules about single objects. A [`Rule`], named in [`rule!`],
+//! is both: a gate for the objects that change, and a check of all that stand.
+//!
 //! The only clock is `context.evaluated_at`. A panic is a fault of the policy,
 //! never a verdict; its text is sent to the host's log.
 
 mod finding;
+pub mod image;
+pub mod pods;
+mod rule;
 mod settings;
 
 use serde::de::DeserializeOwned;
 
+pub use rule::{Rule, RuleAdapter};
 pub use settings::{Problem, parse_settings};
 
 /// Generated bindings, one small world an exported interface: an interface may
@@ -151,7 +158,7 @@ pub mod prelude {
         Change, ChangeKind, Context, Effect, Environment, Finding, Move, Moved, Object, ObjectRef,
         Outcome, PendingInfo, PolicyError, Severity,
     };
-    pub use crate::{Check, CheckRequest, Gate, GateRequest, Operation, Problem, input, log};
+    pub use crate::{Check, CheckRequest, Gate, GateRequest, Operation, Problem, Rule, input, log};
 }
 
 /// A policy that judges a promotion.
@@ -267,6 +274,21 @@ macro_rules! check {
         $crate::settings_world::export_settings!(
             __GitopsPolicy with_types_in $crate::settings_world
         );
+        $crate::check_world::export_check!(__GitopsPolicy with_types_in $crate::check_world);
+    };
+}
+
+/// Exports a type that implements [`Rule`] as the component's policy, for
+/// promotions and for checks.
+#[macro_export]
+macro_rules! rule {
+    ($policy:ty) => {
+        #[doc(hidden)]
+        type __GitopsPolicy = $crate::RuleAdapter<$policy>;
+        $crate::settings_world::export_settings!(
+            __GitopsPolicy with_types_in $crate::settings_world
+        );
+        $crate::gate_world::export_gate!(__GitopsPolicy with_types_in $crate::gate_world);
         $crate::check_world::export_check!(__GitopsPolicy with_types_in $crate::check_world);
     };
 }

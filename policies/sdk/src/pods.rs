@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 /// An image that an object runs.
-pub(crate) struct Used<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used<'a> {
     /// RFC 6901 pointer to the reference.
-    pub(crate) pointer: String,
+    pub pointer: String,
     /// The reference.
-    pub(crate) image: &'a str,
+    pub image: &'a str,
     /// Who runs it, in words.
-    pub(crate) who: String,
+    pub who: String,
 }
 
 /// Where kinds hold a pod's spec: CronJob; Deployment, StatefulSet,
@@ -26,7 +27,7 @@ const CONTAINERS: [(&str, &str); 3] = [
 ];
 
 /// Every image that `object` runs.
-pub(crate) fn images(object: &Value) -> Vec<Used<'_>> {
+pub fn images(object: &Value) -> Vec<Used<'_>> {
     let mut used = Vec::new();
     if object["kind"] == "Pod" {
         of_pod("/spec", &object["spec"], &mut used);
@@ -75,6 +76,8 @@ fn named(word: &str, name: &Value, index: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use serde_json::json;
 
     use super::*;
