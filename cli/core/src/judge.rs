@@ -59,6 +59,15 @@ pub struct Request {
     pub requested_by: String,
 }
 
+/// An environment whose objects are looked at, whatever changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The environment.
+    pub environment: EnvironmentRef,
+    /// The commit that it was read at; empty for files that are in none.
+    pub revision: String,
+}
+
 /// What a promotion moves, in its own terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Moved {

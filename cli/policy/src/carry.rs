@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use gitops_core::change::{Action, Change};
 use gitops_core::judge::{
-    Commit, EnvironmentRef, FileAction, FileChange, Move, Moved, Operation, Request, Subject,
+    Commit, EnvironmentRef, FileAction, FileChange, Move, Moved, Operation, Rendered, Request,
+    Subject,
 };
 use gitops_core::key::ObjectKey;
 use gitops_core::object::{Object, Source};
@@ -23,6 +24,23 @@ mod generated {
     });
 }
 
+/// The world `check`; what it shares with the world above is the same.
+#[allow(missing_docs, clippy::all, unreachable_pub)]
+mod checking {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "check",
+        imports: { default: trappable },
+        with: {
+            "kubectl-gitops:policy/types": super::generated::kubectl_gitops::policy::types,
+            "kubectl-gitops:policy/log": super::generated::kubectl_gitops::policy::log,
+            "kubectl-gitops:policy/input": super::generated::kubectl_gitops::policy::input,
+        },
+    });
+}
+
+pub(crate) use checking::exports::kubectl_gitops::policy::conformance_check;
+pub(crate) use checking::{Check, CheckPre};
 pub(crate) use generated::exports::kubectl_gitops::policy::promotion_gate;
 pub(crate) use generated::kubectl_gitops::policy::types as wit;
 pub(crate) use generated::kubectl_gitops::policy::{input, log};
@@ -129,6 +147,15 @@ impl input::Host for State {
         self.ask()?;
         Ok(None)
     }
+}
+
+/// What is looked at, as the guest sees it.
+pub(crate) fn check(environments: &[Rendered]) -> conformance_check::Request {
+    let rendered = |rendered: &Rendered| conformance_check::Rendered {
+        environment: environment(&rendered.environment),
+        revision: rendered.revision.clone(),
+    };
+    conformance_check::Request { environments: environments.iter().map(rendered).collect() }
 }
 
 /// The request, as the guest sees it.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use gitops_core::judge::{Fault, Subject};
 use wasmtime::{Store, Trap};
 
-use crate::carry::{Gate, State, promotion_gate, wit};
+use crate::carry::{State, conformance_check, promotion_gate, wit};
 use crate::engine::TICK;
-use crate::host::{Host, Level, LogLine, Ready};
+use crate::host::{Host, Instance, Level, LogLine, Ready};
 use crate::limits::{Bytes, Instructions, Limits};
+use crate::load::Role;
 use crate::text::{self, fault};
 
 /// Stack of the thread that runs a guest: its own, and the host's below it.
@@ -18,6 +19,21 @@ const THREAD_STACK: usize = 8 << 20;
 /// The kind of the fault that is none yet: the guest asked for the objects of
 /// the environment that the message names, and they were not looked up.
 pub(crate) const LACKS: &str = "lacks";
+
+/// What a guest is asked.
+pub(crate) enum Question {
+    Gate(Box<promotion_gate::Request>),
+    Check(conformance_check::Request),
+}
+
+impl Question {
+    pub(crate) fn role(&self) -> Role {
+        match self {
+            Question::Gate(_) => Role::Gate,
+            Question::Check(_) => Role::Check,
+        }
+    }
+}
 
 /// A guest to be called.
 pub(crate) struct Guest<'a> {
@@ -30,8 +46,13 @@ impl Guest<'_> {
     /// What the guest says is wrong with its settings.
     pub(crate) fn validate(&self, settings: &String) -> Result<Vec<wit::SettingsProblem>, Fault> {
         let fuel = self.host.options.limits.settings_fuel;
-        self.call(fuel, Arc::new(Subject::default()), |gate, store| {
-            gate.kubectl_gitops_policy_settings().call_validate(store, settings)
+        self.call(fuel, Arc::new(Subject::default()), |instance, store| match instance {
+            Instance::Gate(gate) => {
+                gate.kubectl_gitops_policy_settings().call_validate(store, settings)
+            }
+            Instance::Check(check) => {
+                check.kubectl_gitops_policy_settings().call_validate(store, settings)
+            }
         })
     }
 
@@ -39,12 +60,20 @@ impl Guest<'_> {
     pub(crate) fn evaluate(
         &self,
         context: &wit::Context,
-        request: &promotion_gate::Request,
+        question: &Question,
         subject: Arc<Subject>,
     ) -> Result<Result<wit::Outcome, wit::PolicyError>, Fault> {
         let fuel = self.host.options.limits.fuel;
-        self.call(fuel, subject, |gate, store| {
-            gate.kubectl_gitops_policy_promotion_gate().call_evaluate(store, context, request)
+        self.call(fuel, subject, |instance, store| match (instance, question) {
+            (Instance::Gate(gate), Question::Gate(request)) => {
+                let gate = gate.kubectl_gitops_policy_promotion_gate();
+                gate.call_evaluate(store, context, request)
+            }
+            (Instance::Check(check), Question::Check(request)) => {
+                let check = check.kubectl_gitops_policy_conformance_check();
+                check.call_evaluate(store, context, request)
+            }
+            _ => Err(wasmtime::Error::msg("it is not asked what it answers")),
         })
     }
 
@@ -52,7 +81,7 @@ impl Guest<'_> {
         &self,
         fuel: u64,
         subject: Arc<Subject>,
-        call: impl FnOnce(&Gate, &mut Store<State>) -> wasmtime::Result<T> + Send,
+        call: impl FnOnce(&Instance, &mut Store<State>) -> wasmtime::Result<T> + Send,
     ) -> Result<T, Fault> {
         let ran = std::thread::scope(|scope| {
             std::thread::Builder::new()
@@ -72,7 +101,7 @@ impl Guest<'_> {
         &self,
         fuel: u64,
         subject: Arc<Subject>,
-        call: impl FnOnce(&Gate, &mut Store<State>) -> wasmtime::Result<T>,
+        call: impl FnOnce(&Instance, &mut Store<State>) -> wasmtime::Result<T>,
     ) -> Result<T, Fault> {
         let limits = self.host.options.limits;
         let mut store = Store::new(&self.host.engine, State::new(subject, limits));

@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::load::PolicyError;
+use crate::load::{PolicyError, Role};
 
 /// `apiVersion` of every file.
 const API_VERSION: &str = "kubectl-gitops.dev/v1alpha1";
@@ -39,6 +39,9 @@ pub(crate) struct BindingSpec {
     pub(crate) promotions: Vec<PromotionEntry>,
     #[serde(default)]
     pub(crate) environments: Vec<String>,
+    /// Whether its checks look at all of its environments at once.
+    #[serde(default)]
+    pub(crate) compare: bool,
     pub(crate) policies: Vec<BoundEntry>,
 }
 
@@ -100,8 +103,8 @@ pub(crate) struct PolicyMetadata {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PolicySpec {
-    #[schemars(extend("const" = "promotion-gate"))]
-    pub(crate) kind: String,
+    /// What it judges.
+    pub(crate) kind: Kinds,
     pub(crate) module: String,
     #[schemars(extend("const" = "component"))]
     pub(crate) abi: String,
@@ -110,6 +113,14 @@ pub(crate) struct PolicySpec {
     pub(crate) wasi: Option<String>,
     #[serde(default)]
     pub(crate) codes: Vec<CodeEntry>,
+}
+
+/// A kind, or several where the module exports both interfaces.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "`promotion-gate`, `conformance-check`, or a list of both")]
+pub(crate) enum Kinds {
+    One(Role),
+    Several(Vec<Role>),
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -156,6 +167,14 @@ pub fn binding_schema(generator: SchemaGenerator) -> Schema {
 }
 
 impl PolicyFile {
+    /// What it judges, at least one thing.
+    pub(crate) fn roles(&self) -> BTreeSet<Role> {
+        match &self.spec.kind {
+            Kinds::One(role) => BTreeSet::from([*role]),
+            Kinds::Several(roles) => roles.iter().copied().collect(),
+        }
+    }
+
     /// The codes it lists.
     pub(crate) fn codes(&self) -> BTreeSet<String> {
         self.spec.codes.iter().map(|entry| entry.code.clone()).collect()

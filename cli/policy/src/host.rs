@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gitops_core::judge::Fault;
-use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::{Engine, Store};
 
 use crate::cache::{self, CacheError};
-use crate::carry::{Gate, GatePre, State};
+use crate::carry::{Check, CheckPre, Gate, GatePre, State};
 use crate::child;
 use crate::engine;
 use crate::limits::{Bytes, Limits};
-use crate::load::Module;
+use crate::load::{Module, Role};
 use crate::text::fault;
 use crate::world::{self, World};
 
@@ -73,8 +73,29 @@ pub enum HostError {
 
 /// A component that can be run, and what it says of itself.
 pub(crate) struct Ready {
-    pub(crate) pre: GatePre<State>,
+    pub(crate) pre: Pre,
     pub(crate) world: World,
+}
+
+/// A component that is linked, by its role.
+pub(crate) enum Pre {
+    Gate(GatePre<State>),
+    Check(CheckPre<State>),
+}
+
+/// One that runs.
+pub(crate) enum Instance {
+    Gate(Gate),
+    Check(Check),
+}
+
+impl Pre {
+    pub(crate) fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Instance> {
+        match self {
+            Pre::Gate(pre) => pre.instantiate(store).map(Instance::Gate),
+            Pre::Check(pre) => pre.instantiate(store).map(Instance::Check),
+        }
+    }
 }
 
 /// What became of a module; whoever comes second waits for the first.
@@ -86,7 +107,7 @@ pub struct Host {
     pub(crate) engine: Engine,
     linker: Linker<State>,
     pub(crate) options: HostOptions,
-    ready: Mutex<HashMap<String, Arc<Slot>>>,
+    ready: Mutex<HashMap<(String, Role), Arc<Slot>>>,
 }
 
 impl Host {
@@ -102,23 +123,26 @@ impl Host {
         Ok(Host { engine, linker, options, ready: Mutex::default() })
     }
 
-    /// Loads a module, compiling it in the child where the cache lacks it. A
-    /// module that cannot be loaded is not tried again by this host.
-    pub(crate) fn prepare(&self, module: &Module) -> Result<Arc<Ready>, Fault> {
+    /// Loads a module in a role, compiling it in the child where the cache lacks
+    /// it. A module that cannot be loaded is not tried again by this host.
+    pub(crate) fn prepare(&self, module: &Module, role: Role) -> Result<Arc<Ready>, Fault> {
         let slot = {
             let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(ready.entry(module.digest.clone()).or_default())
+            Arc::clone(ready.entry((module.digest.clone(), role)).or_default())
         };
-        slot.get_or_init(|| self.load(&module.bytes)).clone()
+        slot.get_or_init(|| self.load(&module.bytes, role)).clone()
     }
 
-    fn load(&self, bytes: &[u8]) -> Result<Arc<Ready>, Fault> {
+    fn load(&self, bytes: &[u8], role: Role) -> Result<Arc<Ready>, Fault> {
         let component = self.component(bytes)?;
-        let world = world::check(&component, &self.engine)?;
+        let world = world::check(&component, &self.engine, role)?;
         let pre = self
             .linker
             .instantiate_pre(&component)
-            .and_then(GatePre::new)
+            .and_then(|pre| match role {
+                Role::Gate => GatePre::new(pre).map(Pre::Gate),
+                Role::Check => CheckPre::new(pre).map(Pre::Check),
+            })
             .map_err(|error| fault("world", format!("{error:#}")))?;
         Ok(Arc::new(Ready { pre, world }))
     }

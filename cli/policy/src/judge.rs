@@ -1,15 +1,16 @@
-//! Asks every policy that is bound to a step.
+//! Asks every policy that is bound to a step, or to environments.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gitops_core::judge::{Fault, Judgement, Outcome, PolicyRef, Request, Subject};
+use gitops_core::judge::{Fault, Judgement, Outcome, PolicyRef, Rendered, Request, Subject};
+use gitops_core::object::Object;
 use sha2::{Digest as _, Sha256};
 
 use crate::answer::Reader;
 use crate::carry::{self, wit};
 use crate::engine::Ticker;
-use crate::evaluate::{Guest, LACKS};
+use crate::evaluate::{Guest, LACKS, Question};
 use crate::host::Host;
 use crate::load::{Bound, PolicySet};
 use crate::text::{self, fault};
@@ -17,7 +18,7 @@ use crate::text::{self, fault};
 /// How many problems of settings are told.
 const PROBLEMS: usize = 10;
 
-/// Asks the policies bound to the step from `request.source` to
+/// Asks the gates bound to the step from `request.source` to
 /// `request.target`, in the order of their bindings. `now` is the time of
 /// judgement (RFC 3339, UTC), the only clock of policies; `dry_run` tells them
 /// that nothing will be performed. No judgement at all means that no policy is
@@ -36,51 +37,135 @@ pub fn judge(
     dry_run: bool,
 ) -> Result<Vec<Judgement>, Lacks> {
     let source = request.source.as_ref().map(|source| source.name.as_str());
-    let bound: Vec<&Bound> = policies.bound_to(source, &request.target.name).collect();
-    if bound.is_empty() {
-        return Ok(Vec::new());
-    }
-    let step = Step { host, policies, request, subject, now, dry_run };
-    let judgements = match Ticker::start(&host.engine) {
-        Ok(_ticker) => step.all(&bound),
-        Err(error) => {
-            let fault = fault("host", format!("no thread to keep time: {error}"));
-            bound.iter().map(|bound| step.judgement(bound, Err(fault.clone()))).collect()
-        }
-    };
+    let about = about_step(request);
+    let tasks: Vec<Task<'_>> = policies
+        .bound_to(source, &request.target.name)
+        .map(|bound| Task {
+            bound,
+            question: Question::Gate(Box::new(carry::request(request))),
+            about: &about,
+            subject: Arc::clone(subject),
+        })
+        .collect();
+    let judgements = Panel { host, policies, now, dry_run }.ask(&tasks);
     let faults = judgements.iter().filter_map(|judgement| judgement.result.as_ref().err());
     let lacks: BTreeSet<String> =
         faults.filter(|fault| fault.kind == LACKS).map(|fault| fault.message.clone()).collect();
     if lacks.is_empty() { Ok(judgements) } else { Err(Lacks(lacks)) }
 }
 
+/// What a check says of environments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// The environments it looked at; several where its binding compares them.
+    pub environments: Vec<String>,
+    /// What it says.
+    pub judgement: Judgement,
+}
+
+/// Asks the checks bound to environments, of which the whole desired objects
+/// are given, in the order of their bindings, then of the environments there.
+/// A check that compares environments is asked where all of them are given.
+/// `now` as in [`judge`]; nothing is performed after it.
+pub fn check(
+    host: &Host,
+    policies: &PolicySet,
+    environments: Vec<(Rendered, Vec<Object>)>,
+    now: &str,
+) -> Vec<Checked> {
+    let all: BTreeMap<String, (Rendered, Arc<Subject>)> = environments
+        .into_iter()
+        .map(|(rendered, objects)| {
+            let name = rendered.environment.name.clone();
+            let desired = BTreeMap::from([(name.clone(), Some(objects))]);
+            (name, (rendered, Arc::new(Subject { desired, ..Subject::default() })))
+        })
+        .collect();
+    let mut names: Vec<Vec<String>> = Vec::new();
+    let mut asked = Vec::new();
+    for (binding, bound) in policies.checks() {
+        let groups: Vec<&[String]> = match binding.compare {
+            true => vec![&binding.environments],
+            false => binding.environments.chunks(1).collect(),
+        };
+        for group in groups {
+            let given: Option<Vec<_>> = group.iter().map(|name| all.get(name)).collect();
+            let Some(given) = given else { continue };
+            names.push(group.to_vec());
+            let rendered: Vec<Rendered> = given.iter().map(|(one, _)| one.clone()).collect();
+            asked.push((bound, about_environments(&rendered), rendered, together(&given)));
+        }
+    }
+    let tasks: Vec<Task<'_>> = asked
+        .iter()
+        .map(|(bound, about, rendered, subject)| Task {
+            bound,
+            question: Question::Check(carry::check(rendered)),
+            about,
+            subject: Arc::clone(subject),
+        })
+        .collect();
+    let judgements = Panel { host, policies, now, dry_run: true }.ask(&tasks);
+    let checked = names.into_iter().zip(judgements);
+    checked.map(|(environments, judgement)| Checked { environments, judgement }).collect()
+}
+
+/// The objects of several environments as one subject.
+fn together(given: &[&(Rendered, Arc<Subject>)]) -> Arc<Subject> {
+    if let [(_, only)] = given {
+        return Arc::clone(only);
+    }
+    let desired = given.iter().flat_map(|(_, subject)| subject.desired.clone()).collect();
+    Arc::new(Subject { desired, ..Subject::default() })
+}
+
 /// Environments whose objects a policy asked for before they were looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lacks(pub BTreeSet<String>);
 
-struct Step<'a> {
+/// A policy, and what it is asked.
+struct Task<'a> {
+    bound: &'a Bound,
+    question: Question,
+    /// What tells one question from another.
+    about: &'a [String],
+    subject: Arc<Subject>,
+}
+
+struct Panel<'a> {
     host: &'a Host,
     policies: &'a PolicySet,
-    request: &'a Request,
-    subject: &'a Arc<Subject>,
     now: &'a str,
     dry_run: bool,
 }
 
-impl Step<'_> {
+impl Panel<'_> {
+    fn ask(&self, tasks: &[Task<'_>]) -> Vec<Judgement> {
+        if tasks.is_empty() {
+            return Vec::new();
+        }
+        match Ticker::start(&self.host.engine) {
+            Ok(_ticker) => self.all(tasks),
+            Err(error) => {
+                let fault = fault("host", format!("no thread to keep time: {error}"));
+                tasks.iter().map(|task| self.judgement(task.bound, Err(fault.clone()))).collect()
+            }
+        }
+    }
+
     /// Asks side by side, as many at once as there are processors.
-    fn all(&self, bound: &[&Bound]) -> Vec<Judgement> {
-        let queue = Mutex::new(bound.iter().enumerate());
+    fn all(&self, tasks: &[Task<'_>]) -> Vec<Judgement> {
+        let queue = Mutex::new(tasks.iter().enumerate());
         let done = Mutex::new(Vec::new());
         let work = || {
             loop {
                 let next = lock(&queue).next();
-                let Some((index, bound)) = next else { break };
-                let judgement = self.judgement(bound, self.one(bound));
+                let Some((index, task)) = next else { break };
+                let judgement = self.judgement(task.bound, self.one(task));
                 lock(&done).push((index, judgement));
             }
         };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(bound.len());
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
         std::thread::scope(|scope| {
             for _ in 1..threads {
                 // This thread works too, so a missing helper only costs time.
@@ -103,12 +188,13 @@ impl Step<'_> {
         Judgement { policy, result }
     }
 
-    fn one(&self, bound: &Bound) -> Result<Outcome, Fault> {
+    fn one(&self, task: &Task<'_>) -> Result<Outcome, Fault> {
+        let bound = task.bound;
         let policy = self.policies.policy(&bound.name).ok_or_else(|| {
             fault("policy", format!("the policy `{}` was not loaded", bound.name))
         })?;
         let module = policy.module.as_ref().map_err(Clone::clone)?;
-        let ready = self.host.prepare(module)?;
+        let ready = self.host.prepare(module, task.question.role())?;
         let guest = Guest { host: self.host, ready: &ready, policy: &bound.name };
         let settings = bound.settings.to_string();
         let problems = guest.validate(&settings)?;
@@ -116,7 +202,7 @@ impl Step<'_> {
             return Err(fault("settings", in_words(bound, &problems)));
         }
         let context = wit::Context {
-            evaluation_id: self.id(&module.digest, &settings),
+            evaluation_id: self.id(&module.digest, &settings, task.about),
             evaluated_at: self.now.to_owned(),
             mode: if self.dry_run {
                 wit::EvaluationMode::DryRun
@@ -125,25 +211,34 @@ impl Step<'_> {
             },
             settings,
         };
-        let request = carry::request(self.request);
-        let answer = guest.evaluate(&context, &request, Arc::clone(self.subject))?;
+        let answer = guest.evaluate(&context, &task.question, Arc::clone(&task.subject))?;
         let limits = &self.host.options.limits;
-        Reader { limits, codes: &policy.codes, subject: self.subject }.read(answer)
+        Reader { limits, codes: &policy.codes, subject: &task.subject }.read(answer)
     }
 
     /// The same question has the same id.
-    fn id(&self, digest: &str, settings: &str) -> String {
-        let Request { source, target, source_revision, target_revision, apps, .. } = self.request;
+    fn id(&self, digest: &str, settings: &str, about: &[String]) -> String {
         let mut hasher = Sha256::new();
-        let source = source.as_ref().map_or("", |source| source.name.as_str());
-        let revision = source_revision.as_deref().unwrap_or_default();
-        let parts = [digest, settings, self.now, source, &target.name, revision, target_revision];
-        for part in parts.into_iter().chain(apps.iter().map(String::as_str)) {
+        let parts = [digest, settings, self.now];
+        for part in parts.into_iter().chain(about.iter().map(String::as_str)) {
             hasher.update((part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }
         hasher.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+fn about_step(request: &Request) -> Vec<String> {
+    let Request { source, target, source_revision, target_revision, apps, .. } = request;
+    let source = source.as_ref().map_or_else(String::new, |source| source.name.clone());
+    let revision = source_revision.clone().unwrap_or_default();
+    let mut about = vec![source, target.name.clone(), revision, target_revision.clone()];
+    about.extend(apps.iter().cloned());
+    about
+}
+
+fn about_environments(all: &[Rendered]) -> Vec<String> {
+    all.iter().flat_map(|one| [one.environment.name.clone(), one.revision.clone()]).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -3,7 +3,8 @@
 //! compiled in a child process, and judged in a fresh store under limits.
 //!
 //! - [`load`] reads bindings, policies and `policies.lock` into a [`PolicySet`]
-//! - [`Host`] compiles and runs components; [`judge`] asks every bound policy
+//! - [`Host`] compiles and runs components; [`judge`] asks every gate that is
+//!   bound to a step, [`check`] every check of environments
 //! - [`write_lock`] makes the text of `policies.lock`
 //! - [`compile_child_main`] is the child
 //!
@@ -40,8 +41,8 @@ pub use cache::{CacheError, cache_folder};
 pub use child::{COMPILE_COMMAND, compile_child_main};
 pub use files::{binding_schema, policy_schema};
 pub use host::{Host, HostError, HostOptions, Level, LogLine, LogSink};
-pub use judge::{Lacks, judge};
+pub use judge::{Checked, Lacks, check, judge};
 pub use limits::Limits;
-pub use load::{Binding, Bound, Module, Policy, PolicyError, PolicySet, Promotion, load};
+pub use load::{Binding, Bound, Module, Policy, PolicyError, PolicySet, Promotion, Role, load};
 pub use lock::write_lock;
 pub use text::{escape_line, escape_lines};

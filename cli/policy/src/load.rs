@@ -8,6 +8,8 @@ use std::sync::Arc;
 use gitops_core::judge::{Fault, Mode};
 use gitops_core::object::Source;
 use gitops_tree::{Tree, TreeError, TreePath};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -71,6 +73,8 @@ pub struct Binding {
     pub promotions: Vec<Promotion>,
     /// The environments it binds, whatever comes into them.
     pub environments: Vec<String>,
+    /// Whether its checks look at all of its environments at once.
+    pub compare: bool,
     /// The policies, in order.
     pub policies: Vec<Bound>,
 }
@@ -97,6 +101,27 @@ pub struct Bound {
     pub place: Source,
 }
 
+/// What a policy judges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+pub enum Role {
+    /// A step into an environment.
+    #[serde(rename = "promotion-gate")]
+    Gate,
+    /// What environments hold, whatever changes.
+    #[serde(rename = "conformance-check")]
+    Check,
+}
+
+impl Role {
+    /// The word in policy.yaml, which is also the interface's in the contract.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Gate => "promotion-gate",
+            Role::Check => "conformance-check",
+        }
+    }
+}
+
 /// A policy of the tree.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -104,6 +129,8 @@ pub struct Policy {
     pub name: String,
     /// Its version, by its own word.
     pub version: String,
+    /// What it judges, at least one thing.
+    pub roles: BTreeSet<Role>,
     /// `sha256:…` of its file; empty where that could not be read.
     pub digest: String,
     /// The codes that its findings may have; empty where it lists none.
@@ -151,7 +178,7 @@ impl PolicySet {
         self.policies.get(name)
     }
 
-    /// What is bound to a step, in the order of the file.
+    /// The gates that are bound to a step, in the order of the file.
     pub fn bound_to<'a>(
         &'a self,
         source: Option<&'a str>,
@@ -160,7 +187,31 @@ impl PolicySet {
         self.bindings
             .iter()
             .filter(move |binding| binding.binds(source, target))
-            .flat_map(|binding| &binding.policies)
+            .flat_map(|binding| self.in_role(binding, Role::Gate))
+    }
+
+    /// The checks that are bound to any environment, each with its binding, in
+    /// the order of the file.
+    pub fn checks(&self) -> impl Iterator<Item = (&Binding, &Bound)> {
+        self.bindings.iter().flat_map(|binding| {
+            self.in_role(binding, Role::Check).map(move |bound| (binding, bound))
+        })
+    }
+
+    /// These environments, and those that a check compares with one of them.
+    pub fn together<'a>(&'a self, asked: &[&'a str]) -> BTreeSet<&'a str> {
+        let compared = self.checks().map(|(binding, _)| binding).filter(|binding| {
+            binding.compare
+                && binding.environments.iter().any(|name| asked.contains(&name.as_str()))
+        });
+        let compared = compared.flat_map(|binding| &binding.environments).map(String::as_str);
+        asked.iter().copied().chain(compared).collect()
+    }
+
+    fn in_role<'a>(&'a self, binding: &'a Binding, role: Role) -> impl Iterator<Item = &'a Bound> {
+        let has =
+            move |bound: &&Bound| self.policy(&bound.name).is_some_and(|p| p.roles.contains(&role));
+        binding.policies.iter().filter(has)
     }
 }
 
@@ -196,7 +247,26 @@ pub fn load(tree: &dyn Tree, bindings: &TreePath) -> Result<PolicySet, PolicyErr
         };
         policies.insert(bound.name.clone(), policy);
     }
-    Ok(PolicySet { bindings: bindings_read, policies })
+    let set = PolicySet { bindings: bindings_read, policies };
+    // It would never be asked.
+    let only =
+        |bound: &Bound| set.policy(&bound.name).is_some_and(|p| !p.roles.contains(&Role::Gate));
+    let mut checks = set.checks();
+    let stray = checks.find(|(binding, bound)| binding.environments.is_empty() && only(bound));
+    if let Some((_, bound)) = stray {
+        return Err(PolicyError::File {
+            path: bindings.clone(),
+            line: bound.place.line.unwrap_or_default(),
+            column: 1,
+            reason: format!(
+                "policy `{}` is a conformance-check, which judges `environments`, \
+                 and this binding names only `promotions`",
+                bound.name
+            ),
+        });
+    }
+    drop(checks);
+    Ok(set)
 }
 
 /// The folder of the bindings, which holds those of policies.
@@ -249,6 +319,7 @@ fn read_bindings(tree: &dyn Tree, path: &TreePath) -> Result<Vec<Binding>, Polic
                 .map(|step| Promotion { from: step.from, to: step.to })
                 .collect(),
             environments: spec.environments,
+            compare: spec.compare,
             policies,
         });
     }
@@ -268,8 +339,9 @@ pub(crate) fn read_policy(
     if metadata.name != name {
         return Err(wrong(format!("its name is `{}`, its folder is `{name}`", metadata.name)));
     }
-    if spec.kind != "promotion-gate" {
-        return Err(wrong(format!("`kind: {}` cannot judge; `promotion-gate` can", spec.kind)));
+    let roles = file.roles();
+    if roles.is_empty() {
+        return Err(wrong("`kind` names nothing that it judges".to_owned()));
     }
     if spec.abi != "component" {
         return Err(wrong(format!("`abi: {}` is not supported; `component` is", spec.abi)));
@@ -292,6 +364,7 @@ pub(crate) fn read_policy(
     Ok(Policy {
         name: name.to_owned(),
         version: metadata.version.clone(),
+        roles,
         digest: module.as_ref().map(|module| module.digest.clone()).unwrap_or_default(),
         codes: file.codes(),
         module,

@@ -11,9 +11,11 @@ use gitops_core::object::{Object, Source};
 pub(crate) fn locate(subject: &Subject, key: &ObjectKey, pointer: Option<&str>) -> Option<Source> {
     let Some(change) = subject.changes.differences().find(|change| change.key == *key) else {
         let desired = subject.desired.values().flatten().flatten();
-        return desired
-            .filter(|object| object.key == *key)
-            .find_map(|object| written(object, pointer).or(object.source.as_ref()).cloned());
+        let mut named = desired.filter(|object| object.key == *key);
+        let object = named.next()?;
+        // Which of several environments is meant, the finding does not say.
+        let is_alone = named.next().is_none();
+        return written(object, pointer).or(object.source.as_ref()).filter(|_| is_alone).cloned();
     };
     let side = change.after.as_ref().or(change.before.as_ref());
     pointer

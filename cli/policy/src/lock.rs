@@ -45,14 +45,19 @@ fn locked(
     let policy = read_policy(tree, folder, name)?;
     let unfit = |reason: String| PolicyError::Unfit { policy: name.to_owned(), reason };
     let module = policy.module.as_ref().map_err(|fault| unfit(fault.message.clone()))?;
-    let ready = host.prepare(module).map_err(|fault| unfit(fault.message))?;
+    let mut world = None;
+    for role in policy.roles {
+        let ready = host.prepare(module, role).map_err(|fault| unfit(fault.message))?;
+        world = Some(ready.world.clone());
+    }
+    let world = world.ok_or_else(|| unfit("it judges nothing".to_owned()))?;
     Ok(LockEntry {
         name: policy.name,
         version: policy.version,
         sha256: module.digest.trim_start_matches("sha256:").to_owned(),
         size: module.bytes.len() as u64,
         abi: "component".to_owned(),
-        wit: ready.world.wit.clone(),
-        imports: ready.world.imports.clone(),
+        wit: world.wit,
+        imports: world.imports,
     })
 }

@@ -6,6 +6,7 @@ use gitops_core::judge::Fault;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::load::Role;
 use crate::text::{excerpt, fault};
 
 /// The package of the contract.
@@ -13,9 +14,6 @@ const PACKAGE: &str = "kubectl-gitops:policy";
 
 /// The version this host speaks; patch versions may add functions.
 const MAJOR_MINOR: &str = "0.1";
-
-/// What every component of the world exports.
-const EXPORTS: [&str; 2] = ["settings", "promotion-gate"];
 
 /// What it may import: no more than the types, the log and the input.
 const IMPORTS: [&str; 4] = ["types", "host-errors", "log", "input"];
@@ -30,21 +28,21 @@ pub(crate) struct World {
 }
 
 /// Checks exports, then versions, then imports.
-pub(crate) fn check(component: &Component, engine: &Engine) -> Result<World, Fault> {
+pub(crate) fn check(component: &Component, engine: &Engine, role: Role) -> Result<World, Fault> {
     let ty = component.component_type();
     let exports: Vec<String> = ty.exports(engine).map(|(name, _)| name.to_owned()).collect();
     let mut imports: Vec<String> = ty.imports(engine).map(|(name, _)| name.to_owned()).collect();
     imports.sort();
-    let wit = exported(&exports)?;
+    let wit = exported(&exports, role)?;
     for import in &imports {
         allowed(import)?;
     }
     Ok(World { wit, imports })
 }
 
-fn exported(exports: &[String]) -> Result<String, Fault> {
+fn exported(exports: &[String], role: Role) -> Result<String, Fault> {
     let mut version = None;
-    for wanted in EXPORTS {
+    for wanted in ["settings", role.word()] {
         let found = exports.iter().find_map(|name| {
             let (package, interface, version) = split(name)?;
             (package == PACKAGE && interface == wanted).then_some(version)
@@ -75,7 +73,7 @@ fn allowed(import: &str) -> Result<(), Fault> {
     Err(fault(
         "import",
         format!(
-            "it imports `{}`, which is not granted; a gate may import only `input` and `log`",
+            "it imports `{}`, which is not granted; a policy may import only `input` and `log`",
             excerpt(import, 200)
         ),
     ))
@@ -140,9 +138,13 @@ mod tests {
             "kubectl-gitops:policy/promotion-gate@0.1.2",
             "kubectl-gitops:policy/settings@0.1.2",
         ]);
-        assert_eq!(exported(&exports).unwrap(), "kubectl-gitops:policy@0.1.2");
-        let error = exported(&exports[..2]).unwrap_err();
+        assert_eq!(exported(&exports, Role::Gate).unwrap(), "kubectl-gitops:policy@0.1.2");
+        let error = exported(&exports[..2], Role::Gate).unwrap_err();
         assert!(error.message.contains("does not export `kubectl-gitops:policy/settings`"));
-        assert!(exported(&[]).unwrap_err().message.ends_with("it exports nothing"));
+        let error = exported(&exports, Role::Check).unwrap_err();
+        assert!(
+            error.message.contains("does not export `kubectl-gitops:policy/conformance-check`")
+        );
+        assert!(exported(&[], Role::Gate).unwrap_err().message.ends_with("it exports nothing"));
     }
 }

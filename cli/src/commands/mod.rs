@@ -1,6 +1,7 @@
 //! One file a verb: its arguments and its run function.
 
 mod audit;
+mod check;
 pub(crate) mod completion;
 mod diff;
 mod gate;
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Promote(promote::PromoteArgs),
     Rollback(rollback::RollbackArgs),
     Gate(gate::GateArgs),
+    Check(check::CheckArgs),
     History(history::HistoryArgs),
     Audit(audit::AuditArgs),
     Hold(hold::HoldArgs),
@@ -81,6 +83,7 @@ pub(crate) fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Promote(args) => promote::run(&context, args),
         Command::Rollback(args) => rollback::run(&context, args),
         Command::Gate(args) => gate::run(&context, args),
+        Command::Check(args) => check::run(&context, &args),
         Command::Audit(args) => audit::run(&context, args),
         Command::History(args) => history::run(&context, args),
         Command::Hold(args) => hold::run(&context, &args),

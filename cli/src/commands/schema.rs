@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::json::Body;
 use crate::output::schema::{of_document, of_file};
-use crate::output::{audit, diff, gate, history, holds, list, promotion, render};
+use crate::output::{audit, check, diff, gate, history, holds, list, promotion, render};
 
 /// Print the JSON Schema of a document or file
 ///
@@ -31,8 +31,9 @@ pub(crate) struct SchemaArgs {
 type Kind = (&'static str, fn() -> Value);
 
 /// Every kind, and its schema.
-const KINDS: [Kind; 15] = [
+const KINDS: [Kind; 16] = [
     document::<audit::AuditDoc<'static>>(),
+    document::<check::CheckDoc<'static>>(),
     document::<gate::DecisionDoc<'static>>(),
     document::<diff::DiffDoc<'static>>(),
     document::<list::EnvironmentListDoc<'static>>(),

@@ -3,6 +3,7 @@
 
 pub(crate) mod again;
 pub(crate) mod audit;
+pub(crate) mod check;
 pub(crate) mod claim;
 pub(crate) mod concerned;
 pub(crate) mod continuation;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use gitops_core::object::Raw;
-use gitops_git::{Directory, GitError, Repository};
+use gitops_git::{CommitId, Directory, GitError, Repository};
 use gitops_kustomize::{Options, Rendered};
 use gitops_tree::{Tree, TreePath};
 
@@ -24,11 +24,23 @@ use crate::output::Terminal;
 pub(crate) struct Standing {
     tree: Rc<dyn Tree>,
     label: Rc<str>,
+    /// The commit, where it is one.
+    commit: Option<CommitId>,
 }
 
 impl Standing {
     fn new(tree: impl Tree + 'static, label: impl Into<Rc<str>>) -> Standing {
-        Standing { tree: Rc::new(tree), label: label.into() }
+        Standing { tree: Rc::new(tree), label: label.into(), commit: None }
+    }
+
+    fn at(mut self, commit: CommitId) -> Standing {
+        self.commit = Some(commit);
+        self
+    }
+
+    /// The commit; `None` for a work tree.
+    pub(crate) fn commit(&self) -> Option<&CommitId> {
+        self.commit.as_ref()
     }
 
     /// The files.
@@ -100,7 +112,7 @@ impl Workspace {
                 } else {
                     format!("{rev} at {short}")
                 };
-                Standing::new(tree, label)
+                Standing::new(tree, label).at(commit)
             }
         };
         let (is_revision, context) = (rev.is_some(), context.clone());
@@ -128,6 +140,16 @@ impl Workspace {
     /// The tree in words.
     pub(crate) fn label(&self) -> &str {
         self.here.label()
+    }
+
+    /// The files of this tree.
+    pub(crate) fn tree(&self) -> &dyn Tree {
+        self.here.tree()
+    }
+
+    /// The repository that it is of.
+    pub(crate) fn repository(&self) -> &Repository {
+        &self.repository
     }
 
     /// gitops.yaml of this tree.
@@ -197,7 +219,7 @@ impl Workspace {
             let commit = self.repository.resolve(&format!("refs/heads/{branch}"));
             let commit = commit.map_err(failed)?;
             let tree = self.repository.tree(&commit).map_err(failed)?;
-            return Ok(Standing::new(tree, format!("{branch} at {}", commit.short())));
+            return Ok(Standing::new(tree, format!("{branch} at {}", commit.short())).at(commit));
         }
         on_remote(&self.home()?, branch)
     }
@@ -237,5 +259,5 @@ fn on_remote(home: &Home, branch: &str) -> Result<Standing, Failure> {
         None => format!("{branch} at {}", revision.commit.short()),
         Some(name) => format!("{name} {branch} at {}", revision.commit.short()),
     };
-    Ok(Standing::new(revision.tree, label))
+    Ok(Standing::new(revision.tree, label).at(revision.commit))
 }

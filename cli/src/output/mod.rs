@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 mod bound;
+pub(crate) mod check;
 pub(crate) mod diff;
 pub(crate) mod gate;
 pub(crate) mod history;

@@ -127,7 +127,8 @@ impl<'a> From<&'a Stated> for GateDoc<'a> {
     }
 }
 
-fn one(text: &mut String, judgement: &Judgement, terminal: Terminal) {
+/// A line for a policy, and its findings below.
+pub(super) fn one(text: &mut String, judgement: &Judgement, terminal: Terminal) {
     let policy = &judgement.policy;
     let head = format!("policy {} ({})", policy.name, mode_word(policy.mode));
     match &judgement.result {

@@ -5,51 +5,34 @@
 //! `requireDigest` (even a fixed tag is not enough), `allow` (images that are
 //! not judged; `*` stands for any characters).
 
-mod image;
-mod pods;
 mod settings;
 
+use gitops_policy_sdk::image::Image;
+use gitops_policy_sdk::pods;
 use gitops_policy_sdk::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use image::Image;
 use settings::Settings;
 
 struct NoFloatingTag;
 
-impl Gate for NoFloatingTag {
+impl Rule for NoFloatingTag {
     type Settings = Settings;
 
-    fn validate(settings: &serde_json::Value) -> Vec<Problem> {
+    const NOTHING: &'static str = "no object runs an image";
+
+    fn validate(settings: &Value) -> Vec<Problem> {
         settings::problems(settings)
     }
 
-    fn evaluate(_: &Context, _: &GateRequest, settings: Settings) -> Result<Outcome, PolicyError> {
-        judge(&input::changes(), &settings)
+    fn judge(object: &Value, settings: &Settings) -> Option<Vec<Finding>> {
+        let images = pods::images(object);
+        let found = images.iter().filter_map(|used| finding(used, settings));
+        (!images.is_empty()).then(|| found.collect())
     }
 }
 
-gitops_policy_sdk::gate!(NoFloatingTag);
-
-/// Judges every image of every object that is there afterwards.
-fn judge(changes: &[Change], settings: &Settings) -> Result<Outcome, PolicyError> {
-    let mut seen = false;
-    let mut findings = Vec::new();
-    for change in changes {
-        let Some(object) = change.after_json()? else { continue };
-        for used in pods::images(&object) {
-            seen = true;
-            if let Some(finding) = finding(&used, settings) {
-                findings.push(finding.on(&change.id).at(used.pointer));
-            }
-        }
-    }
-    Ok(if seen {
-        Outcome::Evaluated(findings)
-    } else {
-        Outcome::NotApplicable("no changed object runs an image".to_owned())
-    })
-}
+gitops_policy_sdk::rule!(NoFloatingTag);
 
 fn finding(used: &pods::Used, settings: &Settings) -> Option<Finding> {
     let image = Image::parse(used.image);
@@ -79,44 +62,25 @@ fn finding(used: &pods::Used, settings: &Settings) -> Option<Finding> {
     } else {
         format!("give `{repository}` the tag of one version, or pin it by its digest")
     };
-    Some(finding.fix(fix).evidence(&json!({ "image": text })))
+    Some(finding.at(used.pointer.as_str()).fix(fix).evidence(&json!({ "image": text })))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn change(kind: &str, after: serde_json::Value) -> Change {
-        Change {
-            kind: ChangeKind::Configured,
-            id: ObjectRef {
-                api_version: "apps/v1".into(),
-                kind: kind.into(),
-                namespace: None,
-                name: "web".into(),
-            },
-            before: None,
-            after: Some(after.to_string()),
-            fields: Vec::new(),
-            source: None,
-        }
+    fn deployment(image: &str) -> Value {
+        json!({"kind": "Deployment", "spec": {"template": {"spec": {"containers": [
+            {"name": "web", "image": image}
+        ]}}}})
     }
 
-    fn deployment(image: &str) -> Change {
-        change(
-            "Deployment",
-            json!({"kind": "Deployment", "spec": {"template": {"spec": {"containers": [
-                {"name": "web", "image": image}
-            ]}}}}),
-        )
-    }
-
-    fn codes(change: Change, settings: &str) -> Vec<String> {
+    fn codes(object: &Value, settings: &str) -> Vec<String> {
         let settings: Settings = gitops_policy_sdk::parse_settings(settings)
             .unwrap_or_else(|_| panic!("settings of the test"));
-        match judge(&[change], &settings) {
-            Ok(Outcome::Evaluated(findings)) => findings.into_iter().map(|f| f.code).collect(),
-            _ => vec!["not evaluated".to_owned()],
+        match NoFloatingTag::judge(object, &settings) {
+            Some(findings) => findings.into_iter().map(|f| f.code).collect(),
+            None => vec!["not about it".to_owned()],
         }
     }
 
@@ -140,7 +104,7 @@ mod tests {
                 Some("floating-tag"),
             ),
         ] {
-            let got = codes(deployment(image), settings);
+            let got = codes(&deployment(image), settings);
             assert_eq!(got, expected.into_iter().collect::<Vec<_>>(), "{image} {settings}");
         }
     }
@@ -149,32 +113,20 @@ mod tests {
     fn a_digest_passes_whatever_the_tag() {
         let digest = format!("@sha256:{}", "a".repeat(64));
         for image in [format!("web{digest}"), format!("web:latest{digest}")] {
-            assert!(codes(deployment(&image), r#"{"requireDigest": true}"#).is_empty(), "{image}");
+            assert!(codes(&deployment(&image), r#"{"requireDigest": true}"#).is_empty(), "{image}");
         }
-        assert_eq!(codes(deployment("web@latest"), ""), ["missing-tag"]);
+        assert_eq!(codes(&deployment("web@latest"), ""), ["missing-tag"]);
     }
 
     #[test]
     fn names_the_field() {
-        let Ok(Outcome::Evaluated(findings)) =
-            judge(&[deployment("web:latest")], &Settings::default())
-        else {
-            panic!("it is evaluated");
-        };
-        assert_eq!(findings[0].pointer.as_deref(), Some("/spec/template/spec/containers/0/image"));
-        assert_eq!(findings[0].object.as_ref().map(|o| o.name.as_str()), Some("web"));
+        let findings = NoFloatingTag::judge(&deployment("web:latest"), &Settings::default());
+        let pointers: Vec<_> = findings.into_iter().flatten().map(|found| found.pointer).collect();
+        assert_eq!(pointers, [Some("/spec/template/spec/containers/0/image".to_owned())]);
     }
 
     #[test]
     fn has_nothing_to_say_without_images() {
-        let outcome = judge(&[change("ConfigMap", json!({"data": {}}))], &Settings::default());
-        assert!(matches!(outcome, Ok(Outcome::NotApplicable(_))));
-    }
-
-    #[test]
-    fn a_deleted_object_runs_nothing() {
-        let mut change = deployment("web:latest");
-        change.after = None;
-        assert!(matches!(judge(&[change], &Settings::default()), Ok(Outcome::NotApplicable(_))));
+        assert_eq!(codes(&json!({"kind": "ConfigMap", "data": {}}), ""), ["not about it"]);
     }
 }

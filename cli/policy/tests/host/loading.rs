@@ -121,7 +121,12 @@ fn a_manifest_is_held_to_what_can_judge() {
             "kind: promotion-gate, module: it.wasm, abi: component",
             "its folder is `under-test`",
         ),
-        ("under-test", "kind: conformance-check, module: it.wasm, abi: component", "cannot judge"),
+        (
+            "under-test",
+            "kind: canary, module: it.wasm, abi: component",
+            "`promotion-gate`, `conformance-check`, or a list of both",
+        ),
+        ("under-test", "kind: [], module: it.wasm, abi: component", "`kind` names nothing"),
         (
             "under-test",
             "kind: promotion-gate, module: it.wasm, abi: opa",
@@ -143,6 +148,17 @@ fn a_manifest_is_held_to_what_can_judge() {
         assert!(error.starts_with("policies/under-test/policy.yaml:"), "{error}");
         assert!(error.contains(expected), "{error}");
     }
+}
+
+/// A check that only steps are bound to would never be asked.
+#[test]
+fn a_check_is_bound_to_environments() {
+    let manifest = "apiVersion: kubectl-gitops.dev/v1alpha1\nkind: Policy\n\
+                    metadata: {name: under-test, version: 1.0.0}\n\
+                    spec: {kind: conformance-check, module: it.wasm, abi: component}\n";
+    let error = error(&with(&[("policies/under-test/policy.yaml", manifest)]));
+    assert!(error.starts_with("policies/bindings.yaml:6:1:"), "{error}");
+    assert!(error.contains("this binding names only `promotions`"), "{error}");
 }
 
 #[test]
