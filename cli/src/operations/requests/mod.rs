@@ -494,9 +494,17 @@ pub(super) fn withdraw(author: &Author<'_>, plan: &Plan) -> Result<Option<(Asked
     if !author.has_requests(plan)? || author.home(plan)?.tip(branch)?.is_none() {
         return Ok(None);
     }
-    match Living::read(author, plan)? {
-        Some(living) => living.close(&Story::Held),
-        None => Ok(None),
+    let Some(living) = Living::read(author, plan)? else { return Ok(None) };
+    match &living.closed {
+        // An earlier run closed it, and did not come to the branch.
+        Some(closed) if living.is_ours(closed)? => match living.home.tip(branch)? {
+            Some(tip) => {
+                let deleted = author.delete(living.home, branch, &tip)?;
+                Ok(Some((of(closed, Done::Left), deleted)))
+            }
+            None => Ok(None),
+        },
+        _ => living.close(&Story::Held),
     }
 }
 
