@@ -24,6 +24,7 @@ fn requested(request: &Request) -> Event {
         ("github.base_ref", "main"),
         ("github.head_ref", &request.branch),
         ("github.event.pull_request.head.sha", &request.head),
+        ("github.event.pull_request.number", "1"),
     ]);
     Event { name: "pull_request", reference: "refs/pull/1/merge", values }
 }

@@ -2,9 +2,9 @@
 
 use gitops_core::gate::{Status, Verdict};
 use gitops_forge::CommitStatus;
-use gitops_test_forges::{Stage as Forge, Who};
+use gitops_test_forges::{May, Stage as Forge, Who};
 
-use crate::world::{World, says};
+use crate::world::{World, says, told};
 
 pub fn approvals_count_as_they_should(forge: &'static dyn Forge) {
     let world = World::new(forge);
@@ -40,7 +40,7 @@ pub fn owners_approve_their_files(forge: &'static dyn Forge) {
     world.ends(0, "promote web --to prod");
     let request = world.request("web", "prod");
     let said = world.ends(0, "promote web --to prod");
-    says(&said.stdout, &["no owner approved envs/prod/kustomization.yaml (alice)"]);
+    says(&said.stdout, &["no owner approved envs/prod/kustomization.yaml"]);
     forge.review(&world.repository, request.number, Who::Alice, Verdict::Approved).unwrap();
     let said = world.ends(0, "promote web --to prod");
     says(
@@ -105,4 +105,88 @@ pub fn a_request_is_judged_alike_in_ci(forge: &'static dyn Forge) {
     world.set("prod", "job", "v7");
     let said = world.ends(5, "gate --base HEAD~1 --head HEAD");
     says(&said.stdout, &["gate approvals: pending: no approval yet"]);
+}
+
+/// On the same head `gate` writes what `promote` wrote, or nothing.
+pub fn ci_says_what_promote_said(forge: &'static dyn Forge) {
+    let mut world = World::new(forge);
+    world.set("dev", "web", "v2");
+    world.ends(0, "promote web --to prod");
+    let request = world.request("web", "prod");
+    world.did("git fetch -q");
+    let gate = format!(
+        "gate --base origin/main --head origin/release/web/prod --request {} --post -v",
+        request.number
+    );
+    let written = |calls: &[String]| {
+        let reads = |call: &&String| !call.starts_with("GET ") && !call.contains("GraphQL");
+        calls.iter().filter(reads).count()
+    };
+    let said = || (world.statuses(&request.head_commit), world.comment(request.number).body);
+    let before = said();
+    let judged = world.ends(5, &gate);
+    assert_eq!(written(&told(&judged)), 0, "{}", judged.stderr);
+    assert_eq!(said(), before);
+    // It writes first what promote finds as it would have written it.
+    forge.review(&world.repository, request.number, Who::Alice, Verdict::Approved).unwrap();
+    let judged = world.ends(0, &gate);
+    assert_eq!(written(&told(&judged)), 2, "{}", judged.stderr);
+    let now = said();
+    says(&now.1, &["The gate is **open**", "approved by alice"]);
+    assert_eq!(now.0[0].state, Status::Success);
+    let promoted = world.ends(0, "promote web --to prod -v");
+    says(&promoted.stdout, &["unchanged"]);
+    assert_eq!(written(&told(&promoted)), 0, "{}", promoted.stderr);
+    assert_eq!(said(), now);
+    // A token that only reads: the exit code is the answer.
+    forge.review(&world.repository, request.number, Who::Alice, Verdict::ChangesRequested).unwrap();
+    let web = forge.web();
+    world.token(May::Read, &web);
+    let judged = world.gitops(&gate);
+    assert!(matches!(judged.status, 1 | 5), "{}", judged.stderr);
+    says(&judged.stderr, &["warning: could not set the status", "the exit code is the answer"]);
+    let said = (world.statuses(&request.head_commit), world.comment(request.number).body);
+    assert_eq!(said, now);
+}
+
+/// A request of people has a comment of the gate's own.
+pub fn ci_comments_on_requests_of_people(forge: &'static dyn Forge) {
+    let world = World::new(forge);
+    world.did("git checkout -q -b scale");
+    let path = "envs/prod/web.yaml";
+    let text = std::fs::read_to_string(world.here.repo().join(path)).unwrap();
+    world.write(
+        path,
+        &text.replace("{name: web, image: web}", "{name: web, image: web, tty: true}"),
+    );
+    world.did("git commit -q -a -m tty && git push -q origin scale && git checkout -q main");
+    let new = gitops_forge::NewRequest {
+        head: "scale".to_owned(),
+        base: "main".to_owned(),
+        title: "a terminal".to_owned(),
+        body: String::new(),
+        labels: Vec::new(),
+        reviewers: Vec::new(),
+    };
+    let gitops_forge::Opened::New(request) = world.ask(world.api().open(&new)) else {
+        panic!("it stood there")
+    };
+    let gate =
+        format!("gate --base origin/main --head origin/scale --request {} --post", request.number);
+    for _ in 0..2 {
+        world.ends(5, &gate);
+        let comment = world.comment(request.number).body;
+        says(
+            &comment,
+            &[
+                "### Gate: **pending** for ",
+                "`prod`: The gate is **pending**",
+                "| gate `approvals` | **pending** | no approval yet; 1 approval asked |",
+                "tty: true",
+            ],
+        );
+        let statuses = world.statuses(&request.head_commit);
+        let contexts: Vec<&str> = statuses.iter().map(|one| one.context.as_str()).collect();
+        assert_eq!(contexts, ["gitops/gate/prod/-/approvals"]);
+    }
 }

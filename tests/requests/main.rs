@@ -7,18 +7,14 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, unreachable_pub)]
 
 mod at_once;
+mod calls;
 mod faults;
 mod gates;
-mod kills;
 mod life;
 mod merges;
-mod secrets;
 mod seeds;
-mod waits;
+mod together;
 mod world;
-
-#[path = "../remotes/session.rs"]
-mod session;
 
 #[path = "../cases/stage.rs"]
 #[allow(dead_code, reason = "the other test programs use the rest")]
@@ -81,6 +77,8 @@ macro_rules! on_each {
                 owners_approve_their_files,
                 a_status_is_waited_for,
                 a_request_is_judged_alike_in_ci,
+                ci_says_what_promote_said,
+                ci_comments_on_requests_of_people,
             }
             merges {
                 an_open_gate_merges,
@@ -88,6 +86,15 @@ macro_rules! on_each {
                 each_method_keeps_the_record,
                 the_forge_waits_only_where_it_is_made_to,
                 many_into_one_file,
+            }
+            calls {
+                a_request_takes_few,
+                a_reviewer_who_is_nobody_is_told,
+            }
+            together {
+                all_go_in_one_run,
+                one_that_fails_stops_no_other,
+                a_killed_run_is_gone_on_with,
             }
             faults {
                 one_effect_an_intent,
@@ -99,17 +106,6 @@ macro_rules! on_each {
                 twenty_from_one_clone,
                 one_app_by_several,
                 a_merge_that_comes_too_soon_or_too_late,
-            }
-            kills {
-                at_each_exchange,
-                at_any_moment,
-            }
-            secrets {
-                a_token_is_nowhere_to_be_read,
-            }
-            waits {
-                a_gate_that_opens_is_waited_for,
-                what_stays_pending_is_told_in_the_end,
             }
             seeds {
                 demo_gitops,

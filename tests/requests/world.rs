@@ -272,11 +272,23 @@ fn api(forge: &dyn Forge, repository: &str, web: &str) -> Box<dyn Api> {
     gitops_forge::connect(&forge.forge(repository), &forge.token(May::All, web), &settings).unwrap()
 }
 
-fn pod(app: &str) -> String {
+pub fn pod(app: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: {app}}}\n\
          spec: {{containers: [{{name: {app}, image: {app}}}]}}\n---\n"
     )
+}
+
+/// The calls that `-v` told of, each as its method, its path and its status.
+#[track_caller]
+pub fn told(said: &Said) -> Vec<String> {
+    let lines = said.stderr.lines().map(str::trim);
+    let made = |line: &&str| line.starts_with("GET ") || line.starts_with("POST ");
+    let other = |line: &&str| ["PATCH ", "PUT ", "DELETE "].iter().any(|m| line.starts_with(m));
+    let all: Vec<String> =
+        lines.filter(|line| made(line) || other(line)).map(str::to_owned).collect();
+    assert_eq!(all.len() as u64, calls(said), "{}", said.stderr);
+    all
 }
 
 /// How many calls `-v` told of.

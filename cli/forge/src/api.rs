@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use futures::future::BoxFuture;
-use gitops_core::gate::{Status, Verdict};
+use gitops_core::gate::{Review, Status};
 use jiff::Timestamp;
 
 use crate::Kind;
@@ -72,6 +72,11 @@ pub struct NewRequest {
     pub title: String,
     /// The text.
     pub body: String,
+    /// Labels that it is to have. Those that cannot be given with the same call are
+    /// missing in the answer, for [`Api::label`] to add.
+    pub labels: Vec<String>,
+    /// Whose reviews are wanted, in the same way; [`Api::ask`] asks the others.
+    pub reviewers: Vec<String>,
 }
 
 /// What came of opening a request.
@@ -116,21 +121,6 @@ pub struct CommitStatus {
     pub description: String,
     /// A page with more.
     pub target_url: Option<String>,
-}
-
-/// One review, oldest first in lists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Review {
-    /// Who.
-    pub user: String,
-    /// What it says; one that the forge calls dismissed is [`Verdict::Dismissed`].
-    pub verdict: Verdict,
-    /// The commit that was looked at. A forge that calls a review stale without
-    /// saying of which commit it was answers an empty text.
-    pub commit: String,
-    /// Whether the forge counts it: somebody who may write to the repository, or
-    /// whom the branch's protection names. On a public repository anybody may review.
-    pub counts: bool,
 }
 
 /// What guards a branch. What the token may not read is `None`, never "nothing".
@@ -224,6 +214,10 @@ pub trait Api: Send + Sync {
     /// open, the others may be left out; of those that are not, all but the last one.
     fn requests<'a>(&'a self, head: &'a str, base: &'a str) -> Call<'a, Vec<Request>>;
 
+    /// All open requests from `head` into `base`. A forge may let two who ask at once
+    /// open one each.
+    fn all_open<'a>(&'a self, head: &'a str, base: &'a str) -> Call<'a, Vec<Request>>;
+
     /// The requests that are open, or were, whose head's newest commit is this.
     fn requests_of<'a>(&'a self, commit: &'a str) -> Call<'a, Vec<Request>>;
 
@@ -259,7 +253,8 @@ pub trait Api: Send + Sync {
     /// Sets a status of a commit.
     fn set_status<'a>(&'a self, commit: &'a str, status: &'a CommitStatus) -> Call<'a, ()>;
 
-    /// All reviews of a request, oldest first.
+    /// All reviews of a request, oldest first. One that the forge calls stale without
+    /// saying of which commit it was has an empty `head`.
     fn reviews(&self, number: u64) -> Call<'_, Vec<Review>>;
 
     /// The members of a team of the repository's owner; `org/team` names another

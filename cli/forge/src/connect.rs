@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::gitea::Gitea;
 use crate::github::{GitHub, Who};
-use crate::http::{Clock, Patience};
+use crate::http::{Clock, Pace, Patience};
 use crate::{Api, ApiError, App, Forge, ForgeToken, Kind};
 
 /// How a forge is asked.
@@ -15,6 +15,8 @@ pub struct Settings {
     pub user_agent: String,
     /// How long one waits, and how often one asks again.
     pub patience: Patience,
+    /// How fast the server is asked; one for all repositories of a server.
+    pub pace: Pace,
     /// Says what time it is.
     pub now: Clock,
     /// Where the REST API of a GitHub stands, without a slash at the end, where that
@@ -31,6 +33,7 @@ impl Settings {
         Settings {
             user_agent: user_agent.into(),
             patience: Patience::default(),
+            pace: Pace::default(),
             now: std::sync::Arc::new(now),
             api: None,
         }

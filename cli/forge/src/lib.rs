@@ -29,11 +29,11 @@ mod token;
 pub use address::{ConfiguredUrl, Forge, Kind, UnknownKind, identify, web_address};
 pub use api::{
     Api, Call, Comment, CommitStatus, Edit, Limits, Merge, MergeMethod, Merged, NewRequest, Opened,
-    Protection, Request, RequestState, Review,
+    Protection, Request, RequestState,
 };
 pub use api_error::ApiError;
 pub use app::{App, AppError};
 pub use connect::{Settings, connect, connect_app, installation_token};
-pub use http::{Clock, Made, Patience};
+pub use http::{Clock, Made, Pace, Patience};
 pub use request::{new_request_url, new_request_url_in};
 pub use token::{ForgeToken, TokenError, named_kind, tokens};

@@ -108,7 +108,7 @@ impl Repository {
         if updates.is_empty() {
             return Ok(PushOutcome::Pushed(Vec::new()));
         }
-        let args = arguments(&remote, updates);
+        let args = arguments(&remote, updates, updates.len() > 1);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let answer = self.talk(&remote, Doing::Push, &args)?;
         let reports = reports(&answer.stdout, updates);
@@ -121,7 +121,9 @@ impl Repository {
             updates.iter().all(|update| at(now, update) == Some(update.commit))
         };
         let now = match now {
-            Ok(now) if answer.ok || there(&now) => return Ok(pushed(updates, &reports, &now)),
+            Ok(now) if answer.ok || there(&now) => {
+                return Ok(PushOutcome::Pushed(pushed(updates, &reports, &now)));
+            }
             Ok(now) => now,
             Err(error) if answer.ok => return Err(error),
             Err(_) => return Err(self.failed(&remote, Doing::Push, &answer)),
@@ -143,6 +145,32 @@ impl Repository {
             return Err(self.failed(&remote, Doing::Push, &answer));
         }
         Ok(PushOutcome::Refused(refusals))
+    }
+
+    /// Moves branches of a remote at one go, each for itself: one that is refused
+    /// stops no other. Answers those that are where they were to be, read back. Each
+    /// of the others is to be pushed alone, which says what is wrong.
+    pub fn push_each(&self, remote: &str, updates: &[Update]) -> Result<Vec<Pushed>, GitError> {
+        let remote = self.remote(Some(remote))?;
+        let branches: Vec<&str> = updates.iter().map(|update| update.branch.as_str()).collect();
+        for update in updates {
+            valid(&update.branch)?;
+            self.find_commit(&update.commit)?;
+        }
+        if updates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let args = arguments(&remote, updates, false);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let answer = self.talk(&remote, Doing::Push, &args)?;
+        let now = match self.branches_of(&remote, &branches) {
+            Ok(now) => now,
+            Err(error) if answer.ok => return Err(error),
+            Err(_) => return Err(self.failed(&remote, Doing::Push, &answer)),
+        };
+        let mut all = pushed(updates, &reports(&answer.stdout, updates), &now);
+        all.retain(|one| one.now == Some(one.commit));
+        Ok(all)
     }
 
     fn why(
@@ -177,12 +205,12 @@ impl Repository {
     }
 }
 
-fn arguments(remote: &Remote, updates: &[Update]) -> Vec<String> {
+fn arguments(remote: &Remote, updates: &[Update], atomic: bool) -> Vec<String> {
     let mut args: Vec<String> =
         ["push", "--porcelain", "--no-progress", "--no-follow-tags", "--recurse-submodules=no"]
             .map(str::to_owned)
             .into();
-    if updates.len() > 1 {
+    if atomic {
         args.push("--atomic".into());
     }
     for Update { branch, expect, .. } in updates {
@@ -228,7 +256,7 @@ fn pushed(
     updates: &[Update],
     reports: &BTreeMap<String, Report>,
     now: &BTreeMap<String, Option<CommitId>>,
-) -> PushOutcome {
+) -> Vec<Pushed> {
     let one = |update: &Update| Pushed {
         branch: update.branch.clone(),
         commit: update.commit,
@@ -238,5 +266,5 @@ fn pushed(
         }),
         now: now.get(&update.branch).copied().flatten(),
     };
-    PushOutcome::Pushed(updates.iter().map(one).collect())
+    updates.iter().map(one).collect()
 }

@@ -8,6 +8,7 @@ use crate::failure::{Exit, Failure};
 use crate::operations::desired::start;
 use crate::operations::gate;
 use crate::operations::preview::Judge;
+use crate::operations::requests;
 use crate::operations::trust::Trust;
 use crate::output::gate as output;
 
@@ -26,6 +27,7 @@ use crate::output::gate as output;
 /// Examples:
 ///   kubectl gitops gate --base origin/main --head HEAD
 ///   kubectl gitops gate --base "$BASE_SHA" --head "$HEAD_SHA" -o json
+///   kubectl gitops gate --base origin/main --head HEAD --request 17 --post
 ///   kubectl gitops gate --base origin/main --head HEAD --trust ../gitops
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
@@ -40,6 +42,10 @@ pub(crate) struct GateArgs {
     /// statuses are what gates ask for
     #[arg(long, value_name = "NUMBER")]
     request: Option<u64>,
+    /// Write the answers to the request, too: a commit status for each gate, and
+    /// what is missing as a comment. Without a token that may, the exit code is all
+    #[arg(long, requires = "request")]
+    post: bool,
     /// A checkout of the repository that gitops.yaml and policies are read
     /// from, where that is another one than the request's
     #[arg(long, value_name = "DIR")]
@@ -68,6 +74,12 @@ pub(super) fn run(context: &Context, args: GateArgs) -> Result<Exit, Failure> {
     let request = gate::Looked::Up(args.request);
     let inspection =
         gate::inspect(&trust, home, &judge, &args.base, &args.head, request, terminal)?;
+    if args.post
+        && let Some(number) = args.request
+    {
+        let place = (number, args.base.as_str(), args.head.as_str());
+        requests::post(&trust, home, &inspection, place, terminal)?;
+    }
     trust.tell_calls();
     let text = match args.output {
         Format::Text => output::text(&inspection, terminal),

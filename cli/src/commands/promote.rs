@@ -16,11 +16,13 @@ use crate::failure::{Exit, Failure};
 use crate::operations::again;
 use crate::operations::continuation::continuation;
 use crate::operations::merge;
+use crate::operations::outcome::{self, Outcome};
 use crate::operations::perform::{Author, Next, Receipt, Wants};
 use crate::operations::preview::{Judge, exit};
-use crate::operations::promote::{self, Choices, Failed, Judged, Outcome, Wish};
+use crate::operations::promote::{self, Choices, Failed, Judged, Wish};
 use crate::operations::rollback::leave_hold;
 use crate::operations::saved::{Asked, BLANK, Saved, Winner, write};
+use crate::operations::together::{self, Readies};
 use crate::operations::trust::Trust;
 use crate::operations::versions::Leave;
 use crate::output::{Bound, Terminal, promotion as output};
@@ -235,7 +237,13 @@ impl<'a> Run<'a> {
         Ok(Run {
             trust,
             judge,
-            author: Author { trust, seconds: now.as_second(), terminal, wants: Wants::default() },
+            author: Author {
+                trust,
+                seconds: now.as_second(),
+                terminal,
+                wants: Wants::default(),
+                ready: Readies::default(),
+            },
             now,
             sealed: sealed(&trust.config),
             dry_run,
@@ -288,6 +296,14 @@ impl<'a> Run<'a> {
             terminal.note("nothing to do: no app can move");
         }
         self.failed.extend(proposal.failed);
+        // A hold comes before what it is about.
+        if !self.dry_run && !matches!(wish, Wish::Rollback { .. }) {
+            let ready = together::prepare(&self.author, proposal.target, &proposal.steps);
+            if let Err(failure) = ready {
+                let apps = proposal.steps.into_iter().flat_map(|step| step.plan.apps);
+                return self.fail(apps.collect(), failure);
+            }
+        }
         let mut moved = false;
         for step in proposal.steps {
             // What this run has pushed is what the next step is made on.
@@ -310,7 +326,7 @@ impl<'a> Run<'a> {
                 continue;
             }
             if matches!(wish, Wish::Rollback { .. })
-                && promote::may_perform(&step)
+                && outcome::may_perform(&step)
                 && let Err(failure) = leave_hold(self.trust, &step.plan, self.now, terminal)
             {
                 self.fail(step.plan.apps, failure)?;

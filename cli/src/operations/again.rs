@@ -14,9 +14,10 @@ use gitops_core::gate::Answer;
 use gitops_core::plan::{Plan, ReadEntry, ReadFrom};
 
 use super::desired::unknown_environment;
+use super::outcome::{self, Outcome, may_perform};
 use super::perform::{Author, raced};
 use super::preview::{Judge, Preview, exit};
-use super::promote::{self, Judged, Outcome, Wish, may_perform, propose};
+use super::promote::{Judged, Wish, propose};
 use super::remotes;
 use super::trust::Trust;
 use crate::failure::Failure;
@@ -56,14 +57,14 @@ pub(crate) fn perform(
             thread::sleep(pause(attempt, took));
         }
         let began = Instant::now();
-        if may_perform(&step) && has_moved(trust, &step.plan)? {
+        if may_perform(&step) && !author.is_ready(&step.plan) && has_moved(trust, &step.plan)? {
             let digest = step.plan.plan_digest();
             step = again(author, judge, wish, &step)?;
             if step.preview.is_some() && step.plan.plan_digest() != digest {
                 tell(&step)?;
             }
         }
-        if let Some(outcome) = promote::perform(author, target, &step)? {
+        if let Some(outcome) = outcome::perform(author, target, &step)? {
             return Ok((step, outcome));
         }
         took = began.elapsed();
@@ -90,7 +91,7 @@ fn pause(attempt: u32, took: Duration) -> Duration {
 /// Whether a branch that this plan may rest on is not where it was read.
 fn has_moved(trust: &Trust, plan: &Plan) -> Result<bool, Failure> {
     let target = trust.config.environment(&plan.target.name).map_err(unknown_environment)?;
-    let moved = trust.refresh(plan.branch.as_deref())?;
+    let moved = trust.refresh(plan.branch.as_deref().as_slice())?;
     let base = trust.place(target)?.revision()?.commit;
     Ok(moved || base.to_string() != plan.base_revision)
 }

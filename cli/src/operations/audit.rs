@@ -132,8 +132,8 @@ fn of(
         .iter()
         .map(|refusal| format!("{}: {}", refusal.code, refusal.message))
         .collect();
-    let here = inspection.environments.iter().find(|(other, _)| other.name == environment.name);
-    let Some((_, preview)) = here else {
+    let here = inspection.environments.iter().find(|one| one.environment.name == environment.name);
+    let Some(gate::Inspected { preview, .. }) = here else {
         reasons.push("its objects do not change, so that no gate is asked".to_owned());
         return Ok((Finding::Proven, reasons));
     };

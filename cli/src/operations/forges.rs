@@ -3,9 +3,12 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::rc::Rc;
 
-use gitops_forge::{Api, ApiError, Call, Forge, ForgeToken, Kind, Request, Settings};
+use gitops_forge::{
+    Api, ApiError, Call, CommitStatus, Forge, ForgeToken, Kind, Pace, Request, Settings,
+};
 use tokio::runtime::Runtime;
 
 use super::trust::{Home, hinted};
@@ -18,6 +21,8 @@ use crate::output::Terminal;
 pub(crate) struct Forges {
     runtime: OnceCell<Rc<Runtime>>,
     known: RefCell<BTreeMap<String, Rc<Reach>>>,
+    /// How fast each server is asked.
+    paces: RefCell<BTreeMap<String, Pace>>,
 }
 
 /// Whether the forge of a repository can be asked.
@@ -85,9 +90,11 @@ pub(crate) struct Asked {
     pub(crate) forge: Forge,
     api: Box<dyn Api>,
     runtime: Rc<Runtime>,
-    me: OnceCell<Option<String>>,
+    me: tokio::sync::OnceCell<Option<String>>,
     /// Requests as they were read, by head and base.
     requests: RefCell<BTreeMap<(String, String), Vec<Request>>>,
+    /// Statuses as they were read, by commit.
+    statuses: RefCell<BTreeMap<String, Vec<CommitStatus>>>,
 }
 
 impl Asked {
@@ -97,8 +104,8 @@ impl Asked {
     }
 
     /// Waits for an answer.
-    pub(crate) fn run<T>(&self, call: Call<'_, T>) -> Result<T, ApiError> {
-        self.runtime.block_on(call)
+    pub(crate) fn run<T>(&self, answer: impl Future<Output = T>) -> T {
+        self.runtime.block_on(answer)
     }
 
     /// The same, and says what was attempted where there is none.
@@ -112,28 +119,54 @@ impl Asked {
 
     /// The requests from one branch into another, as [`Api::requests`] has them. What
     /// was read is known until something is written or looked at again.
-    pub(crate) fn requests(&self, head: &str, base: &str) -> Result<Vec<Request>, ApiError> {
+    pub(crate) async fn requests(&self, head: &str, base: &str) -> Result<Vec<Request>, ApiError> {
         let key = (head.to_owned(), base.to_owned());
-        if let Some(known) = self.requests.borrow().get(&key) {
-            return Ok(known.clone());
+        let known = self.requests.borrow().get(&key).cloned();
+        if let Some(known) = known {
+            return Ok(known);
         }
-        let found = self.run(self.api.requests(head, base))?;
+        let found = self.api.requests(head, base).await?;
         self.requests.borrow_mut().insert(key, found.clone());
         Ok(found)
     }
 
-    /// Forgets the requests that were read.
-    pub(crate) fn forget(&self) {
-        self.requests.borrow_mut().clear();
+    /// The statuses of a commit, as [`Api::statuses`] has them. What was read is known
+    /// until one is set or all is looked at again.
+    pub(crate) async fn statuses(&self, commit: &str) -> Result<Vec<CommitStatus>, ApiError> {
+        let known = self.statuses.borrow().get(commit).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let found = self.api.statuses(commit).await?;
+        self.statuses.borrow_mut().insert(commit.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    /// Sets a status.
+    pub(crate) async fn set_status(
+        &self,
+        commit: &str,
+        status: &CommitStatus,
+    ) -> Result<(), ApiError> {
+        self.statuses.borrow_mut().remove(commit);
+        self.api.set_status(commit, status).await
     }
 
     /// Who the token belongs to, asked once; `None` for one that is nobody's.
-    pub(crate) fn me(&self) -> Result<Option<&str>, ApiError> {
-        if let Some(known) = self.me.get() {
-            return Ok(known.as_deref());
-        }
-        let me = self.run(self.api.me())?;
-        Ok(self.me.get_or_init(|| me).as_deref())
+    pub(crate) async fn me(&self) -> Result<Option<&str>, ApiError> {
+        let me = self.me.get_or_try_init(|| self.api.me()).await?;
+        Ok(me.as_deref())
+    }
+
+    /// Forgets the requests from one branch into another.
+    pub(crate) fn forget_requests(&self, head: &str, base: &str) {
+        self.requests.borrow_mut().remove(&(head.to_owned(), base.to_owned()));
+    }
+
+    /// Forgets all that was read.
+    pub(crate) fn forget(&self) {
+        self.requests.borrow_mut().clear();
+        self.statuses.borrow_mut().clear();
     }
 }
 
@@ -193,7 +226,8 @@ impl Forges {
         }
         let Some(token) = token(home, &forge)? else { return Ok(Reach::NoToken(forge)) };
         let agent = concat!("kubectl-gitops/", env!("CARGO_PKG_VERSION"));
-        let settings = Settings::new(agent, jiff::Timestamp::now);
+        let mut settings = Settings::new(agent, jiff::Timestamp::now);
+        settings.pace = self.paces.borrow_mut().entry(forge.web.clone()).or_default().clone();
         let attempt = || format!("could not use the forge of {}", home.words());
         let runtime = self.runtime()?;
         // Clients begin tasks of their own.
@@ -205,9 +239,18 @@ impl Forges {
             forge,
             api,
             runtime,
-            me: OnceCell::new(),
+            me: tokio::sync::OnceCell::new(),
             requests: RefCell::default(),
+            statuses: RefCell::default(),
         }))
+    }
+
+    /// Waits for several answers of forges, or one.
+    pub(crate) fn wait<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        self.runtime()?.block_on(answer)
     }
 
     fn runtime(&self) -> Result<Rc<Runtime>, Failure> {
@@ -222,7 +265,7 @@ impl Forges {
         Ok(self.runtime.get_or_init(|| Rc::new(runtime)).clone())
     }
 
-    /// Forgets the requests that were read.
+    /// Forgets what was read.
     pub(crate) fn forget(&self) {
         self.known.borrow().values().filter_map(|reach| reach.asked()).for_each(Asked::forget);
     }

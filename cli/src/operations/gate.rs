@@ -26,7 +26,7 @@ pub(crate) struct Inspection<'a> {
     /// Where the two revisions parted; the change is what the head did since.
     pub(crate) base: CommitId,
     pub(crate) head: CommitId,
-    pub(crate) environments: Vec<(&'a Environment, Preview)>,
+    pub(crate) environments: Vec<Inspected<'a>>,
     /// What the tool itself refuses about the change as a whole.
     pub(crate) refusals: Vec<Refusal>,
     /// How many files change.
@@ -36,10 +36,18 @@ pub(crate) struct Inspection<'a> {
     pub(crate) claimed_overrides: Vec<String>,
 }
 
+/// One environment of it.
+pub(crate) struct Inspected<'a> {
+    pub(crate) environment: &'a Environment,
+    /// The apps whose promoted values move there.
+    pub(crate) apps: Vec<String>,
+    pub(crate) preview: Preview,
+}
+
 impl Inspection<'_> {
     /// The decision over all environments.
     pub(crate) fn decision(&self) -> Decision {
-        let all = self.environments.iter().map(|(_, preview)| preview.decision);
+        let all = self.environments.iter().map(|one| one.preview.decision);
         let own = (!self.refusals.is_empty()).then_some(Decision::Closed);
         worst(all.chain(own))
     }
@@ -161,7 +169,7 @@ pub(crate) fn inspect<'a>(
             head,
         };
         judge.gates(&mut preview, &asked)?;
-        environments.push((environment, preview));
+        environments.push(Inspected { environment, apps: request.apps, preview });
     }
     let mut refusals = refusals(&claim, &difference, &environments, &targets);
     // Without the words it would still be a promotion that brings its own judge.
@@ -411,7 +419,7 @@ fn apps(trust: &Trust, environment: &Environment, tree: &dyn Tree) -> Result<Vec
 fn refusals(
     claim: &Claim,
     difference: &Difference,
-    environments: &[(&Environment, Preview)],
+    environments: &[Inspected<'_>],
     targets: &[&Environment],
 ) -> Vec<Refusal> {
     let Some(promotion) = claim.promotion() else { return Vec::new() };
@@ -428,9 +436,9 @@ fn refusals(
     };
     environments
         .iter()
-        .filter(|(environment, _)| environment.name != target.name)
-        .filter(|(environment, _)| !claim.names(&environment.name))
-        .filter_map(|(environment, preview)| {
+        .filter(|one| one.environment.name != target.name)
+        .filter(|one| !claim.names(&one.environment.name))
+        .filter_map(|Inspected { environment, preview, .. }| {
             let first = preview.changes.differences().next()?;
             Some(Refusal {
                 code: "gitops/other-environment",

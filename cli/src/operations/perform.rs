@@ -9,6 +9,7 @@ use super::desired::{git_failure, unknown_environment};
 use super::prify;
 use super::requests::Asked;
 use super::standing::{Standing, standing};
+use super::together::Readies;
 use super::trust::{Home, Trust, hinted};
 use crate::config::{Environment, Method};
 use crate::failure::{Exit, Failure};
@@ -73,6 +74,8 @@ pub(crate) struct Author<'a> {
     pub(crate) seconds: i64,
     pub(crate) terminal: Terminal,
     pub(crate) wants: Wants,
+    /// Requests that were made ready before their turn.
+    pub(crate) ready: Readies,
 }
 
 impl Author<'_> {
@@ -85,14 +88,12 @@ impl Author<'_> {
         self.trust.config.environment(&plan.target.name).map_err(unknown_environment)
     }
 
-    /// Puts the plan on the remote; `None` where somebody else was faster. With
-    /// `merge`, the change goes into the target's branch at once, in that way.
-    pub(crate) fn perform(
-        &self,
-        plan: &Plan,
+    /// A plan on its way.
+    pub(super) fn job<'a>(
+        &'a self,
+        plan: &'a Plan,
         contents: &Contents,
-        merge: Option<Method>,
-    ) -> Result<Option<Receipt>, Failure> {
+    ) -> Result<Job<'a>, Failure> {
         let edits: Vec<FileEdit> = contents
             .files()
             .map(|(path, bytes)| FileEdit {
@@ -109,7 +110,18 @@ impl Author<'_> {
             .map_err(|error| hinted("could not make a commit", &error))?;
         let when = Time { seconds: self.seconds, offset_minutes: 0 };
         let target = self.target(plan)?;
-        let job = Job { author: self, home, target, plan, edits, who: who.at(when) };
+        Ok(Job { author: self, home, target, plan, edits, who: who.at(when) })
+    }
+
+    /// Puts the plan on the remote; `None` where somebody else was faster. With
+    /// `merge`, the change goes into the target's branch at once, in that way.
+    pub(crate) fn perform(
+        &self,
+        plan: &Plan,
+        contents: &Contents,
+        merge: Option<Method>,
+    ) -> Result<Option<Receipt>, Failure> {
+        let job = self.job(plan, contents)?;
         match (&plan.branch, merge) {
             (None, _) => job.direct(),
             (Some(branch), _) if job.stays_here() => job.here(branch).map(Some),
@@ -117,6 +129,14 @@ impl Author<'_> {
             (Some(branch), Some(method)) => job.merge(branch, method),
         }
     }
+}
+
+/// What the branch of a request is to be.
+pub(super) enum Wanted {
+    /// As it is.
+    Stands(CommitId),
+    /// At a new commit.
+    Push(Update),
 }
 
 /// One plan on its way to the remote.
@@ -178,8 +198,39 @@ impl Job<'_> {
 
     /// One commit on the request's branch, on top of the plan's base.
     fn request(&self, branch: &str) -> Result<Option<Receipt>, Failure> {
+        let update = match self.wanted(branch)? {
+            Wanted::Stands(tip) => return Ok(Some(self.receipt(branch, tip, false))),
+            Wanted::Push(update) => update,
+        };
+        match self.push(update.commit, branch, update.expect)? {
+            // Two who make the same commit in the same second make it once.
+            PushOutcome::Pushed(branches) => {
+                let moved = branches.iter().any(|branch| branch.moved);
+                Ok(Some(self.receipt(branch, update.commit, moved)))
+            }
+            PushOutcome::Refused(refusals) => self.too_late(branch, &refusals, "request"),
+        }
+    }
+
+    /// What the request's branch is to be.
+    pub(super) fn wanted(&self, branch: &str) -> Result<Wanted, Failure> {
         let base = parse(&self.plan.base_revision)?;
-        let receipt = |commit, pushed| Receipt {
+        let expect = match self.home.tip(branch)? {
+            None => Lease::Absent,
+            Some(tip) => {
+                if self.stands(&base, &tip, branch)? && !self.is_to_be_rebased(&base, &tip)? {
+                    return Ok(Wanted::Stands(tip));
+                }
+                Lease::At(tip)
+            }
+        };
+        let commit = self.commit(&base)?;
+        Ok(Wanted::Push(Update { commit, branch: branch.to_owned(), expect }))
+    }
+
+    /// The request's branch at a commit.
+    pub(super) fn receipt(&self, branch: &str, commit: CommitId, pushed: bool) -> Receipt {
+        Receipt {
             branch: branch.to_owned(),
             commit,
             pushed,
@@ -187,23 +238,6 @@ impl Job<'_> {
             merged: None,
             next: self.next(),
             asked: None,
-        };
-        let expect = match self.home.tip(branch)? {
-            None => Lease::Absent,
-            Some(tip) => {
-                if self.stands(&base, &tip, branch)? && !self.is_to_be_rebased(&base, &tip)? {
-                    return Ok(Some(receipt(tip, false)));
-                }
-                Lease::At(tip)
-            }
-        };
-        let commit = self.commit(&base)?;
-        match self.push(commit, branch, expect)? {
-            // Two who make the same commit in the same second make it once.
-            PushOutcome::Pushed(branches) => {
-                Ok(Some(receipt(commit, branches.iter().any(|branch| branch.moved))))
-            }
-            PushOutcome::Refused(refusals) => self.too_late(branch, &refusals, "request"),
         }
     }
 

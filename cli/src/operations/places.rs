@@ -173,6 +173,21 @@ impl Home {
         Ok(())
     }
 
+    /// Fetches those of the branches that were not asked for yet, at one go.
+    pub(crate) fn fetch_missing(&self, branches: &[&str]) -> Result<(), Failure> {
+        let mut missing: Vec<&str> = branches.to_vec();
+        missing.retain(|branch| !self.branches.borrow().contains_key(*branch));
+        match missing.split_first() {
+            None | Some((_, [])) => Ok(()),
+            Some((first, others)) => self.fetch_ahead(first, others),
+        }
+    }
+
+    /// Notes where this program itself has put a branch of the remote.
+    pub(crate) fn is_at(&self, branch: &str, commit: CommitId) {
+        self.branches.borrow_mut().insert(branch.to_owned(), Some(commit));
+    }
+
     /// The same repository with its whole history, where it is cut off here: a
     /// bare clone in the cache folder, with these branches fetched.
     pub(crate) fn whole(&self, branches: &[&str]) -> Result<Home, Failure> {

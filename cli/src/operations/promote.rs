@@ -1,32 +1,23 @@
-//! Releases and promotions: from what is asked to plans that are judged, and
-//! from open ones to the remote.
+//! Releases and promotions: from what is asked to plans that are judged.
 
-use std::collections::BTreeMap;
-
-use gitops_core::judge::{Decision, FileAction, FileChange, Operation, Request};
+use gitops_core::judge::{FileAction, FileChange, Operation, Request};
 use gitops_core::plan::{
-    self, App, Contents, Plan, PlanError, Planned, Prefer, Promotion, Rules, Side, Skipped, Step,
-    Undo, Undoing,
+    self, App, Contents, Plan, PlanError, Prefer, Rules, Side, Skipped, Step, Undo, Undoing,
 };
-use gitops_git::{CommitId, Repository};
+use gitops_git::CommitId;
 
 use super::claim::pipeline_refusal;
 use super::concerned::Base;
 use super::desired::{config_failure, unknown_environment};
 use super::gates::{self, Answered, Asked, Kind};
-use super::merge::{self, Way};
-use super::perform::{Author, Next, Receipt};
-use super::places::Home;
 use super::preview::{Change, Judge, Preview};
 use super::prify;
-use super::prune;
-use super::records::{End, Records};
-use super::requests::{self, Asked as AskedRequest, Done, Living, Settled};
+use super::promoted::{promoted, promotion};
 use super::reviews::Head;
 use super::rollback;
 use super::route::{following, source};
 use super::sift::{self, Tried};
-use super::trust::{Place, Revision, Trust};
+use super::trust::{Place, Trust};
 use super::versions::{self, Leave};
 use crate::config::{Environment, Merge, STATE_BRANCH};
 use crate::failure::{Exit, Failure};
@@ -249,6 +240,8 @@ pub(crate) fn propose<'a>(
             (planned, None)
         }
     };
+    let branches = planned.plans.iter().filter_map(|(plan, _)| plan.branch.as_deref());
+    place.home.fetch_missing(&branches.collect::<Vec<_>>())?;
     let others = trust.sharing(target)?;
     let before = Base::new(here);
     let also: &[String] = match wish {
@@ -402,91 +395,6 @@ fn refuse_kept_branch(trust: &Trust, target: &Environment, plan: &Plan) -> Resul
     .hint("give requests a branch of their own, such as `release/{app}/{env}`"))
 }
 
-/// What is asked of the planning.
-fn promotion<'a>(apps: &'a [String], version: Option<&'a str>, choices: Choices) -> Promotion<'a> {
-    let Choices { prefer, prune, .. } = choices;
-    Promotion { apps, version, prefer, prune, ..Promotion::default() }
-}
-
-/// The plans of a promotion, and the apps for which no version could be looked
-/// for. Whether the environments before the target hold what is promoted is for
-/// the gate `merged`.
-fn promoted(
-    trust: &Trust,
-    step: &Step<'_>,
-    target: &Environment,
-    (source, from_rev, base): (&Environment, Option<&str>, CommitId),
-    promotion: Promotion<'_>,
-    leave: Leave,
-) -> Result<(Planned, Vec<Failed>), Failure> {
-    let attempt = format!("could not promote from `{}` to `{}`", source.name, target.name);
-    let Revision { commit, tree } = trust.place(source)?.at(from_rev)?;
-    let reference = trust.reference(source)?;
-    let revision = commit.to_string();
-    let side = Side { environment: &reference, tree: &tree, revision: &revision };
-    let unsettled = plan::unsettled(step, side, promotion.apps)
-        .map_err(|error| unplanned(trust, &attempt, &error))?;
-    let (from, to) = (trust.place(source)?, trust.place(target)?);
-    let gone = match promotion.prune {
-        true => plan::gone(step, side, promotion.apps)
-            .map_err(|error| unplanned(trust, &attempt, &error))?,
-        false => Vec::new(),
-    };
-    let unsettled: Vec<String> = unsettled.into_iter().chain(gone.iter().cloned()).collect();
-    let last = |apps: &[String], from: &Repository, to: &Repository| {
-        Records {
-            rules: &trust.config.rules,
-            source: End { repository: from, environment: &reference, tip: commit },
-            target: End { repository: to, environment: step.target.environment, tip: base },
-        }
-        .last(apps)
-    };
-    let mut past = last(&unsettled, &from.home.repository, &to.home.repository)?;
-    let open: Vec<String> = unsettled.into_iter().filter(|app| !past.contains_key(app)).collect();
-    let cut = from.home.repository.is_shallow() || to.home.repository.is_shallow();
-    if !open.is_empty() && cut && promotion.prefer != Prefer::Source {
-        past.extend(if std::ptr::eq(from.home, to.home) {
-            let whole = whole(to.home, &[from.branch, to.branch])?;
-            last(&open, &whole.repository, &whole.repository)?
-        } else {
-            let (from, to) = (whole(from.home, &[from.branch])?, whole(to.home, &[to.branch])?);
-            last(&open, &from.repository, &to.repository)?
-        });
-    }
-    let mut whence = BTreeMap::new();
-    for app in gone {
-        let was = prune::came_from(trust, source, &commit, &app, past.get(&app))?;
-        whence.insert(app, was);
-    }
-    let constraint = promotion.version.map(versions::constraint).transpose()?.flatten();
-    let (choices, unchosen) = match &constraint {
-        None => (None, Vec::new()),
-        Some(constraint) => {
-            let by = (constraint, leave);
-            let (choices, unchosen) =
-                versions::choices(trust, step, Some(side), promotion.apps, by)
-                    .map_err(|error| unplanned(trust, &attempt, &error))?;
-            (Some(choices), unchosen)
-        }
-    };
-    let version = promotion.version.filter(|_| constraint.is_none());
-    let choices = choices.as_ref();
-    let (past, gone) = (Some(&past), Some(&whence));
-    let promotion = Promotion { past, version, choices, gone, ..promotion };
-    let planned = plan::promote(step, side, &promotion);
-    Ok((planned.map_err(|error| unplanned(trust, &attempt, &error))?, unchosen))
-}
-
-/// Without the whole history, what only the target has changed could not be
-/// told from what was promoted: what a shallow clone lacks is fetched beside it.
-fn whole(home: &Home, branches: &[&str]) -> Result<Home, Failure> {
-    home.whole(branches).map_err(|failure| {
-        failure.hint("`git fetch --unshallow` brings the history of this clone").hint(
-            "`--conflicts source` goes on without it: what the target has changed is replaced",
-        )
-    })
-}
-
 /// Whether the promoted fields of an app differ in an environment that it
 /// enters.
 pub(super) fn differ(
@@ -548,91 +456,4 @@ fn preview(
         requested_by: String::new(),
     };
     judge.preview(&change, &request, others, named)
-}
-
-/// What came of one step.
-pub(crate) enum Outcome {
-    /// The target holds it already. What an earlier request left behind.
-    NothingToDo(Remains),
-    /// The gate is not open. The request that was told so, where one stands.
-    Held(Option<AskedRequest>),
-    /// Somebody closed the request of this very change.
-    Left(AskedRequest),
-    /// It stands on the remote.
-    Done(Receipt),
-}
-
-/// What was left of a request, and is gone now.
-#[derive(Debug, Default)]
-pub(crate) struct Remains {
-    /// Its branch.
-    pub(crate) deleted: Option<String>,
-    /// The request, closed.
-    pub(crate) closed: Option<AskedRequest>,
-}
-
-/// Whether a step changes anything and its decision lets it happen.
-pub(crate) fn may_perform(step: &Judged) -> bool {
-    match step.preview.as_ref().map(|preview| preview.decision) {
-        Some(Decision::Open) => true,
-        // A request may wait for its gate; a branch may not.
-        Some(Decision::Pending) => step.plan.branch.is_some(),
-        Some(Decision::Closed | Decision::Faulty) | None => false,
-    }
-}
-
-/// Performs one step as far as its decision allows; `None` where somebody else
-/// was faster than the push.
-pub(super) fn perform(
-    author: &Author<'_>,
-    target: &Environment,
-    step: &Judged,
-) -> Result<Option<Outcome>, Failure> {
-    let way = merge::way(author.trust, target)?;
-    let plan = &step.plan;
-    let Some(preview) = &step.preview else {
-        let mut remains = Remains::default();
-        if let Some((closed, deleted)) = requests::withdraw(author, plan)? {
-            remains.deleted = plan.branch.clone().filter(|_| deleted);
-            remains.closed = Some(closed).filter(|closed| closed.done == Done::Closed);
-        } else if way != Way::People {
-            remains.deleted = author.tidy(plan)?;
-        }
-        return Ok(Some(Outcome::NothingToDo(remains)));
-    };
-    if !may_perform(step) {
-        return Ok(Some(Outcome::Held(requests::hold_back(author, step)?)));
-    }
-    let living = Living::read(author, plan)?;
-    if let Some(left) = living.as_ref().and_then(Living::respected) {
-        return Ok(Some(Outcome::Left(left)));
-    }
-    let method = match way {
-        Way::Git(method) if preview.decision == Decision::Open => Some(method),
-        _ => None,
-    };
-    let Some(mut receipt) = author.perform(plan, &step.contents, method)? else {
-        return Ok(None);
-    };
-    let Some(living) = living else { return Ok(Some(Outcome::Done(receipt))) };
-    let (head, pushed) = (receipt.commit, receipt.pushed);
-    let Some((request, mut asked)) = living.ensure(step, &head, pushed)? else { return Ok(None) };
-    requests::supersede(author, plan, &asked)?;
-    receipt.next = Next::Nothing;
-    receipt.request = Some(asked.page.clone());
-    if let Way::Forge(method) = way {
-        match requests::merge(&living, step, &request, &head, (method, pushed))? {
-            Settled::Moved => return Ok(None),
-            Settled::Waits(reason) => asked.waits = Some(reason),
-            Settled::Armed => {
-                asked.waits = Some("the forge merges it when its gates are open".to_owned());
-            }
-            Settled::Merged(commit) => {
-                asked.done = Done::Merged;
-                author.merged(plan, &mut receipt, (method, commit))?;
-            }
-        }
-    }
-    receipt.asked = Some(asked);
-    Ok(Some(Outcome::Done(receipt)))
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gitops_core::gate::{Fact, Facts, Key, Review, Reviews};
+use gitops_core::gate::{Fact, Facts, Key, Reviews};
 use gitops_core::owners::{CodeOwners, Form, Owner};
 use gitops_core::plan::Plan;
 use gitops_forge::{ApiError, Kind, Request, RequestState};
@@ -121,7 +121,7 @@ impl Question<'_> {
         if !contexts.is_empty() {
             let found = match &commit {
                 None => Ok(Vec::new()),
-                Some(commit) => asked.run(asked.api().statuses(&commit.to_string())),
+                Some(commit) => asked.run(asked.statuses(&commit.to_string())),
             };
             for context in contexts {
                 let fact = match &found {
@@ -173,21 +173,16 @@ impl Question<'_> {
         }
         let read = || -> Result<Reviews, String> {
             let failed = |error: ApiError| error.to_string();
+            let head = commit.to_string();
             let reviews = asked.run(asked.api().reviews(request.number)).map_err(failed)?;
-            let me = asked.me().map_err(failed)?;
-            let review = |review: gitops_forge::Review| Review {
-                user: review.user,
-                verdict: review.verdict,
-                head: review.commit,
-                counts: review.counts,
-            };
-            Ok(Reviews {
-                head: commit.to_string(),
-                author: request.author.clone(),
-                requested_by: me.map(str::to_owned),
-                commit_authors: self.authors(&commits)?,
-                reviews: reviews.into_iter().map(review).collect(),
-            })
+            let mut found = Reviews { head, reviews, ..Reviews::default() };
+            // Whose word does not count matters to a word.
+            if found.reviews.iter().any(|review| found.is_word(review)) {
+                found.author.clone_from(&request.author);
+                found.requested_by = asked.run(asked.me()).map_err(failed)?.map(str::to_owned);
+                found.commit_authors = self.authors(&commits)?;
+            }
+            Ok(found)
         };
         Ok(read().map_or_else(Fact::Unreadable, Fact::Known))
     }
@@ -244,7 +239,7 @@ fn request(
             asked.run(asked.api().requests_of(&id)).map_err(failed)?
         }
         Found::Branch { branch: Some(branch), base, .. } => {
-            asked.requests(branch, base).map_err(failed)?
+            asked.run(asked.requests(branch, base)).map_err(failed)?
         }
         Found::Branch { branch: None, .. } => Vec::new(),
     };

@@ -3,6 +3,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::ops::Deref;
 use std::path::Path;
 use std::rc::Rc;
@@ -274,6 +275,14 @@ impl Trust {
         self.forges.of(home, &self.config.forge, self.is_beside(home))
     }
 
+    /// Waits for answers of forges.
+    pub(crate) fn wait<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        self.forges.wait(answer)
+    }
+
     /// The forge of one of the repositories, as far as its name goes.
     pub(crate) fn forge_words(&self, home: &Home) -> Result<Option<Forge>, Failure> {
         identified(home, &self.config.forge, self.is_beside(home))
@@ -345,11 +354,11 @@ impl Trust {
     }
 
     /// Asks the remotes again for what this run has read of the branches that
-    /// environments, trust and holds are on, and of one of a request: once each
+    /// environments, trust and holds are on, and of those of requests: once each
     /// repository. Answers whether one of them has moved.
-    pub(crate) fn refresh(&self, request: Option<&str>) -> Result<bool, Failure> {
+    pub(crate) fn refresh(&self, requests: &[&str]) -> Result<bool, Failure> {
         let mut kept: BTreeSet<&str> = [self.branch.as_str(), config::STATE_BRANCH].into();
-        kept.extend(request);
+        kept.extend(requests);
         kept.extend(self.config.environments.iter().filter_map(|e| e.branch.as_deref()));
         kept.extend(self.config.repositories.values().filter_map(|r| r.branch.as_deref()));
         let opened: Vec<_> = self.others.values().filter_map(OnceCell::get).collect();

@@ -7,13 +7,13 @@ use serde::Serialize;
 use super::promotion::{PreviewDoc, judged};
 use super::verdict::{RefusalDoc, decision_word};
 use super::{Bound, Paint, Terminal, json, schema};
-use crate::operations::gate::Inspection;
+use crate::operations::gate::{Inspected, Inspection};
 
 /// Each environment that the change touches, then the decision.
 pub(crate) fn text(inspection: &Inspection<'_>, terminal: Terminal) -> String {
     let mut text = String::new();
     let (base, head) = (inspection.base.short(), inspection.head.short());
-    for (environment, preview) in &inspection.environments {
+    for Inspected { environment, preview, .. } in &inspection.environments {
         text.push_str(&terminal.paint(Paint::Bold, &environment.name));
         text.push('\n');
         let bound = &mut Bound::new(true);
@@ -78,9 +78,9 @@ struct JudgedDoc<'a> {
 
 /// One document of kind `Decision`.
 pub(crate) fn document(inspection: &Inspection<'_>) -> String {
-    let environments = inspection.environments.iter().map(|(environment, preview)| JudgedDoc {
-        environment: &environment.name,
-        preview: PreviewDoc::from(preview),
+    let environments = inspection.environments.iter().map(|one| JudgedDoc {
+        environment: &one.environment.name,
+        preview: PreviewDoc::from(&one.preview),
     });
     json::document(&DecisionDoc {
         base: inspection.base.to_string(),

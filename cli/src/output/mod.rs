@@ -12,6 +12,7 @@ pub(crate) mod list;
 pub(crate) mod promotion;
 mod remarks;
 pub(crate) mod render;
+pub(crate) mod request;
 pub(crate) mod schema;
 mod table;
 pub(crate) mod verdict;

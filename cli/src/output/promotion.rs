@@ -6,9 +6,10 @@ use gitops_core::plan::{Pattern, Plan, printable, show};
 
 use super::diff::{self, Comparison};
 use super::{Bound, Paint, Terminal, verdict};
+use crate::operations::outcome::Outcome;
 use crate::operations::perform::Next;
 use crate::operations::preview::Preview;
-use crate::operations::promote::{Judged, Outcome};
+use crate::operations::promote::Judged;
 use crate::operations::requests::Asked as AskedRequest;
 
 pub(crate) use documents::{PlansDoc, PreviewDoc, ReceiptsDoc, plans, receipts, saved};

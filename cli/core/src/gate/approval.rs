@@ -63,6 +63,14 @@ pub struct Reviews {
     pub reviews: Vec<Review>,
 }
 
+impl Reviews {
+    /// Whether a review may count: it decides something about the newest commit.
+    pub fn is_word(&self, review: &Review) -> bool {
+        matches!(review.verdict, Verdict::Approved | Verdict::ChangesRequested)
+            && review.head == self.head
+    }
+}
+
 /// What the reviews come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Count {

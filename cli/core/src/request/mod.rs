@@ -14,4 +14,4 @@ mod report;
 pub use context::context;
 pub use markdown::Md;
 pub use marker::{Marker, body};
-pub use report::{Part, Report, is_report, still_seals};
+pub use report::{Part, Report, is_report, replaced, still_seals};

@@ -70,6 +70,24 @@ pub fn is_report(comment: &str, about: &str) -> bool {
     last == Some(mark(about).as_str())
 }
 
+/// A comment with other parts in place of the line that begins with `opening`, which
+/// is the first one below the title, and of the table under it. `None` where there is
+/// no such line.
+pub fn replaced(comment: &str, parts: &[Part], opening: &str) -> Option<String> {
+    // Some forges end lines in their own way.
+    let comment = comment.replace("\r\n", "\n");
+    let (title, rest) = comment.split_once("\n\n")?;
+    if !title.starts_with("### ") || title.contains('\n') || !rest.starts_with(opening) {
+        return None;
+    }
+    let (_, mut after) = rest.split_once('\n')?;
+    if let Some(table) = after.strip_prefix("\n| ") {
+        after = &table[table.find("\n\n")? + 1..];
+    }
+    let blocks = parts.iter().map(|part| part.block().within(usize::MAX).0);
+    Some(format!("{title}\n{}{after}", blocks.collect::<String>()))
+}
+
 impl Report {
     /// The comment, of at most `limit` letters. Lines that do not fit are left
     /// out, the last ones first, and it is said how many.
@@ -269,6 +287,32 @@ mod tests {
         assert!(is_report(&format!("{}\r\n", comment.replace('\n', "\r\n")), "web/prod"));
         assert!(!is_report(&format!("> {comment}\n\nquoted"), "web/prod"));
         assert!(is_report(&report("a --> b").comment(9999), "a --> b/prod"));
+    }
+
+    #[test]
+    fn answers_are_replaced_and_nothing_else() {
+        let with = |word: &str, rows: usize| {
+            let mut report = report("web");
+            report.parts[0] = Part::Line(Md::ours("It is ") + Md::ours(word));
+            let head = vec!["gate", "why"];
+            let table = Part::Table { head, rows: vec![vec![Md::code(word), Md::ours("x")]; rows] };
+            report.parts[1] = table;
+            report
+        };
+        let (before, after) = (with("shut", 3), with("open", 1));
+        let text = replaced(&before.comment(9999), &after.parts[..2], "It is ").unwrap();
+        assert_eq!(text, after.comment(9999));
+        let foreign = before.comment(9999).replace('\n', "\r\n");
+        assert_eq!(replaced(&foreign, &after.parts[..2], "It is "), Some(text));
+        // Without a table, before and after.
+        let mut bare = with("open", 1);
+        bare.parts.remove(1);
+        let text = replaced(&before.comment(9999), &bare.parts[..1], "It is ").unwrap();
+        assert_eq!(text, bare.comment(9999));
+        let text = replaced(&text, &before.parts[..2], "It is ").unwrap();
+        assert_eq!(text, before.comment(9999));
+        assert_eq!(replaced(&before.comment(9999), &after.parts[..2], "It was "), None);
+        assert_eq!(replaced("### x", &after.parts[..2], ""), None);
     }
 
     #[test]

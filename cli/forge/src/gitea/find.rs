@@ -1,37 +1,44 @@
 //! Which requests there are.
 //!
 //! Gitea has no filter by head. `pulls/{base}/{head}` answers one request of the
-//! two branches, of any state and in no order, so that it says only whether there
-//! ever was one; a repository that is not there looks the same to it.
+//! two branches, of any state and in no order: it is the one, where it is open, or
+//! there never was any; a repository that is not there looks the same to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
-use super::wire::{Pull, Reference};
+use super::wire::{LabelNumber, Pull, Reference};
 use super::{Gitea, PAGE, whole};
 use crate::percent::encode;
 use crate::{ApiError, Request, RequestState};
 
 impl Gitea {
-    /// The open requests of two branches, as a rule one: of two who ask at once, both
-    /// may open one. Where none is open, the last one.
+    /// The open request of two branches; where none is open, the last one.
     pub(super) async fn find(&self, head: &str, base: &str) -> Result<Vec<Pull>, ApiError> {
-        // First, since it alone tells a repository that is not there.
-        let mut open =
-            self.list("open", "recentupdate", Some(base), |pull| pull.is(head, base)).await?;
-        open.retain(|pull| pull.is(head, base));
-        if !open.is_empty() {
-            return Ok(open);
-        }
-        let Some(known) = self.ever(head, base).await? else { return Ok(Vec::new()) };
+        let Some(known) = self.ever(head, base).await? else {
+            self.labels().await?;
+            return Ok(Vec::new());
+        };
         if known.state() == RequestState::Open {
             return Ok(vec![known]);
+        }
+        let open = self.find_open(head, base).await?;
+        if !open.is_empty() {
+            return Ok(open);
         }
         let closed = self.list("closed", "recentclose", Some(base), |pull| pull.is(head, base));
         let last = closed.await?.into_iter().find(|pull| pull.is(head, base));
         Ok(vec![last.unwrap_or(known)])
+    }
+
+    /// The open requests of two branches, as a rule one: of two who ask at once, both
+    /// may open one.
+    pub(super) async fn find_open(&self, head: &str, base: &str) -> Result<Vec<Pull>, ApiError> {
+        let mut open = self.list("open", "recentupdate", Some(base), |_| false).await?;
+        open.retain(|pull| pull.is(head, base));
+        Ok(open)
     }
 
     /// Requests of a state, until `enough` says so of one.
@@ -65,6 +72,21 @@ impl Gitea {
                 .read::<Pull>(&ask, answer)
                 .map(|pull| Some(pull).filter(|pull| pull.is(head, base))),
         }
+    }
+
+    /// The numbers of the repository's labels, as many as one page has: with them a
+    /// request is opened and labelled by one call. They say that the repository is
+    /// there, too, once for all.
+    async fn labels(&self) -> Result<&BTreeMap<String, u64>, ApiError> {
+        let read = || async {
+            let what = self.what();
+            let template = "/repos/{owner}/{repo}/labels";
+            let mut ask = self.ask(Method::GET, template, "/labels", "read labels", &what);
+            ask.query = vec![(PAGE.0, PAGE.1.to_string())];
+            let found = self.http.get::<Option<Vec<LabelNumber>>>(&ask).await;
+            Ok(found?.into_iter().flatten().map(|label| (label.name, label.id)).collect())
+        };
+        self.labels.get_or_try_init(read).await
     }
 
     /// The requests whose head is this commit: each has a reference of its own,

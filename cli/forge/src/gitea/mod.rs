@@ -12,9 +12,10 @@ mod merge;
 mod people;
 mod wire;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
+use gitops_core::gate::Review;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ use crate::http::{Access, Ask, Http, Made};
 use crate::percent::encode;
 use crate::{
     Api, ApiError, Comment, CommitStatus, Edit, Forge, ForgeToken, Kind, Limits, Merge, Merged,
-    NewRequest, Opened, Protection, Request, Review, Settings,
+    NewRequest, Opened, Protection, Request, Settings,
 };
 use wire::{IssueComment, Label, OneBranch, OneStatus, Pull, PullReview, User, status_word};
 
@@ -42,6 +43,7 @@ pub(crate) struct Gitea {
     /// `/repos/acme/apps`, encoded.
     path: String,
     me: OnceCell<String>,
+    labels: OnceCell<BTreeMap<String, u64>>,
 }
 
 impl Gitea {
@@ -60,6 +62,7 @@ impl Gitea {
             headers: HeaderMap::new(),
             user_agent: &settings.user_agent,
             patience: settings.patience,
+            pace: settings.pace.clone(),
             now: settings.now.clone(),
         })?;
         Ok(Gitea {
@@ -69,6 +72,7 @@ impl Gitea {
             repository: forge.repository.clone(),
             path: format!("/repos/{}/{}", encode(&forge.owner, ""), encode(&forge.repository, "")),
             me: OnceCell::new(),
+            labels: OnceCell::new(),
         })
     }
 
@@ -101,10 +105,21 @@ impl Gitea {
         let what = self.what();
         let template = "/repos/{owner}/{repo}/pulls";
         let mut ask = self.ask(Method::POST, template, "/pulls", "open a pull request", &what);
-        ask.body = Some(json!({
+        let mut body = json!({
             "head": new.head, "base": new.base, "title": new.title, "body": new.body,
-        }));
-        let answer = self.http.send(&ask).await?;
+        });
+        ask.body = Some(body.clone());
+        self.dress(&mut body, new);
+        let bare = ask.body.replace(body);
+        let mut answer = self.http.send(&ask).await?;
+        // One reviewer who is not there, or may not be asked, spoils it for all.
+        if answer.status.is_client_error()
+            && answer.status != StatusCode::CONFLICT
+            && bare != ask.body
+        {
+            ask.body = bare;
+            answer = self.http.send(&ask).await?;
+        }
         match answer.status {
             StatusCode::CONFLICT => {
                 let found = self.find(&new.head, &new.base).await?;
@@ -121,6 +136,28 @@ impl Gitea {
                 Err(self.http.asking(&ask).missing())
             }
             _ => Ok(Opened::New(self.http.read::<Pull>(&ask, answer)?.request())),
+        }
+    }
+
+    /// Adds labels whose numbers are known, and reviewers. A server that does not take
+    /// them with a new request leaves them out.
+    fn dress(&self, body: &mut Value, new: &NewRequest) {
+        let known = self.labels.get();
+        let labels = new.labels.iter().filter_map(|name| known?.get(name).copied());
+        let labels: Vec<u64> = labels.collect();
+        if !labels.is_empty() {
+            body["labels"] = json!(labels);
+        }
+        let owner = format!("{}/", self.owner);
+        let teams = new.reviewers.iter().filter_map(|name| name.strip_prefix(&owner));
+        let teams: Vec<&str> = teams.collect();
+        if !teams.is_empty() {
+            body["team_reviewers"] = json!(teams);
+        }
+        let users = new.reviewers.iter().filter(|name| !name.contains('/'));
+        let users: Vec<&String> = users.collect();
+        if !users.is_empty() {
+            body["reviewers"] = json!(users);
         }
     }
 
@@ -305,6 +342,13 @@ impl Api for Gitea {
         let found =
             async { Ok(self.find(head, base).await?.into_iter().map(Pull::request).collect()) };
         found.boxed()
+    }
+
+    fn all_open<'a>(&'a self, head: &'a str, base: &'a str) -> Call<'a, Vec<Request>> {
+        let open = async {
+            Ok(self.find_open(head, base).await?.into_iter().map(Pull::request).collect())
+        };
+        open.boxed()
     }
 
     fn requests_of<'a>(&'a self, commit: &'a str) -> Call<'a, Vec<Request>> {

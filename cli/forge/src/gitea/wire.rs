@@ -5,11 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use gitops_core::gate::{Status, Verdict};
+use gitops_core::gate::{Review, Status, Verdict};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::{Comment, CommitStatus, Request, RequestState, Review};
+use crate::{Comment, CommitStatus, Request, RequestState};
 
 /// A user; one that was deleted is absent or called Ghost.
 #[derive(Debug, Deserialize)]
@@ -19,6 +19,13 @@ pub(super) struct User {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Label {
+    pub(super) name: String,
+}
+
+/// A label as a new request is given it.
+#[derive(Debug, Deserialize)]
+pub(super) struct LabelNumber {
+    pub(super) id: u64,
     pub(super) name: String,
 }
 
@@ -205,7 +212,7 @@ impl PullReview {
         Some(Review {
             user: self.user?.login,
             verdict,
-            commit: self.commit_id.unwrap_or_default(),
+            head: self.commit_id.unwrap_or_default(),
             counts: self.official,
         })
     }

@@ -83,6 +83,7 @@ impl Installation {
             headers: headers(),
             user_agent: &settings.user_agent,
             patience: settings.patience,
+            pace: settings.pace.clone(),
             now: settings.now.clone(),
         })?;
         Ok(Installation {

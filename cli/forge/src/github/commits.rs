@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gitops_core::gate::{Status, Verdict};
+use gitops_core::gate::{Review, Status, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::graph::{Actor, Fault, Many, Oid, documents};
 use super::line::{Failed, Intent};
 use super::requests::User;
 use crate::percent::encode;
-use crate::{ApiError, CommitStatus, Protection, Review};
+use crate::{ApiError, CommitStatus, Protection};
 
 #[derive(Deserialize)]
 struct InRepository<T> {
@@ -239,7 +239,7 @@ impl GitHub {
                 Some(Review {
                     user: review.author.map_or_else(|| "ghost".to_owned(), Actor::login),
                     verdict,
-                    commit: review.commit.map(|commit| commit.oid).unwrap_or_default(),
+                    head: review.commit.map(|commit| commit.oid).unwrap_or_default(),
                     counts: review.author_can_push_to_repository,
                 })
             }));

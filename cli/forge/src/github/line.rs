@@ -323,6 +323,7 @@ impl Inner {
                     let now = (self.now)();
                     let until = asked_wait(&answer.headers, now);
                     let wait = until.and_then(|until| until.duration_since(now).try_into().ok());
+                    self.http.pace().rest_for(wait.unwrap_or(patience.wait), until);
                     match wait.filter(|wait: &Duration| again && *wait <= patience.wait) {
                         // Nothing was done, whatever it was.
                         Some(wait) => {

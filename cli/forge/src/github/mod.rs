@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
+use gitops_core::gate::Review;
 use serde::Deserialize;
 
 use crate::api::Call;
@@ -24,7 +25,7 @@ use crate::http::{Access, Made};
 use crate::percent::encode;
 use crate::{
     Api, ApiError, App, Comment, CommitStatus, Edit, Forge, ForgeToken, Kind, Limits, Merge,
-    Merged, NewRequest, Opened, Protection, Request, Review, Settings,
+    Merged, NewRequest, Opened, Protection, Request, Settings,
 };
 use access::Installation;
 use line::{Intent, Line, headers};
@@ -85,6 +86,7 @@ impl GitHub {
             headers: headers(),
             user_agent: &settings.user_agent,
             patience: settings.patience,
+            pace: settings.pace.clone(),
             now: settings.now.clone(),
         };
         Ok(GitHub {
@@ -165,6 +167,16 @@ impl Api for GitHub {
 
     fn requests<'a>(&'a self, head: &'a str, base: &'a str) -> Call<'a, Vec<Request>> {
         self.told(self.find(head, base)).boxed()
+    }
+
+    fn all_open<'a>(&'a self, head: &'a str, base: &'a str) -> Call<'a, Vec<Request>> {
+        let open = async {
+            let mut found = self.find(head, base).await?;
+            found
+                .retain(|request| request.state == crate::RequestState::Open && !request.from_fork);
+            Ok(found)
+        };
+        self.told(open).boxed()
     }
 
     fn requests_of<'a>(&'a self, commit: &'a str) -> Call<'a, Vec<Request>> {

@@ -8,6 +8,7 @@
 //! and time.
 
 mod classify;
+mod pace;
 mod patience;
 mod trace;
 
@@ -23,6 +24,7 @@ use serde_json::Value;
 use url::Url;
 
 pub(crate) use classify::{Asking, words};
+pub use pace::Pace;
 pub use patience::Patience;
 pub(crate) use patience::asked_wait;
 pub use trace::Made;
@@ -61,6 +63,8 @@ pub(crate) struct Access<'a> {
     pub(crate) user_agent: &'a str,
     /// How long one waits.
     pub(crate) patience: Patience,
+    /// How fast the server is asked.
+    pub(crate) pace: Pace,
     /// Says what time it is.
     pub(crate) now: Clock,
 }
@@ -75,6 +79,7 @@ pub(crate) struct Http {
     token: String,
     signed: bool,
     patience: Patience,
+    pace: Pace,
     now: Clock,
     trace: Trace,
 }
@@ -168,6 +173,7 @@ impl Http {
             token: access.token,
             signed: access.signed,
             patience: access.patience,
+            pace: access.pace,
             now: access.now,
             trace: Trace::default(),
         };
@@ -194,6 +200,11 @@ impl Http {
     /// How long one waits.
     pub(crate) fn patience(&self) -> Patience {
         self.patience
+    }
+
+    /// How fast the server is asked.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Who asks whom for this.
@@ -225,10 +236,19 @@ impl Http {
         let mut tried = 0;
         loop {
             tried += 1;
+            let turn = self.pace.turn(self.patience.wait).await;
+            let turn = turn.map_err(|resting| ApiError::Limited {
+                server: self.server.clone(),
+                until: resting.until,
+            })?;
             let failed = match self.once(ask, query).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
+            drop(turn);
+            if let Failed::Untouched(ApiError::Limited { until, .. }, Some(wait)) = &failed {
+                self.pace.rest_for(*wait, *until);
+            }
             let (error, wait) = match failed {
                 Failed::Untouched(error, wait) => (error, wait),
                 Failed::Unknown(error) if read => (error, None),

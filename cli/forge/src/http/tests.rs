@@ -102,6 +102,7 @@ fn client_with(url: &str, patience: Patience, signed: bool) -> Http {
         headers: HeaderMap::new(),
         user_agent: "tests",
         patience,
+        pace: Pace::default(),
         now: Arc::new(now),
     })
     .unwrap()
@@ -230,6 +231,37 @@ fn one_that_asks_to_wait_did_nothing() {
     let text = came.unwrap_err().to_string();
     assert!(text.ends_with("asks to wait until 2026-01-01T01:00:00Z"), "{text}");
     assert_eq!(asked, 1);
+}
+
+#[test]
+fn what_one_is_told_stops_the_others() {
+    let slow_down = reply("429 Too Many Requests", &["retry-after: 1"], "slow down");
+    let server = Server::new(vec![slow_down, json("200 OK", "{}")]);
+    let pace = Pace::default();
+    let paced = || {
+        let mut http = client_with(&server.url, quick(), false);
+        http.pace = pace.clone();
+        http
+    };
+    let (one, other) = (paced(), paced());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let begun = Instant::now();
+    runtime.block_on(async {
+        let (told, not_told) = (ask(Method::GET), ask(Method::POST));
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            other.send(&not_told).await
+        };
+        let (told, not_told) = futures::join!(one.send(&told), late);
+        assert!(told.is_ok() && not_told.is_ok());
+    });
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert_eq!(server.seen().len(), 3);
+    // One that is asked for longer than one waits is not asked at all.
+    pace.rest_for(Duration::from_secs(3600), None);
+    let error = runtime.block_on(other.send(&ask(Method::GET))).unwrap_err();
+    assert!(matches!(error, ApiError::Limited { until: None, .. }), "{error}");
+    assert_eq!(server.seen().len(), 3);
 }
 
 #[test]

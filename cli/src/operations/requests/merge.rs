@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use gitops_core::gate::Answer;
 use gitops_core::judge::{Decision, decide};
+use gitops_core::plan::Plan;
 use gitops_forge::{ApiError, Merge, MergeMethod, Merged, Protection, Request, RequestState};
 use gitops_git::CommitId;
 
+use super::any_part_of;
 use super::statuses::contexts;
-use super::{Living, any_part_of};
 use crate::config::Method;
 use crate::failure::Failure;
-use crate::operations::forges::failure;
+use crate::operations::forges::{Asked, failure};
 use crate::operations::merge::message;
 use crate::operations::preview::Preview;
 use crate::operations::promote::Judged;
@@ -40,7 +41,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// Merges the request of a step whose gates are open; of one that is pending,
 /// has the forge wait where that is safe.
 pub(crate) fn merge(
-    living: &Living<'_>,
+    forge: &Asked,
     step: &Judged,
     request: &Request,
     head: &CommitId,
@@ -49,7 +50,7 @@ pub(crate) fn merge(
     let Some(preview) = &step.preview else { return Ok(Settled::Waits(String::new())) };
     let plan = &step.plan;
     let text = match method {
-        Method::Merge => message(plan, living.branch),
+        Method::Merge => message(plan, plan.branch.as_deref().unwrap_or(&plan.base)),
         Method::Squash | Method::Rebase => plan.message(),
     };
     let (title, rest) = text.split_once('\n').unwrap_or((&text, ""));
@@ -72,9 +73,9 @@ pub(crate) fn merge(
             if !pushed {
                 thread::sleep(any_part_of(PAUSE * 3));
             }
-            now(living, request, &merge)
+            now(forge, plan, request, &merge)
         }
-        Decision::Pending => when_ready(living, step, preview, request, &merge),
+        Decision::Pending => when_ready(forge, step, preview, request, &merge),
         Decision::Closed | Decision::Faulty => Ok(Settled::Waits("its gate is shut".to_owned())),
     }
 }
@@ -87,7 +88,7 @@ fn looks_at_the_head(preview: &Preview) -> bool {
         || preview.also.iter().any(|also| looks_at_the_head(&also.preview))
 }
 
-fn now(living: &Living<'_>, request: &Request, merge: &Merge) -> Result<Settled, Failure> {
+fn now(forge: &Asked, plan: &Plan, request: &Request, merge: &Merge) -> Result<Settled, Failure> {
     let number = request.number;
     let attempt = || format!("could not merge #{number}");
     let mut last = String::new();
@@ -95,16 +96,16 @@ fn now(living: &Living<'_>, request: &Request, merge: &Merge) -> Result<Settled,
         if attempted > 0 {
             thread::sleep(pause(attempted));
         }
-        match living.asked().run(living.api().merge(number, merge)) {
+        match forge.run(forge.api().merge(number, merge)) {
             Ok(Merged::Done(commit)) => return Ok(Settled::Merged(parsed(commit.as_deref()))),
             Ok(Merged::HeadMoved | Merged::BaseMoved | Merged::Conflict) => {
                 return Ok(Settled::Moved);
             }
             Ok(Merged::NotYet(reason)) => last = reason,
-            Ok(Merged::Refused(reason)) => return refused(living, request, &reason),
+            Ok(Merged::Refused(reason)) => return refused(forge, plan, request, &reason),
             // Whether it took effect is to be seen.
             Err(ApiError::Unanswered { reason, .. }) => {
-                let now = living.asked().ask(attempt, living.api().request(number))?;
+                let now = forge.ask(attempt, forge.api().request(number))?;
                 match now.state {
                     RequestState::Merged => {
                         return Ok(Settled::Merged(parsed(now.merge_commit.as_deref())));
@@ -132,11 +133,16 @@ fn pause(attempt: u32) -> Duration {
 }
 
 /// Why the forge does not merge, as far as it can be found out.
-fn refused(living: &Living<'_>, request: &Request, reason: &str) -> Result<Settled, Failure> {
-    let base = &living.plan.base;
+fn refused(
+    forge: &Asked,
+    plan: &Plan,
+    request: &Request,
+    reason: &str,
+) -> Result<Settled, Failure> {
+    let base = &plan.base;
     let mut failure = Failure::world(format!("could not merge #{} into `{base}`", request.number));
     failure.causes.push(reason.to_owned());
-    let protection = living.asked().run(living.api().protection(base));
+    let protection = forge.run(forge.api().protection(base));
     if let Ok(Some(Protection { queue: true, .. })) = protection {
         failure.causes.push(format!(
             "`{base}` has a merge queue, into which this program puts nothing: what comes out of it is not what was judged"
@@ -152,7 +158,7 @@ fn refused(living: &Living<'_>, request: &Request, reason: &str) -> Result<Settl
 /// Has the forge merge a request that waits for what it sees itself. A moment
 /// that passes is no such thing: a status that was green before would merge then.
 fn when_ready(
-    living: &Living<'_>,
+    forge: &Asked,
     step: &Judged,
     preview: &Preview,
     request: &Request,
@@ -162,9 +168,9 @@ fn when_ready(
     if has_time(preview) {
         return waits("a gate opens with the time; `promote` merges it then");
     }
-    let base = &living.plan.base;
+    let base = &step.plan.base;
     let attempt = || format!("could not read what guards `{base}`");
-    let protection = match living.asked().run(living.api().protection(base)) {
+    let protection = match forge.run(forge.api().protection(base)) {
         Ok(protection) => protection,
         Err(ApiError::Forbidden { .. } | ApiError::Missing { .. }) => None,
         Err(error) => return Err(failure(attempt(), &error)),
@@ -198,7 +204,7 @@ fn when_ready(
         ));
     }
     let attempt = || format!("could not have #{} merged when it is ready", request.number);
-    match living.asked().run(living.api().merge_when_ready(request.number, merge)) {
+    match forge.run(forge.api().merge_when_ready(request.number, merge)) {
         Ok(()) => Ok(Settled::Armed),
         Err(ApiError::Refused { message, .. }) => {
             waits(&format!("its gates are pending; the forge does not wait for them: {message}"))

@@ -12,29 +12,35 @@
 //! | the target holds the change already | it is closed, its branch goes |
 //! | a request of several apps took its app | it is closed, naming that one |
 
+mod ci;
+mod comment;
+mod end;
 mod merge;
-mod report;
 mod statuses;
 
+use std::cell::RefCell;
+use std::future::Future;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::rc::Rc;
-use std::thread;
 use std::time::Duration;
 
 use gitops_core::plan::Plan;
-use gitops_core::request::{Marker, body, is_report};
-use gitops_forge::{Api, ApiError, Comment, Edit, NewRequest, Opened, Request, RequestState};
-use gitops_git::{CommitId, trailers};
+use gitops_core::request::{Marker, body};
+use gitops_forge::{Api, ApiError, Edit, NewRequest, Opened, Request, RequestState};
+use gitops_git::CommitId;
+use tokio::time::sleep;
 
 use super::forges::{Reach, failure, token_hint};
 use super::perform::Author;
 use super::promote::Judged;
-use super::standing::{Standing, standing};
-use super::trust::{Home, hinted};
+use super::trust::Home;
 use crate::failure::Failure;
+use crate::output::Terminal;
+use crate::output::request::Story;
 
+pub(crate) use ci::post;
+pub(super) use end::{hold_back, supersede, withdraw};
 pub(super) use merge::{Settled, merge};
-use report::{Story, comment};
 
 /// A request, and what this run did with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +93,15 @@ pub(super) struct Living<'a> {
     open: Option<Request>,
     /// The newest one, where it was closed and none is open.
     closed: Option<Request>,
+    /// What there is to say of it, at its turn.
+    remarks: RefCell<Vec<Remark>>,
+}
+
+/// A thing to say of a request. Several are written side by side, and spoken of in
+/// order.
+pub(crate) enum Remark {
+    Warning(String),
+    Hint(String),
 }
 
 /// How often a write is tried of which nobody knows whether it took effect.
@@ -100,35 +115,24 @@ const LOOKS: usize = 10;
 const OPENER: Duration = Duration::from_secs(2);
 
 impl<'a> Living<'a> {
-    /// Reads what the forge has; `None` where no forge is asked.
-    pub(super) fn read(
+    /// Reads what the forge has, which is that of the plan's requests.
+    pub(super) async fn read(
         author: &'a Author<'a>,
         plan: &'a Plan,
-    ) -> Result<Option<Living<'a>>, Failure> {
-        let Some(branch) = plan.branch.as_deref() else { return Ok(None) };
-        Living::on(author, plan, branch)
-    }
-
-    /// The same with another branch.
-    fn on(
-        author: &'a Author<'a>,
-        plan: &'a Plan,
-        branch: &'a str,
-    ) -> Result<Option<Living<'a>>, Failure> {
-        if !author.has_requests(plan)? {
-            return Ok(None);
-        }
+        reach: Rc<Reach>,
+    ) -> Result<Living<'a>, Failure> {
+        let branch = plan.branch.as_deref().expect("a plan with requests has a branch");
         let home = author.home(plan)?;
-        let reach = author.trust.forge(home)?;
-        let Some(asked) = reach.asked() else { return Ok(None) };
+        let asked = reach.asked().expect("a forge of requests is asked");
         let attempt = || format!("could not look for the request of `{branch}`");
-        let found = asked.requests(branch, &plan.base);
+        let found = asked.requests(branch, &plan.base).await;
         let found = found.map_err(|error| failure(attempt(), &error))?;
         let ours = |request: &&Request| !request.from_fork;
         let open = first_open(&found).cloned();
         let newest = found.iter().filter(ours).max_by_key(|request| request.number).cloned();
         let closed = newest.filter(|r| open.is_none() && r.state == RequestState::Closed);
-        Ok(Some(Living { author, reach, home, plan, branch, open, closed }))
+        let remarks = RefCell::default();
+        Ok(Living { author, reach, home, plan, branch, open, closed, remarks })
     }
 
     fn api(&self) -> &dyn Api {
@@ -141,7 +145,7 @@ impl<'a> Living<'a> {
 
     fn marker(&self) -> Marker {
         Marker {
-            promotion: about(self.plan),
+            promotion: about(&self.plan.apps, &self.plan.target.name),
             plan: self.plan.plan_digest(),
             change: self.plan.change_digest(),
         }
@@ -160,20 +164,20 @@ impl<'a> Living<'a> {
 
     /// Makes sure of the request of what stands on the branch at `head` now; `None`
     /// where it does not stand there any more.
-    pub(super) fn ensure(
+    pub(super) async fn ensure(
         &self,
         step: &Judged,
         head: &CommitId,
         pushed: bool,
     ) -> Result<Option<(Request, Asked)>, Failure> {
         // What is written from here on makes what was read old.
-        self.asked().forget();
+        self.asked().forget_requests(self.branch, &self.plan.base);
         let limits = self.api().limits();
         let title = self.plan.title.trim().replace(['\n', '\r'], " ");
         let body = body(&self.plan.body, &self.marker(), limits.body);
         let (request, mut done) = match &self.open {
             Some(request) => (request.clone(), Done::Unchanged),
-            None => match self.opened(&title, &body, head, pushed)? {
+            None => match self.opened(&title, &body, head, pushed).await? {
                 Some(opened) => opened,
                 None => return Ok(None),
             },
@@ -183,13 +187,13 @@ impl<'a> Living<'a> {
         let request = match differs {
             true => {
                 let edit = Edit { title: Some(title), body: Some(body), open: None };
-                self.edit(&request, &edit)?
+                self.edit(&request, &edit).await?
             }
             false => request,
         };
         let story = Story::Judged { step, head };
-        let told = self.tell(&request, &story, fresh)?;
-        let set = self.statuses(step, &head.to_string(), fresh && pushed)?;
+        let told = self.tell(&request, &story, fresh).await?;
+        let set = self.statuses(step, &head.to_string(), fresh && pushed).await?;
         if done == Done::Unchanged && (differs || told || pushed || set) {
             done = Done::Updated;
         }
@@ -199,7 +203,7 @@ impl<'a> Living<'a> {
 
     /// Opens the request, or opens the closed one again. Who has pushed the branch
     /// opens it; another run waits for that, and goes on where nobody did.
-    fn opened(
+    async fn opened(
         &self,
         title: &str,
         body: &str,
@@ -214,7 +218,7 @@ impl<'a> Living<'a> {
                 body: Some(body.to_owned()),
                 open: Some(true),
             };
-            match self.asked().run(self.api().edit(closed.number, &edit)) {
+            match self.api().edit(closed.number, &edit).await {
                 Ok(request) => return Ok(Some((request, Done::Reopened))),
                 // A forge opens none again whose branch was made anew.
                 Err(ApiError::Refused { .. }) => {}
@@ -229,11 +233,13 @@ impl<'a> Living<'a> {
             base: self.plan.base.clone(),
             title: title.to_owned(),
             body: body.to_owned(),
+            labels: self.plan.labels.clone(),
+            reviewers: self.plan.reviewers.clone(),
         };
         let attempt = || format!("could not open the request of `{}`", self.branch);
         if !pushed {
-            thread::sleep(OPENER + any_part_of(OPENER));
-            if let Some(request) = self.stands_open(attempt)? {
+            sleep(OPENER + any_part_of(OPENER)).await;
+            if let Some(request) = self.stands_open(attempt).await? {
                 return Ok(Some((request, Done::Unchanged)));
             }
             // It may be merged by now.
@@ -243,14 +249,14 @@ impl<'a> Living<'a> {
             }
         }
         for _ in 0..TRIES {
-            match self.asked().run(self.api().open(&new)) {
+            match self.api().open(&new).await {
                 Ok(Opened::New(request)) if pushed => return Ok(Some((request, Done::Opened))),
-                Ok(Opened::New(request)) => return self.one_of_twins(request).map(Some),
+                Ok(Opened::New(request)) => return self.one_of_twins(request).await.map(Some),
                 Ok(Opened::Stood(request)) => return Ok(Some((request, Done::Unchanged))),
                 Err(ApiError::Unanswered { .. }) => {}
                 Err(error) => return Err(failure(attempt(), &error)),
             }
-            if let Some(request) = self.stands_open(attempt)? {
+            if let Some(request) = self.stands_open(attempt).await? {
                 return Ok(Some((request, Done::Opened)));
             }
         }
@@ -258,19 +264,20 @@ impl<'a> Living<'a> {
     }
 
     /// The open request, looked for anew.
-    fn stands_open(&self, attempt: impl Fn() -> String) -> Result<Option<Request>, Failure> {
-        let found = self.asked().ask(attempt, self.api().requests(self.branch, &self.plan.base))?;
+    async fn stands_open(&self, attempt: impl Fn() -> String) -> Result<Option<Request>, Failure> {
+        let found = self.api().all_open(self.branch, &self.plan.base).await;
+        let found = found.map_err(|error| failure(attempt(), &error))?;
         Ok(first_open(&found).cloned())
     }
 
     /// A forge may let two who ask at once open one each. All who did keep the
     /// first one.
-    fn one_of_twins(&self, ours: Request) -> Result<(Request, Done), Failure> {
+    async fn one_of_twins(&self, ours: Request) -> Result<(Request, Done), Failure> {
         let attempt = || format!("could not look for others like #{}", ours.number);
-        match self.stands_open(attempt)? {
+        match self.stands_open(attempt).await? {
             Some(first) if first.number < ours.number => {
                 let edit = Edit { open: Some(false), ..Edit::default() };
-                self.edit(&ours, &edit)?;
+                self.edit(&ours, &edit).await?;
                 Ok((first, Done::Unchanged))
             }
             _ => Ok((ours, Done::Opened)),
@@ -278,123 +285,24 @@ impl<'a> Living<'a> {
     }
 
     /// An edit says how it is to be, so that it may be sent again.
-    fn edit(&self, request: &Request, edit: &Edit) -> Result<Request, Failure> {
+    async fn edit(&self, request: &Request, edit: &Edit) -> Result<Request, Failure> {
         let attempt = || format!("could not bring #{} up to date", request.number);
-        self.again(attempt, || self.asked().run(self.api().edit(request.number, edit)))
+        self.again(attempt, || self.api().edit(request.number, edit)).await
     }
 
     /// Sends a write again that says how things are to be.
-    fn again<T>(
+    async fn again<T, W: Future<Output = Result<T, ApiError>>>(
         &self,
         attempt: impl Fn() -> String,
-        write: impl Fn() -> Result<T, ApiError>,
+        write: impl Fn() -> W,
     ) -> Result<T, Failure> {
         for _ in 0..TRIES {
-            match write() {
+            match write().await {
                 Err(ApiError::Unanswered { .. }) => {}
                 other => return other.map_err(|error| failure(attempt(), &error)),
             }
         }
         Err(unanswered(attempt()))
-    }
-
-    /// Makes sure of the one comment, and before the first one of labels and
-    /// reviewers. `fresh` says that nobody else can have written anything yet.
-    /// Answers whether something was written.
-    fn tell(&self, request: &Request, story: &Story<'_>, fresh: bool) -> Result<bool, Failure> {
-        let about = about(self.plan);
-        let found = match fresh {
-            true => None,
-            false => self.comment(request, &about)?,
-        };
-        let text = comment(self.plan, story, self.api().limits().comment);
-        let attempt = || format!("could not comment on #{}", request.number);
-        match found {
-            Some(found) if same(&found.body, &text) => Ok(false),
-            Some(found) => {
-                let write = || self.asked().run(self.api().edit_comment(found.id, &text));
-                self.again(attempt, write)?;
-                Ok(true)
-            }
-            None => {
-                // Who opened it just now is about to comment.
-                if !fresh {
-                    thread::sleep(OPENER);
-                    if self.comment(request, &about)?.is_some() {
-                        return self.tell(request, story, false);
-                    }
-                }
-                self.dress(request)?;
-                for _ in 0..TRIES {
-                    match self.asked().run(self.api().comment(request.number, &text)) {
-                        Ok(_) => return Ok(true),
-                        Err(ApiError::Unanswered { .. }) => {}
-                        Err(error) => return self.may_lack(attempt(), &error).map(|()| false),
-                    }
-                    if self.comment(request, &about)?.is_some() {
-                        return Ok(true);
-                    }
-                }
-                Err(unanswered(attempt()))
-            }
-        }
-    }
-
-    /// The comment that this program keeps: by its last line, and by its author.
-    fn comment(&self, request: &Request, about: &str) -> Result<Option<Comment>, Failure> {
-        let attempt = || format!("could not read the comments of #{}", request.number);
-        let mut all = self.asked().ask(attempt, self.api().comments(request.number))?;
-        all.retain(|comment| is_report(&comment.body, about));
-        // Who opened the request has written it, as a rule.
-        if let Some(at) = all.iter().position(|comment| comment.author == request.author) {
-            return Ok(Some(all.swap_remove(at)));
-        }
-        if all.is_empty() {
-            return Ok(None);
-        }
-        let me = self.asked().me().map_err(|error| failure(attempt(), &error))?.map(str::to_owned);
-        Ok(all.into_iter().find(|comment| Some(&comment.author) == me.as_ref()))
-    }
-
-    /// Labels and reviewers. They are given once: who takes one away means it.
-    fn dress(&self, request: &Request) -> Result<(), Failure> {
-        let terminal = self.author.terminal;
-        let labels = self.plan.labels.iter().filter(|label| !request.labels.contains(*label));
-        let labels: Vec<String> = labels.cloned().collect();
-        if !labels.is_empty() {
-            let attempt = || format!("could not label #{}", request.number);
-            match self.asked().run(self.api().label(request.number, &labels)) {
-                Ok(unknown) => {
-                    for label in unknown {
-                        terminal.warn(format!(
-                            "{} has no label `{label}`, so that #{} goes without it",
-                            self.home.words(),
-                            request.number
-                        ));
-                    }
-                }
-                Err(error) => self.may_lack(attempt(), &error)?,
-            }
-        }
-        let asked = |name: &&String| {
-            !request.reviewers.contains(*name) && !name.eq_ignore_ascii_case(&request.author)
-        };
-        let reviewers: Vec<String> = self.plan.reviewers.iter().filter(asked).cloned().collect();
-        if !reviewers.is_empty() {
-            let attempt = || format!("could not ask for reviews of #{}", request.number);
-            match self.asked().run(self.api().ask(request.number, &reviewers)) {
-                Ok(unknown) => {
-                    for name in unknown {
-                        terminal.warn(format!(
-                            "`{name}` cannot be asked to review #{}",
-                            request.number
-                        ));
-                    }
-                }
-                Err(error) => self.may_lack(attempt(), &error)?,
-            }
-        }
-        Ok(())
     }
 
     /// What only tells of the request may be lacking, and is warned of; what it is
@@ -404,161 +312,58 @@ impl<'a> Living<'a> {
         match error {
             ApiError::Forbidden { .. } | ApiError::Missing { .. } | ApiError::Refused { .. } => {
                 let hints = std::mem::take(&mut failure.hints);
-                self.author.terminal.warn(failure.words());
-                hints.iter().for_each(|hint| self.author.terminal.hint(hint));
+                self.warn(failure.words());
+                self.remarks.borrow_mut().extend(hints.into_iter().map(Remark::Hint));
                 Ok(())
             }
             // It may have taken effect, and is not worth another try.
             ApiError::Unanswered { .. } => {
-                self.author.terminal.warn(failure.error);
+                self.warn(failure.error);
                 Ok(())
             }
             _ => Err(failure),
         }
     }
 
-    /// Whether the request is of this program: by its marker, or by the commits on
-    /// its branch. Commits of others are nobody's to throw away.
-    fn is_ours(&self, request: &Request) -> Result<bool, Failure> {
-        let Some(tip) = self.home.tip(self.branch)? else {
-            return Ok(Marker::find(&request.body).is_some());
-        };
-        let base = super::perform::parse(&self.plan.base_revision)?;
-        let standing = standing(&self.home.repository, &base, &tip, "");
-        let standing = standing
-            .map_err(|error| hinted(&format!("could not read `{}`", self.branch), &error))?;
-        Ok(!matches!(standing, Standing::Foreign(_)))
+    fn warn(&self, text: String) {
+        self.remarks.borrow_mut().push(Remark::Warning(text));
     }
 
-    /// Whether the forge is about to say that the request is merged: the target
-    /// has its commit a moment before that.
-    fn is_being_merged(&self, request: &Request) -> Result<bool, Failure> {
-        let attempt = || format!("could not look at #{}", request.number);
-        for _ in 0..self.looks(request)? {
-            thread::sleep(LOOK);
-            let now = self.asked().ask(attempt, self.api().request(request.number))?;
-            if now.state != RequestState::Open {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Says what there is to say.
+    pub(crate) fn speak(&self) {
+        self.remarks().into_iter().for_each(|remark| remark.say(self.author.terminal));
     }
 
-    /// How often it is worth a look: more often where the target has a commit of
-    /// this very plan.
-    fn looks(&self, request: &Request) -> Result<usize, Failure> {
-        let failed = |error| hinted(&format!("could not read `{}`", self.branch), &error);
-        let Ok(head) = CommitId::parse(&request.head_commit) else { return Ok(1) };
-        let repository = &self.home.repository;
-        // What is not here was pushed by somebody else just now.
-        let Ok(head_commit) = repository.read_commit(&head) else { return Ok(1) };
-        let said = head_commit.trailers();
-        let plan = trailers::values(&said, "Plan-Digest");
-        let base = super::perform::parse(&self.plan.base_revision)?;
-        let since = repository.ahead(&head, &base).map_err(failed)?;
-        let it_is = since.iter().any(|commit| {
-            !plan.is_empty() && trailers::values(&commit.trailers(), "Plan-Digest") == plan
-        });
-        Ok(if it_is { LOOKS } else { 1 })
+    /// What there is to say, once.
+    pub(crate) fn remarks(&self) -> Vec<Remark> {
+        self.remarks.take()
     }
 
-    /// Closes the request, saying why, and takes its branch away.
-    fn close(&self, story: &Story<'_>) -> Result<Option<(Asked, bool)>, Failure> {
-        let Some(request) = &self.open else { return Ok(None) };
-        if !self.is_ours(request)? {
-            self.author.terminal.warn(format!(
-                "#{} is of no use any more, and holds commits of others: {}",
-                request.number, request.page
-            ));
-            return Ok(None);
-        }
-        self.asked().forget();
-        if matches!(story, Story::Held) && self.is_being_merged(request)? {
-            return Ok(None);
-        }
-        self.tell(request, story, false)?;
-        let edit = Edit { open: Some(false), ..Edit::default() };
-        let request = self.edit(request, &edit)?;
-        let deleted = match self.home.tip(self.branch)? {
-            Some(tip) => self.author.delete(self.home, self.branch, &tip)?,
-            None => false,
-        };
-        Ok(Some((of(&request, Done::Closed), deleted)))
+    /// The branch of the request.
+    pub(crate) fn branch(&self) -> &'a str {
+        self.branch
     }
 }
 
-/// The request of a change that the target holds already, closed.
-pub(super) fn withdraw(author: &Author<'_>, plan: &Plan) -> Result<Option<(Asked, bool)>, Failure> {
-    let Some(branch) = plan.branch.as_deref() else { return Ok(None) };
-    // Without its branch no request is open, and a fetch is no call.
-    if !author.has_requests(plan)? || author.home(plan)?.tip(branch)?.is_none() {
-        return Ok(None);
-    }
-    let Some(living) = Living::read(author, plan)? else { return Ok(None) };
-    match &living.closed {
-        // An earlier run closed it, and did not come to the branch.
-        Some(closed) if living.is_ours(closed)? => match living.home.tip(branch)? {
-            Some(tip) => {
-                let deleted = author.delete(living.home, branch, &tip)?;
-                Ok(Some((of(closed, Done::Left), deleted)))
-            }
-            None => Ok(None),
-        },
-        _ => living.close(&Story::Held),
-    }
-}
-
-/// Tells an open request why nothing was pushed to it.
-pub(super) fn hold_back(author: &Author<'_>, step: &Judged) -> Result<Option<Asked>, Failure> {
-    let plan = &step.plan;
-    let Some(branch) = plan.branch.as_deref() else { return Ok(None) };
-    if !author.has_requests(plan)? {
-        return Ok(None);
-    }
-    let Some(tip) = author.home(plan)?.tip(branch)? else { return Ok(None) };
-    let Some(living) = Living::read(author, plan)? else { return Ok(None) };
-    let Some(request) = &living.open else { return Ok(None) };
-    if !living.is_ours(request)? {
-        return Ok(None);
-    }
-    let told = living.tell(request, &Story::Judged { step, head: &tip }, false)?;
-    let set = living.statuses(step, &tip.to_string(), false)?;
-    let done = if told || set { Done::Updated } else { Done::Unchanged };
-    Ok(Some(of(request, done)))
-}
-
-/// Closes the requests of single apps that one of several took.
-pub(super) fn supersede(author: &Author<'_>, plan: &Plan, by: &Asked) -> Result<(), Failure> {
-    if plan.apps.len() < 2 {
-        return Ok(());
-    }
-    let home = author.home(plan)?;
-    let target = author.target(plan)?;
-    let texts = author.trust.config.texts_of(target);
-    let from = plan.source.as_ref().map_or("", |source| source.name.as_str());
-    let mut branches = Vec::new();
-    for app in &plan.apps {
-        let values =
-            gitops_core::plan::Values { app, env: &plan.target.name, version: &plan.version, from };
-        let branch = texts.branch.render(values);
-        if plan.branch.as_ref() != Some(&branch) && !branches.iter().any(|(_, b)| *b == branch) {
-            branches.push((app.clone(), branch));
+impl Remark {
+    pub(crate) fn say(self, terminal: Terminal) {
+        match self {
+            Remark::Warning(text) => terminal.warn(text),
+            Remark::Hint(text) => terminal.hint(text),
         }
     }
-    for (app, branch) in branches {
-        if home.tip(&branch)?.is_none() {
-            continue;
-        }
-        let alone = Plan { apps: vec![app], branch: Some(branch.clone()), ..plan.clone() };
-        let Some(living) = Living::on(author, &alone, &branch)? else { return Ok(()) };
-        if let Some((closed, _)) = living.close(&Story::Taken { by })? {
-            author.terminal.note(format!("closed #{}: #{} took its app", closed.number, by.number));
-        }
-    }
-    Ok(())
 }
 
 impl Author<'_> {
+    /// The forge that has the requests of such plans; `None` where none is asked.
+    pub(super) fn forge_of_requests(&self, plan: &Plan) -> Result<Option<Rc<Reach>>, Failure> {
+        if plan.branch.is_none() || !self.has_requests(plan)? {
+            return Ok(None);
+        }
+        let reach = self.trust.forge(self.home(plan)?)?;
+        Ok(Some(reach).filter(|reach| reach.asked().is_some()))
+    }
+
     /// Whether plans of this kind have requests in the repository of their target.
     fn has_requests(&self, plan: &Plan) -> Result<bool, Failure> {
         let target = self.target(plan)?;
@@ -599,8 +404,8 @@ fn any_part_of(time: Duration) -> Duration {
 }
 
 /// Which promotion it is: `web/prod`, `api+web/prod`.
-fn about(plan: &Plan) -> String {
-    format!("{}/{}", plan.apps.join("+"), plan.target.name)
+fn about(apps: &[String], environment: &str) -> String {
+    format!("{}/{environment}", apps.join("+"))
 }
 
 fn of(request: &Request, done: Done) -> Asked {

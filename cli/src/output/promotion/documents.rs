@@ -8,9 +8,10 @@ use gitops_core::plan::{Edit, ReadEntry, RestsOn, Skipped, key_of, mode_word};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::operations::outcome::Outcome;
 use crate::operations::perform::Next;
 use crate::operations::preview::{Also, Preview};
-use crate::operations::promote::{Failed, Judged, Outcome};
+use crate::operations::promote::{Failed, Judged};
 use crate::operations::requests::Asked as AskedRequest;
 use crate::operations::saved::Asked;
 use crate::output::json::{self, ChangeDoc, SourceDoc};

@@ -46,7 +46,12 @@ pub fn gitea() -> Option<&'static Gitea> {
 }
 
 impl Gitea {
-    fn start(program: &std::path::Path) -> Gitea {
+    /// One of a caller's own.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not come up.
+    pub fn start(program: &std::path::Path) -> Gitea {
         let server = Server::start(program).unwrap_or_else(|error| panic!("{error}"));
         let new = ["admin", "user", "create", "--admin", "--must-change-password=false"];
         let rest = ["--username", "root", "--password", PASSWORD, "--email", "root@example.test"];

@@ -231,6 +231,8 @@ pub fn new(head: &str, base: &str) -> NewRequest {
         base: base.into(),
         title: "Release `web` in `prod`".into(),
         body: "What moves: **web** v1 → v2\n\n<!-- kubectl-gitops: {} -->".into(),
+        labels: Vec::new(),
+        reviewers: Vec::new(),
     }
 }
 

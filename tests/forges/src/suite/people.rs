@@ -27,7 +27,7 @@ pub fn reviews(stage: &dyn Stage) {
     let last = |who: Who| {
         let all = reviews();
         let found = all.into_iter().rfind(|review| review.user == who.login());
-        found.map(|review| (review.verdict, review.commit, review.counts)).unwrap()
+        found.map(|review| (review.verdict, review.head, review.counts)).unwrap()
     };
     assert_eq!(last(Who::Alice), (Verdict::Approved, first.clone(), true));
     assert_eq!(last(Who::Bob).0, Verdict::Commented);

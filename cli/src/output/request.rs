@@ -5,15 +5,15 @@
 use gitops_core::gate::{Answer, State, Zone};
 use gitops_core::judge::{Effect, Judgement, Outcome};
 use gitops_core::plan::{Plan, key_of};
-use gitops_core::request::{Md, Part, Report, still_seals};
+use gitops_core::request::{Md, Part, Report, replaced, still_seals};
 use gitops_git::CommitId;
 
-use super::{Asked, about};
+use super::diff::{self, Comparison};
+use super::verdict::{decision_word, mode_word};
+use super::{Color, Terminal};
+use crate::operations::gate::{Inspected, Inspection};
 use crate::operations::preview::Preview;
 use crate::operations::promote::Judged;
-use crate::output::diff::{self, Comparison};
-use crate::output::verdict::{decision_word, mode_word};
-use crate::output::{Color, Terminal};
 
 /// What there is to tell.
 pub(crate) enum Story<'a> {
@@ -21,18 +21,21 @@ pub(crate) enum Story<'a> {
     Judged { step: &'a Judged, head: &'a CommitId },
     /// The target holds the change already.
     Held,
-    /// Another request took the app.
-    Taken { by: &'a Asked },
+    /// Another request, of this number, took the app.
+    Taken { number: u64 },
 }
 
 /// The longest text of others in a cell, in letters.
 const CELL: usize = 300;
 
+/// How the line begins that says what the gate answers.
+const OPENING: &str = "The gate is ";
+
 /// The most rows of a table.
 const ROWS: usize = 60;
 
-/// The comment, of at most `limit` letters.
-pub(crate) fn comment(plan: &Plan, story: &Story<'_>, limit: usize) -> String {
+/// The comment on the promotion that is called `about`, of at most `limit` letters.
+pub(crate) fn comment(plan: &Plan, about: String, story: &Story<'_>, limit: usize) -> String {
     let environment = &plan.target.name;
     let apps = Md::code(&Md::short(&plan.apps.join(", "), CELL));
     let whole = match plan.source {
@@ -52,15 +55,15 @@ pub(crate) fn comment(plan: &Plan, story: &Story<'_>, limit: usize) -> String {
                 + " already",
             Vec::new(),
         ),
-        Story::Taken { by } => (
-            Md::ours("Closed: ") + Md::ours(&format!("#{}", by.number)) + " promotes " + apps,
+        Story::Taken { number } => (
+            Md::ours("Closed: ") + Md::ours(&format!("#{number}")) + " promotes " + apps,
             vec![Part::Line(Md::ours(
                 "The apps go together now; what is left to say is said there.",
             ))],
         ),
         Story::Judged { step, head } => (title(plan, apps), parts(step, head)),
     };
-    Report { about: about(plan), title, parts, whole: Md::code(&whole) }.comment(limit)
+    Report { about, title, parts, whole: Md::code(&whole) }.comment(limit)
 }
 
 fn title(plan: &Plan, apps: Md) -> Md {
@@ -75,23 +78,7 @@ fn title(plan: &Plan, apps: Md) -> Md {
 fn parts(step: &Judged, head: &CommitId) -> Vec<Part> {
     let plan = &step.plan;
     let Some(preview) = &step.preview else { return Vec::new() };
-    let word = Md::ours(decision_word(preview.decision)).strong();
-    let mut line = Md::ours("The gate is ") + word + Md::ours(&format!(" for {}", head.short()));
-    // Of moments that come nearer by themselves only the last one stays.
-    if let Some(ready) = preview.gates.ready {
-        let zone = preview.gates.states.iter().find_map(|stated| stated.state.zone.clone());
-        let zone = zone.unwrap_or_else(Zone::utc);
-        line = line + ", not before " + Md::prose(&zone.both(ready));
-    }
-    let mut parts = vec![Part::Line(line + ".")];
-    let mut rows = Vec::new();
-    verdicts(&mut rows, None, preview);
-    for also in &preview.also {
-        verdicts(&mut rows, Some(&also.environment), &also.preview);
-    }
-    if !rows.is_empty() {
-        parts.push(Part::Table { head: vec!["asked", "answer", "why"], rows });
-    }
+    let mut parts = answers(preview, head);
     let moves = plan.moves.iter().take(ROWS).map(|moved| {
         let value = |value: &Option<String>| match value {
             Some(value) => Md::code(&Md::short(value, CELL)),
@@ -118,10 +105,10 @@ fn parts(step: &Judged, head: &CommitId) -> Vec<Part> {
         parts.push(Part::Line(Md::ours(&format!("and {} more", plan.moves.len() - ROWS))));
     }
     findings(&mut parts, preview);
-    rendered(&mut parts, plan, &plan.target.name, preview);
+    rendered(&mut parts, &plan.base, &plan.target.name, preview);
     for also in &preview.also {
         findings(&mut parts, &also.preview);
-        rendered(&mut parts, plan, &also.environment, &also.preview);
+        rendered(&mut parts, &plan.base, &also.environment, &also.preview);
     }
     let remarks = plan.warnings.iter().chain(&plan.notes);
     let items: Vec<Md> = plan
@@ -145,6 +132,67 @@ fn parts(step: &Judged, head: &CommitId) -> Vec<Part> {
         parts.push(Part::List { summary, items });
     }
     parts
+}
+
+/// What the gate of a change at `head` answers, and why.
+fn answers(preview: &Preview, head: &CommitId) -> Vec<Part> {
+    let word = Md::ours(decision_word(preview.decision)).strong();
+    let mut line = Md::ours(OPENING) + word + Md::ours(&format!(" for {}", head.short()));
+    // Of moments that come nearer by themselves only the last one stays.
+    if let Some(ready) = preview.gates.ready {
+        let zone = preview.gates.states.iter().find_map(|stated| stated.state.zone.clone());
+        let zone = zone.unwrap_or_else(Zone::utc);
+        line = line + ", not before " + Md::prose(&zone.both(ready));
+    }
+    let mut parts = vec![Part::Line(line + ".")];
+    let mut rows = Vec::new();
+    verdicts(&mut rows, None, preview);
+    for also in &preview.also {
+        verdicts(&mut rows, Some(&also.environment), &also.preview);
+    }
+    if !rows.is_empty() {
+        parts.push(Part::Table { head: vec!["asked", "answer", "why"], rows });
+    }
+    parts
+}
+
+/// The comment on a promotion with what its gate answers now; `None` where the
+/// answers are not found in it, or do not fit.
+pub(crate) fn answered_anew(
+    comment: &str,
+    preview: &Preview,
+    head: &CommitId,
+    limit: usize,
+) -> Option<String> {
+    replaced(comment, &answers(preview, head), OPENING).filter(|text| text.chars().count() <= limit)
+}
+
+/// The comment on a change that is no promotion of this program's.
+pub(crate) fn judged_comment(
+    inspection: &Inspection<'_>,
+    (about, base, head): (&str, &str, &str),
+    limit: usize,
+) -> String {
+    let word = Md::ours(decision_word(inspection.decision())).strong();
+    let title = Md::ours("Gate: ") + word + Md::ours(&format!(" for {}", inspection.head.short()));
+    let mut parts = Vec::new();
+    for refusal in &inspection.refusals {
+        let message = Md::prose(&Md::short(&refusal.message, CELL));
+        parts.push(Part::Line(Md::code(refusal.code) + ": " + message));
+    }
+    for Inspected { environment, preview, .. } in &inspection.environments {
+        let mut answers = answers(preview, &inspection.head).into_iter();
+        if let Some(Part::Line(line)) = answers.next() {
+            parts.push(Part::Line(Md::code(&environment.name) + ": " + line));
+        }
+        parts.extend(answers);
+    }
+    for Inspected { environment, preview, .. } in &inspection.environments {
+        findings(&mut parts, preview);
+        rendered(&mut parts, base, &environment.name, preview);
+    }
+    let whole = Md::code(&format!("kubectl gitops gate --base {base} --head {head}"));
+    Report { about: about.to_owned(), title, parts, whole }.comment(limit)
 }
 
 /// A row for each policy, refusal and gate that has something to say.
@@ -185,7 +233,7 @@ fn verdicts(rows: &mut Vec<Vec<Md>>, environment: Option<&str>, preview: &Previe
 
 /// Why a gate answers as it does, without what only the clock changes: how long
 /// something has been held by now.
-pub(super) fn reason(state: &State) -> String {
+pub(crate) fn reason(state: &State) -> String {
     match (state.gate, state.answer, state.earliest) {
         ("soak", Answer::Open, _) => "held for long enough".to_owned(),
         ("soak", Answer::Pending, Some(_)) => "not held for long enough yet".to_owned(),
@@ -257,9 +305,9 @@ fn findings(parts: &mut Vec<Part>, preview: &Preview) {
 }
 
 /// The objects that differ.
-fn rendered(parts: &mut Vec<Part>, plan: &Plan, environment: &str, preview: &Preview) {
+fn rendered(parts: &mut Vec<Part>, base: &str, environment: &str, preview: &Preview) {
     let comparison = Comparison {
-        before: plan.base.clone(),
+        before: base.to_owned(),
         after: "as planned".to_owned(),
         environment: Some(environment.to_owned()),
         changes: preview.changes.clone(),
