@@ -49,6 +49,18 @@ pub(crate) fn commit(fleet: &Fleet) -> Result<(), RowError> {
     git(&fleet.clone, &["push", "-q"], None)
 }
 
+/// Puts the repository onto a forge, with these lines in its gitops.yaml. The gate
+/// of uat asks for a status that nobody sets.
+pub(crate) fn publish(fleet: &Fleet, remote: &str, lines: &str) -> Result<(), RowError> {
+    let (name, gated) = ("{name: uat, ", "{name: uat, gates: [{status: [e2e]}], ");
+    let text = format!("{}{lines}", configuration(false).replace(name, gated));
+    let at = fleet.clone.join("gitops.yaml");
+    did("write gitops.yaml", std::fs::write(at, text))?;
+    git(&fleet.clone, &["commit", "-q", "-a", "-m", "forge"], None)?;
+    git(&fleet.clone, &["remote", "set-url", "origin", remote], None)?;
+    git(&fleet.clone, &["push", "-q", "origin", "main"], None)
+}
+
 fn configuration(policies: bool) -> String {
     let mut text =
         "apiVersion: kubectl-gitops.dev/v1alpha1\nkind: GitOps\nenvironments:\n".to_owned();

@@ -1,7 +1,7 @@
 //! `make bench`: kubectl gitops against its peers, measured in turn in one run.
 //!
 //! - [`rows`]: what is compared: [`rows::diff`], [`rows::render`],
-//!   [`rows::folders`], [`rows::promote`], [`rows::startup`]
+//!   [`rows::folders`], [`rows::promote`], [`rows::requests`], [`rows::startup`]
 //! - [`contest`]: two programs in turn, every answer checked
 //! - [`measure`]: one run: time, peak memory, output
 //! - [`stats`], [`table`]: medians, ratios, targets, and how they are printed
@@ -32,7 +32,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::measure::Room;
 use crate::programs::Programs;
-use crate::rows::{RowError, diff, folders, promote, render, startup};
+use crate::rows::{RowError, diff, folders, promote, render, requests, startup};
 use crate::table::Row;
 
 /// Measure kubectl gitops against kubectl and kustomize
@@ -85,6 +85,8 @@ enum Topic {
     Render,
     /// Promotions in a repository of many apps
     Promote,
+    /// Requests on a real Gitea
+    Requests,
     /// --help
     Startup,
 }
@@ -111,6 +113,7 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         arguments.binary.as_deref(),
         arguments.peers.as_deref(),
         wants(Topic::Render) || wants(Topic::Promote),
+        wants(Topic::Requests),
     )?;
     let room = Room::new()?;
     print!("{}", heading(arguments, &programs, &room)?);
@@ -127,6 +130,9 @@ fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     }
     if wants(Topic::Promote) {
         promote_rows(arguments, &programs, &room, &mut report);
+    }
+    if wants(Topic::Requests) {
+        request_rows(arguments, &programs, &room, &mut report);
     }
     if wants(Topic::Diff) {
         diff_rows(arguments, &programs, &room, &mut report);
@@ -184,6 +190,24 @@ fn promote_rows(arguments: &Arguments, programs: &Programs, room: &Room, report:
             report.notes.push(note);
         }
         Err(error) => report.add("set a tag", Err(error)),
+    }
+}
+
+fn request_rows(arguments: &Arguments, programs: &Programs, room: &Room, report: &mut Report) {
+    let Some(gitea) = &programs.gitea else { return };
+    let stage = requests::Stage::set(room, &programs.ours, gitea);
+    let runs = usize::from(arguments.runs);
+    for (what, rows) in [
+        ("promote, to a request", stage.one(runs)),
+        ("promote, many apps to requests", stage.all()),
+    ] {
+        match rows {
+            Ok((rows, notes)) => {
+                report.add_all(what, Ok(rows));
+                report.notes.extend(notes);
+            }
+            Err(error) => report.add(what, Err(error)),
+        }
     }
 }
 

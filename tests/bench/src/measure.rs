@@ -30,6 +30,8 @@ pub(crate) struct Invocation {
     pub(crate) offline: bool,
     /// The folder it runs in, where that matters.
     pub(crate) folder: Option<PathBuf>,
+    /// What its environment holds besides.
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
 impl Invocation {
@@ -43,12 +45,19 @@ impl Invocation {
             arguments: arguments.into_iter().map(Into::into).collect(),
             offline: false,
             folder: None,
+            variables: Vec::new(),
         }
     }
 
     /// The same in a folder.
     pub(crate) fn inside(mut self, folder: PathBuf) -> Self {
         self.folder = Some(folder);
+        self
+    }
+
+    /// The same with a variable.
+    pub(crate) fn with(mut self, name: &'static str, value: String) -> Self {
+        self.variables.push((name, value));
         self
     }
 
@@ -150,6 +159,7 @@ impl Room {
             .stdin(Stdio::null())
             .stdout(create(&stdout)?)
             .stderr(create(&stderr)?);
+        command.envs(invocation.variables.iter().map(|(name, value)| (name, value)));
         if let Some(folder) = &invocation.folder {
             command.current_dir(folder);
         }

@@ -10,6 +10,9 @@ use crate::measure::{Invocation, MeasureError, Room};
 /// The version of kustomize that is compared with.
 const KUSTOMIZE: &str = "5.8.1";
 
+/// The version of Gitea that requests are opened on.
+const GITEA: &str = "1.25.2";
+
 /// Where they are.
 #[derive(Debug)]
 pub(crate) struct Programs {
@@ -19,6 +22,8 @@ pub(crate) struct Programs {
     pub(crate) assets: Assets,
     /// kustomize, where a row needs it.
     pub(crate) kustomize: Option<PathBuf>,
+    /// Gitea, where a row needs it.
+    pub(crate) gitea: Option<PathBuf>,
 }
 
 /// Why a program cannot compete.
@@ -69,6 +74,7 @@ impl Programs {
         ours: Option<&Path>,
         peers: Option<&Path>,
         with_kustomize: bool,
+        with_gitea: bool,
     ) -> Result<Self, ProgramsError> {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let default = workspace.join("target/release/kubectl-gitops");
@@ -77,15 +83,18 @@ impl Programs {
             ours.unwrap_or(&default),
             "cargo build --release -p kubectl-gitops",
         )?;
-        let kustomize = if with_kustomize {
-            let peers =
+        let peer = |wanted: bool, name: &str, version: &str| {
+            if !wanted {
+                return Ok(None);
+            }
+            let folder =
                 peers.map(Path::to_path_buf).or_else(cache).ok_or(ProgramsError::NoCache)?;
-            let path = peers.join(format!("kustomize-{KUSTOMIZE}/kustomize"));
-            Some(present(&format!("kustomize {KUSTOMIZE}"), &path, "make peers")?)
-        } else {
-            None
+            let path = folder.join(format!("{name}-{version}/{name}"));
+            present(&format!("{name} {version}"), &path, "make peers").map(Some)
         };
-        Ok(Self { ours, assets: assets::find_or_build()?, kustomize })
+        let kustomize = peer(with_kustomize, "kustomize", KUSTOMIZE)?;
+        let gitea = peer(with_gitea, "gitea", GITEA)?;
+        Ok(Self { ours, assets: assets::find_or_build()?, kustomize, gitea })
     }
 
     /// The name of each and what it says it is; an error where a peer is
@@ -144,9 +153,10 @@ mod tests {
     #[test]
     fn a_missing_peer_is_named_with_its_path_and_the_cure() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Programs::find(Some(&env::current_exe().unwrap()), Some(folder.path()), true)
-            .unwrap_err()
-            .to_string();
+        let error =
+            Programs::find(Some(&env::current_exe().unwrap()), Some(folder.path()), true, false)
+                .unwrap_err()
+                .to_string();
         let path = folder.path().join("kustomize-5.8.1/kustomize");
         let expected = format!("kustomize 5.8.1 is not at {}\nhint: make peers", path.display());
         assert_eq!(error, expected);
@@ -154,7 +164,7 @@ mod tests {
 
     #[test]
     fn our_own_program_is_looked_for_first() {
-        let error = Programs::find(Some(Path::new("/nowhere/kubectl-gitops")), None, false);
+        let error = Programs::find(Some(Path::new("/nowhere/kubectl-gitops")), None, false, false);
         let error = error.unwrap_err().to_string();
         assert!(error.starts_with("kubectl-gitops is not at /nowhere/kubectl-gitops"), "{error}");
     }

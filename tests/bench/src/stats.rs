@@ -62,6 +62,13 @@ pub(crate) enum Target {
     /// The peer's column is ours, too, with a larger input: at most so many
     /// times longer.
     Growth(f64),
+    /// So many calls of a forge, of which there may be at most so many.
+    Calls {
+        /// The most that a run made.
+        made: usize,
+        /// How many there may be.
+        most: usize,
+    },
 }
 
 impl Target {
@@ -73,6 +80,7 @@ impl Target {
             Self::MemoryAtMost(limit) => ours.peak() > 0 && ours.peak() <= limit * 1024,
             Self::HalfMemory => ours.peak() > 0 && ours.peak() * 2 < peer.peak(),
             Self::Growth(times) => ratio(ours, peer).is_some_and(|ratio| ratio <= times),
+            Self::Calls { made, most } => ours.runs() > 0 && made <= most,
         }
     }
 }
@@ -128,5 +136,8 @@ mod tests {
         assert!(!Target::HalfMemory.is_met(&ours, &sample(&[20])));
         assert!(!Target::HalfMemory.is_met(&sample(&[]), &peer));
         assert!(!Target::AtMost(Duration::from_millis(9)).is_met(&sample(&[]), &peer));
+        assert!(Target::Calls { made: 6, most: 6 }.is_met(&ours, &sample(&[])));
+        assert!(!Target::Calls { made: 7, most: 6 }.is_met(&ours, &sample(&[])));
+        assert!(!Target::Calls { made: 0, most: 6 }.is_met(&sample(&[]), &peer));
     }
 }

@@ -34,7 +34,10 @@ pub(crate) fn head() -> String {
 /// The two lines of a row.
 pub(crate) fn row(row: &Row) -> String {
     let ratio = ratio(&row.ours, &row.peer).map_or("-".to_owned(), times);
-    let peaks = format!("{}/{}", mebibytes(row.ours.peak()), mebibytes(row.peer.peak()));
+    let peaks = match row.peer.runs() {
+        0 => mebibytes(row.ours.peak()).to_string(),
+        _ => format!("{}/{}", mebibytes(row.ours.peak()), mebibytes(row.peer.peak())),
+    };
     let target = row.target.map_or("-".to_owned(), |target| {
         let verdict = if target.is_met(&row.ours, &row.peer) { "met" } else { "MISSED" };
         let promise = match target {
@@ -43,6 +46,7 @@ pub(crate) fn row(row: &Row) -> String {
             Target::HalfMemory => "1/2 MiB".to_owned(),
             Target::MemoryAtMost(limit) => format!("{limit} MiB"),
             Target::Growth(times) => format!("<={times}x"),
+            Target::Calls { most, .. } => format!("<={most} calls"),
         };
         format!("{promise} {verdict}")
     });
@@ -78,6 +82,9 @@ fn line(ours: &str, peer: &str, ratio: &str, peaks: &str, target: &str) -> Strin
 
 /// `251 ms (240-262)`; one unit for the three, that of the median.
 fn times_of(sample: &Sample) -> String {
+    if sample.runs() == 0 {
+        return "-".to_owned();
+    }
     let median = sample.median();
     let (unit, scale) = if median < Duration::from_secs(1) { ("ms", 1000.0) } else { ("s", 1.0) };
     let show = |time: Duration| figures(time.as_secs_f64() * scale);
@@ -163,6 +170,20 @@ mod tests {
                 assert!(line.chars().count() <= WIDTH, "{line}");
             }
         }
+    }
+
+    #[test]
+    fn a_row_without_a_peer_has_one_side() {
+        let mut alone = example();
+        alone.what = "promote 1 app to a new request: 7 calls".to_owned();
+        alone.peer_name = "real Gitea".to_owned();
+        alone.peer = Sample::default();
+        alone.target = Some(Target::Calls { made: 7, most: 6 });
+        assert_eq!(
+            row(&alone),
+            "promote 1 app to a new request: 7 calls | real Gitea\n  \
+             251 ms (240-262)     -                            -        31  <=6 calls MISSED\n"
+        );
     }
 
     #[test]

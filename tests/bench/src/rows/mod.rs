@@ -4,6 +4,7 @@ pub(crate) mod diff;
 pub(crate) mod folders;
 pub(crate) mod promote;
 pub(crate) mod render;
+pub(crate) mod requests;
 pub(crate) mod startup;
 
 use std::io;
