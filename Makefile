@@ -74,7 +74,7 @@ test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) $(VERSIONS) $(SSHD) $(GITEA)
 	  -p gitops-yaml -p gitops-tree -p gitops-core -p gitops-kustomize -p gitops-desired
 	GITOPS_KILLS=1000 GITOPS_SSHD=$(SSHD) $(CARGO) test -p kubectl-gitops --test remotes -- --nocapture
 	GITOPS_GITEA=$(GITEA) $(CARGO) test -p gitops-test-forges --test gitea
-	GITOPS_GITEA=$(GITEA) $(CARGO) test -p kubectl-gitops --test requests
+	GITOPS_KILLS=1000 GITOPS_GITEA=$(GITEA) $(CARGO) test -p kubectl-gitops --test requests -- --nocapture
 	$(ACTIONLINT) -ignore 'unexpected key "queue" for "concurrency" section' examples/ci/github/*.yaml examples/ci/gitea/*.yaml
 	CARGO="$(CARGO)" tests/fuzz/run.sh
 

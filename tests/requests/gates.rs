@@ -40,7 +40,7 @@ pub fn owners_approve_their_files(forge: &'static dyn Forge) {
     world.ends(0, "promote web --to prod");
     let request = world.request("web", "prod");
     let said = world.ends(0, "promote web --to prod");
-    says(&said.stdout, &["no owner approved envs/prod/kustomization.yaml"]);
+    says(&said.stdout, &["no owner approved envs/prod/kustomization.yaml (alice)"]);
     forge.review(&world.repository, request.number, Who::Alice, Verdict::Approved).unwrap();
     let said = world.ends(0, "promote web --to prod");
     says(

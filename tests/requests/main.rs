@@ -10,11 +10,17 @@ mod at_once;
 mod calls;
 mod faults;
 mod gates;
+mod kills;
 mod life;
 mod merges;
+mod secrets;
 mod seeds;
 mod together;
+mod waits;
 mod world;
+
+#[path = "../remotes/session.rs"]
+mod session;
 
 #[path = "../cases/stage.rs"]
 #[allow(dead_code, reason = "the other test programs use the rest")]
@@ -106,6 +112,17 @@ macro_rules! on_each {
                 twenty_from_one_clone,
                 one_app_by_several,
                 a_merge_that_comes_too_soon_or_too_late,
+            }
+            kills {
+                at_each_exchange,
+                at_any_moment,
+            }
+            secrets {
+                a_token_is_nowhere_to_be_read,
+            }
+            waits {
+                a_gate_that_opens_is_waited_for,
+                what_stays_pending_is_told_in_the_end,
             }
             seeds {
                 demo_gitops,

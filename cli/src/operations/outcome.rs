@@ -65,7 +65,7 @@ pub(super) fn perform(
         let mut remains = Remains::default();
         if let Some((closed, deleted)) = requests::withdraw(author, plan)? {
             remains.deleted = plan.branch.clone().filter(|_| deleted);
-            remains.closed = Some(closed);
+            remains.closed = Some(closed).filter(|closed| closed.done == Done::Closed);
         } else if way != Way::People {
             remains.deleted = author.tidy(plan)?;
         }

@@ -375,6 +375,10 @@ fn approvals(gate: &Gate, approvals: &Approvals, facts: &Facts) -> State {
                 [] => format!("no approval that counts; {asked} asked"),
                 by => format!("approved by {}; {asked} asked", by.join(", ")),
             };
+            let files: Vec<String> = files
+                .iter()
+                .map(|file| format!("{file} ({})", whom(owners.get(file).unwrap_or(&team))))
+                .collect();
             if !files.is_empty() {
                 reason.push_str(&format!("; no owner approved {}", files.join(", ")));
             }
@@ -383,6 +387,17 @@ fn approvals(gate: &Gate, approvals: &Approvals, facts: &Facts) -> State {
             }
             state(gate, Answer::Pending, reason)
         }
+    }
+}
+
+/// Who of these could do it, in words: the first few.
+fn whom(names: &BTreeSet<String>) -> String {
+    const FEW: usize = 5;
+    let few: Vec<&str> = names.iter().take(FEW).map(String::as_str).collect();
+    match names.len() {
+        0 => "nobody that the forge knows".to_owned(),
+        all if all > FEW => format!("{} or {} more", few.join(", "), all - FEW),
+        _ => few.join(" or "),
     }
 }
 

@@ -97,6 +97,14 @@ pub(crate) fn withdraw(author: &Author<'_>, plan: &Plan) -> Result<Option<(Asked
     let Some(reach) = author.forge_of_requests(plan)? else { return Ok(None) };
     author.trust.wait(async {
         let living = Living::read(author, plan, reach).await?;
+        if let Some(closed) = &living.closed
+            && living.is_ours(closed)?
+        {
+            // An earlier run closed it, and did not come to the branch.
+            let Some(tip) = living.home.tip(branch)? else { return Ok(None) };
+            let deleted = author.delete(living.home, branch, &tip)?;
+            return Ok(Some((of(closed, Done::Left), deleted)));
+        }
         let closed = living.close(&Story::Held).await;
         living.speak();
         closed
