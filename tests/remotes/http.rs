@@ -296,7 +296,7 @@ fn a_proxy() {
 fn who_may_not() {
     let field = Field::plain(&[]);
     for (status, words) in [
-        (403, ["403", "may do"]),
+        (403, ["403", "Contents: write"]),
         (404, ["not found", "asks it again"]),
         (500, ["500", "asks it again"]),
         (503, ["503", "asks it again"]),
@@ -307,7 +307,7 @@ fn who_may_not() {
     field.web.set(Mood::Serve);
     // Reading is allowed, pushing is not.
     server(&field.stage, "config http.receivepack false");
-    failed(&field.release("v2"), 3, &["could not push `main`", "403", "may do"]);
+    failed(&field.release("v2"), 3, &["could not push `main`", "403", "Contents: write"]);
     assert_eq!(field.landed(), 0);
     server(&field.stage, "config http.receivepack true");
     worked(&field.release("v2"));

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::Kind;
+use crate::{Kind, TokenSource};
 
 /// A call that did not do what it was for. None of them holds a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum ApiError {
         /// The server.
         server: String,
         /// Where the token came from: `GH_TOKEN`, `git credential`.
-        token: String,
+        token: TokenSource,
         /// The forge's words.
         message: String,
     },
@@ -23,7 +23,7 @@ pub enum ApiError {
         /// The server.
         server: String,
         /// Where the token came from.
-        token: String,
+        token: TokenSource,
         /// What it may not: `open a pull request`.
         attempt: String,
         /// The permission that the forge asks for, where that is known:
@@ -38,9 +38,23 @@ pub enum ApiError {
         /// The server.
         server: String,
         /// Where the token came from.
-        token: String,
+        token: TokenSource,
         /// What was asked for: `the repository acme/apps`.
         what: String,
+    },
+    /// An App that acts for nobody there.
+    #[error("{app} is not installed on {repository}, as far as {server} tells{}",
+        .installation.map(|it| format!(" (installation {it}, GITHUB_APP_INSTALLATION_ID)"))
+            .unwrap_or_default())]
+    NotInstalled {
+        /// The server.
+        server: String,
+        /// The App.
+        app: TokenSource,
+        /// The repository.
+        repository: String,
+        /// The installation, where one was named.
+        installation: Option<u64>,
     },
     /// The repository has another address now.
     #[error("{repository} has moved to {to}")]

@@ -6,7 +6,7 @@ use url::Url;
 use crate::gitea::Gitea;
 use crate::github::{GitHub, Who};
 use crate::http::{Clock, Pace, Patience};
-use crate::{Api, ApiError, App, Forge, ForgeToken, Kind};
+use crate::{Api, ApiError, Forge, ForgeToken, Installation, Kind};
 
 /// How a forge is asked.
 #[derive(Clone)]
@@ -61,34 +61,14 @@ pub fn connect(
 /// Its tokens are got when they are needed, and renewed.
 pub fn connect_app(
     forge: &Forge,
-    app: &App,
+    installation: &Installation,
     settings: &Settings,
 ) -> Result<Box<dyn Api>, ApiError> {
-    for_its_server(forge, &app.origin, "GITHUB_APP_ID")?;
-    match forge.kind {
-        Kind::GitHub => Ok(Box::new(GitHub::new(forge, Who::App(app), settings)?)),
-        kind => Err(ApiError::NoApi { server: forge.web.clone(), kind }),
-    }
-}
-
-/// A token of the App's installation on a repository, good for an hour, as Git
-/// takes one.
-pub async fn installation_token(
-    forge: &Forge,
-    app: &App,
-    settings: &Settings,
-) -> Result<ForgeToken, ApiError> {
-    for_its_server(forge, &app.origin, "GITHUB_APP_ID")?;
-    Ok(ForgeToken {
-        origin: app.origin.clone(),
-        user: "x-access-token",
-        variable: "GITHUB_APP_PRIVATE_KEY",
-        secret: crate::github::installation_token(forge, app, settings).await?,
-    })
+    Ok(Box::new(GitHub::new(forge, Who::App(installation), settings)?))
 }
 
 /// A secret is shown to the one server that it is for.
-fn for_its_server(forge: &Forge, meant: &str, variable: &str) -> Result<(), ApiError> {
+pub(crate) fn for_its_server(forge: &Forge, meant: &str, variable: &str) -> Result<(), ApiError> {
     let unusable = |reason: String| ApiError::Unusable { server: forge.web.clone(), reason };
     let web = Url::parse(&forge.web).map_err(|error| unusable(error.to_string()))?;
     match web.origin().ascii_serialization() == meant {

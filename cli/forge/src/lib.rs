@@ -33,7 +33,8 @@ pub use api::{
 };
 pub use api_error::ApiError;
 pub use app::{App, AppError};
-pub use connect::{Settings, connect, connect_app, installation_token};
+pub use connect::{Settings, connect, connect_app};
+pub use github::Installation;
 pub use http::{Clock, Made, Pace, Patience};
 pub use request::{new_request_url, new_request_url_in};
-pub use token::{ForgeToken, TokenError, named_kind, tokens};
+pub use token::{ForgeToken, TokenError, TokenSource, github_api, named_kind, tokens};

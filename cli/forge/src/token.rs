@@ -27,12 +27,37 @@ impl std::fmt::Debug for ForgeToken {
     }
 }
 
+/// Where a token came from, as it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// A variable, or the word for the user's helpers: `git credential`.
+    Named(&'static str),
+    /// An App, by its number or client id.
+    App(String),
+}
+
+/// In words that go after `the token of`.
+impl std::fmt::Display for TokenSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            TokenSource::Named(name) => f.write_str(name),
+            TokenSource::App(id) => write!(f, "the App {id} (GITHUB_APP_ID)"),
+        }
+    }
+}
+
 /// A variable that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// A token with a blank or a control character in it.
     #[error("the value of {variable} is not a token: it holds a blank or a control character")]
     NotAToken {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// An address of an API that is none, or that a secret is not sent to.
+    #[error("the value of {variable} is not the https address of an API")]
+    NotAnApi {
         /// The variable.
         variable: &'static str,
     },
@@ -143,6 +168,30 @@ pub(crate) fn github_origin(
     }
 }
 
+/// Where the REST API of a GitHub stands, by the variable that GitHub's own pipelines
+/// set: the server that it is of, and the address without a slash at the end. It is
+/// told that server's tokens, and no other one's.
+pub fn github_api(
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<(String, String)>, TokenError> {
+    const API: &str = "GITHUB_API_URL";
+    const SERVER: &str = "GITHUB_SERVER_URL";
+    let set = |name: &str| variable(name).map(|value| value.trim().to_owned());
+    let Some(api) = set(API).filter(|value| !value.is_empty()) else { return Ok(None) };
+    let server = set(SERVER).filter(|value| !value.is_empty());
+    let server =
+        server.as_deref().map_or_else(|| Some(Some(format!("https://{}", WAYS[0].server))), origin);
+    let server = server.ok_or(TokenError::NotAServer { variable: SERVER })?;
+    let not = TokenError::NotAnApi { variable: API };
+    let url = Url::parse(&api).map_err(|_| not.clone())?;
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_here(&url));
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !safe || !plain || url.password().is_some() {
+        return Err(not);
+    }
+    Ok(server.map(|server| (server, url.as_str().trim_end_matches('/').to_owned())))
+}
+
 /// The origin of a host or an address; `Some(None)` for one that is neither
 /// `https` nor this machine.
 fn origin(server: &str) -> Option<Option<String>> {
@@ -236,6 +285,62 @@ mod tests {
             ),
         ] {
             assert_eq!(found(set).unwrap(), expected, "{set:?}");
+        }
+    }
+
+    #[test]
+    fn an_api_is_that_of_its_own_server() {
+        let found = |set: &[(&str, &str)]| {
+            github_api(&|name: &str| {
+                set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let at = |server: &str, api: &str| Ok(Some((server.to_owned(), api.to_owned())));
+        for (set, expected) in [
+            (&[][..], Ok(None)),
+            (&[("GITHUB_API_URL", " ")], Ok(None)),
+            (
+                &[("GITHUB_API_URL", "https://api.github.com")],
+                at("https://github.com", "https://api.github.com"),
+            ),
+            (
+                &[
+                    ("GITHUB_API_URL", "https://git.acme.example/api/v3/"),
+                    ("GITHUB_SERVER_URL", "https://git.acme.example"),
+                    // Whom somebody else is asked by has no part in this.
+                    ("GH_HOST", "other.example"),
+                ],
+                at("https://git.acme.example", "https://git.acme.example/api/v3"),
+            ),
+            (
+                &[
+                    ("GITHUB_API_URL", "http://127.0.0.1:1"),
+                    ("GITHUB_SERVER_URL", "http://127.0.0.1:1"),
+                ],
+                at("http://127.0.0.1:1", "http://127.0.0.1:1"),
+            ),
+            (
+                &[("GITHUB_API_URL", "http://api.github.com")],
+                Err(TokenError::NotAnApi { variable: "GITHUB_API_URL" }),
+            ),
+            (
+                &[("GITHUB_API_URL", "https://u:s3cret@api.github.com")],
+                Err(TokenError::NotAnApi { variable: "GITHUB_API_URL" }),
+            ),
+            (
+                &[("GITHUB_API_URL", "api.github.com")],
+                Err(TokenError::NotAnApi { variable: "GITHUB_API_URL" }),
+            ),
+            (
+                &[("GITHUB_API_URL", "https://h/api?x=1")],
+                Err(TokenError::NotAnApi { variable: "GITHUB_API_URL" }),
+            ),
+            (
+                &[("GITHUB_API_URL", "https://h"), ("GITHUB_SERVER_URL", "x y")],
+                Err(TokenError::NotAServer { variable: "GITHUB_SERVER_URL" }),
+            ),
+        ] {
+            assert_eq!(found(set), expected, "{set:?}");
         }
     }
 

@@ -187,6 +187,20 @@ pub enum GitError {
         /// The limit, in words: `said nothing for 120 s`.
         limit: String,
     },
+    /// A token for the remote could not be made, so that it was not asked.
+    #[error("cannot {doing} remote `{remote}` ({url}): {reason}")]
+    NoToken {
+        /// What was attempted, for example `fetch from`.
+        doing: &'static str,
+        /// The name of the remote.
+        remote: String,
+        /// Its address without credentials.
+        url: String,
+        /// Why there is none, in words.
+        reason: String,
+        /// What a person can do about it.
+        hint: Option<String>,
+    },
     /// The remote did not answer, refused access, or the transfer failed.
     /// Nothing is known about what it holds.
     #[error("cannot {doing} remote `{remote}` ({url}): {reason}")]

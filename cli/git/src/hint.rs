@@ -51,6 +51,7 @@ impl GitError {
                 "see what hangs with `GIT_TRACE=1 git ls-remote {remote}`; \
                  {PATIENCE}=SECONDS waits longer"
             ),
+            GitError::NoToken { hint, .. } => return hint.clone(),
             GitError::Remote { remote, reason, .. } => remote_hint(remote, reason),
             GitError::Repository { reason, .. } => return stale_lock(reason),
             _ => return None,

@@ -18,8 +18,9 @@
 //! they do by hand. It never asks: `GIT_ASKPASS` and `core.askPass` are scripts
 //! that answer, and stay; terminal and `SSH_ASKPASS` are out of its reach, and
 //! ssh runs in batch mode. No address with a credential is an argument of it:
-//! remotes are passed by name. A [`Token`] is the last source: after netrc, the
-//! user's helpers and `GIT_ASKPASS`, and never for one of those to store.
+//! remotes are passed by name. A [`Token`], at hand or from a [`Maker`], is the last
+//! source: after netrc, the user's helpers and `GIT_ASKPASS`, and never for one of
+//! those to store.
 //!
 //! **No run is for ever.** A list of branches may take 60 s, a push 600 s, and a
 //! fetch may be silent for 120 s ([`Repository::with_patience`] sets another
@@ -78,4 +79,4 @@ pub use redact::without_credentials;
 pub use remote::{Fetched, Remote};
 pub use repository::Repository;
 pub use revision::RevisionTree;
-pub use token::Token;
+pub use token::{Maker, NoToken, Token};

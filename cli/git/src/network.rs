@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::child::Limit;
 use crate::program::{Answer, Run};
-use crate::token::Token;
+use crate::token::{Maker, NoToken, Source, Token};
 use crate::{GitError, Remote, Repository};
 
 /// A list of branches.
@@ -45,7 +45,14 @@ impl Doing {
 impl Repository {
     /// This repository with a token for the `https` remotes of one host.
     pub fn with_token(mut self, token: Token) -> Repository {
-        self.tokens.push(token);
+        self.tokens.push(Source::Given(token));
+        self
+    }
+
+    /// The same with tokens that are made when one is needed. What was given first
+    /// for a host counts.
+    pub fn with_maker(mut self, maker: Maker) -> Repository {
+        self.tokens.push(Source::Made(maker));
         self
     }
 
@@ -61,7 +68,13 @@ impl Repository {
             self.listed.take();
         }
         let address = self.address(remote, doing);
-        let token = self.token_for(&address)?;
+        let token = match self.token_for(&address)? {
+            Some(Err(no)) if no.public && doing != Doing::Push => None,
+            Some(Err(no)) => return Err(without(remote, doing, no)),
+            Some(Ok(token)) => Some(token),
+            None => None,
+        };
+        let token = token.as_ref();
         let settings = token.map(Token::settings);
         let mut all = Vec::new();
         for setting in settings.iter().flatten() {
@@ -100,10 +113,14 @@ impl Repository {
             return GitError::NoAnswer { doing: doing_words, remote: name, url, limit };
         }
         let mut reason = answer.reason();
-        if reason.contains("Authentication failed") {
-            let address = self.address(remote, doing);
-            if let Ok(Some(token)) = self.token_for(&address) {
-                reason = format!("{reason} (with the token of {})", token.variable);
+        let about_us = ["Authentication failed", "error: 403", "could not read Username"];
+        if about_us.iter().any(|words| reason.contains(words)) {
+            match self.token_for(&self.address(remote, doing)) {
+                Ok(Some(Ok(token))) => {
+                    reason = format!("{reason} (with the token of {})", token.variable);
+                }
+                Ok(Some(Err(no))) => return without(remote, doing, no),
+                Ok(None) | Err(_) => {}
             }
         }
         GitError::Remote { doing: doing_words, remote: name, url, reason }
@@ -120,7 +137,7 @@ impl Repository {
     }
 
     /// The token of that address, where the user's own helpers have no answer.
-    fn token_for(&self, address: &str) -> Result<Option<&Token>, GitError> {
+    fn token_for(&self, address: &str) -> Result<Option<Result<Token, NoToken>>, GitError> {
         let Some(token) = self.tokens.iter().find(|token| token.is_for(address)) else {
             return Ok(None);
         };
@@ -139,7 +156,15 @@ impl Repository {
                 own
             }
         };
-        Ok((!own).then_some(token))
+        if own || says_who_asks(address) {
+            return Ok(None);
+        }
+        let made = token.token(address);
+        let mut shown = self.shown.borrow_mut();
+        if let Some(token) = made.as_ref().ok().filter(|token| !shown.contains(token)) {
+            shown.push(token.clone());
+        }
+        Ok(Some(made))
     }
 
     /// What the user's own credential helpers answer for the web server at `origin`
@@ -194,6 +219,24 @@ impl Repository {
         };
         Ok(self.ssh.get_or_init(|| silent).clone())
     }
+}
+
+/// Nobody was asked, for want of a token.
+fn without(remote: &Remote, doing: Doing, no: NoToken) -> GitError {
+    GitError::NoToken {
+        doing: doing.words(),
+        remote: remote.name.clone(),
+        url: remote.url.clone(),
+        reason: no.reason,
+        hint: no.hint,
+    }
+}
+
+/// Whether an address holds a password of its own, which git takes.
+fn says_who_asks(address: &str) -> bool {
+    let rest = address.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
 }
 
 /// Whether git calls ssh for that address.

@@ -118,7 +118,7 @@ impl Repository {
         let text = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes).into_owned();
             // A server may repeat what it was sent.
-            self.tokens.iter().fold(text, |text, token| token.hidden(text))
+            self.shown.borrow().iter().fold(text, |text, token| token.hidden(text))
         };
         Answer {
             ok: said.ok,

@@ -10,7 +10,7 @@ use git2::{ErrorCode, ObjectType};
 use gitops_tree::TreePath;
 
 use crate::disk::words;
-use crate::token::Token;
+use crate::token::{Source, Token};
 use crate::{BlobId, CommitId, GitError, RevisionTree, WorkTree};
 
 /// A Git repository on the disk: plain, bare, or a linked work tree.
@@ -23,7 +23,9 @@ pub struct Repository {
     /// How long each run of it may take, instead of what is usual.
     pub(crate) patience: Option<Duration>,
     /// For hosts that ask who we are.
-    pub(crate) tokens: Vec<Token>,
+    pub(crate) tokens: Vec<Source>,
+    /// Those that were shown to somebody, which is told of nowhere.
+    pub(crate) shown: RefCell<Vec<Token>>,
     /// Addresses for which the user's own credential helpers were asked, and
     /// whether they had an answer.
     pub(crate) helpers_know: RefCell<BTreeMap<String, bool>>,
@@ -59,6 +61,7 @@ impl Repository {
             environment: Vec::new(),
             patience: None,
             tokens: Vec::new(),
+            shown: RefCell::default(),
             helpers_know: RefCell::default(),
             ssh: OnceCell::new(),
             listed: RefCell::default(),

@@ -1,4 +1,6 @@
-//! A token that a host takes instead of a password.
+//! A token that a host takes instead of a password, at hand or made at need.
+
+use std::sync::Arc;
 
 /// A token for the `https` remotes of one host, or the `http` ones of this
 /// machine. It goes to the `git` program in
@@ -45,30 +47,6 @@ impl Token {
         })
     }
 
-    /// `https`, and `host[:port]`.
-    fn parts(&self) -> (&str, &str) {
-        self.origin.split_once("://").unwrap_or_default()
-    }
-
-    /// Whether it is for the server of that address.
-    pub(crate) fn is_for(&self, url: &str) -> bool {
-        let Some((scheme, rest)) = url.split_once("://") else { return false };
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        let (own, here) = self.parts();
-        let port = if own == "http" { ":80" } else { ":443" };
-        let plain = |host: &str| host.to_ascii_lowercase().trim_end_matches(port).to_owned();
-        scheme.eq_ignore_ascii_case(own) && plain(host) == plain(here)
-    }
-
-    /// What `git credential` reads of an address of that server.
-    pub(crate) fn question(&self, url: &str) -> String {
-        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-        let path = rest.split_once('/').map_or("", |(_, path)| path);
-        let (protocol, host) = self.parts();
-        format!("protocol={protocol}\nhost={host}\npath={path}\n\n")
-    }
-
     /// Settings under which git asks for this token where that host wants to know
     /// who it is. The user's helpers, which have no answer, are not asked again, so
     /// that none of them stores what it is told.
@@ -89,6 +67,83 @@ impl Token {
     /// `text` without the token in it.
     pub(crate) fn hidden(&self, text: String) -> String {
         if text.contains(&self.secret) { text.replace(&self.secret, "***") } else { text }
+    }
+}
+
+/// Makes a token for the address of a repository.
+type Make = dyn Fn(&str) -> Result<Token, NoToken> + Send + Sync;
+
+/// A token for the remotes of one host that is made when one is needed, for each
+/// repository its own: an App's.
+#[derive(Clone)]
+pub struct Maker {
+    origin: String,
+    make: Arc<Make>,
+}
+
+/// Why a token could not be made. No text in it holds a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoToken {
+    /// Why, in words.
+    pub reason: String,
+    /// What a person can do about it.
+    pub hint: Option<String>,
+    /// Whether the repository may be one that everybody reads.
+    pub public: bool,
+}
+
+impl Maker {
+    /// One for the server at `origin`, without a slash at the end. It is given
+    /// addresses of that server, as they are configured.
+    pub fn new(
+        origin: &str,
+        make: impl Fn(&str) -> Result<Token, NoToken> + Send + Sync + 'static,
+    ) -> Maker {
+        Maker { origin: origin.to_owned(), make: Arc::new(make) }
+    }
+}
+
+/// Where a token for a host comes from.
+pub(crate) enum Source {
+    Given(Token),
+    Made(Maker),
+}
+
+impl Source {
+    /// Whether it is for the server of that address.
+    pub(crate) fn is_for(&self, url: &str) -> bool {
+        let Some((scheme, rest)) = url.split_once("://") else { return false };
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let (own, here) = self.parts();
+        let port = if own == "http" { ":80" } else { ":443" };
+        let plain = |host: &str| host.to_ascii_lowercase().trim_end_matches(port).to_owned();
+        scheme.eq_ignore_ascii_case(own) && plain(host) == plain(here)
+    }
+
+    /// What `git credential` reads of an address of that server.
+    pub(crate) fn question(&self, url: &str) -> String {
+        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+        let path = rest.split_once('/').map_or("", |(_, path)| path);
+        let (protocol, host) = self.parts();
+        format!("protocol={protocol}\nhost={host}\npath={path}\n\n")
+    }
+
+    /// The token for that address.
+    pub(crate) fn token(&self, url: &str) -> Result<Token, NoToken> {
+        match self {
+            Source::Given(token) => Ok(token.clone()),
+            Source::Made(maker) => (maker.make)(url),
+        }
+    }
+
+    /// `https`, and `host[:port]`.
+    fn parts(&self) -> (&str, &str) {
+        let origin = match self {
+            Source::Given(token) => &token.origin,
+            Source::Made(maker) => &maker.origin,
+        };
+        origin.split_once("://").unwrap_or_default()
     }
 }
 
@@ -113,7 +168,8 @@ mod tests {
 
     #[test]
     fn it_is_for_one_server() {
-        let token = |origin: &str| Token::new(origin, "x", "GH_TOKEN", "s3cret").unwrap();
+        let token =
+            |origin: &str| Source::Given(Token::new(origin, "x", "GH_TOKEN", "s3cret").unwrap());
         let github = token("https://github.com");
         for (url, expected) in [
             ("https://github.com/a/b", true),
@@ -145,7 +201,8 @@ mod tests {
         ] {
             let token = Token::new(origin, "x", "GITEA_TOKEN", "s3cret");
             assert_eq!(token.is_some(), here, "{origin}");
-            assert!(token.is_none_or(|token| token.is_for(&format!("{origin}/a/b"))), "{origin}");
+            let fits = |token| Source::Given(token).is_for(&format!("{origin}/a/b"));
+            assert!(token.is_none_or(fits), "{origin}");
         }
         let local = token("http://127.0.0.1:3000");
         assert!(!local.is_for("https://127.0.0.1:3000/a/b"));

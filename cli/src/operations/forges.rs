@@ -1,16 +1,17 @@
 //! The forges behind the repositories of a run: who they are, the token each is
 //! asked with, and one place where their answers are waited for.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 
 use gitops_forge::{
-    Api, ApiError, Call, CommitStatus, Forge, ForgeToken, Kind, Pace, Request, Settings,
+    Api, ApiError, Call, CommitStatus, Forge, ForgeToken, Kind, Request, TokenSource,
 };
 use tokio::runtime::Runtime;
 
+use super::credentials::{credentials, runtime};
 use super::trust::{Home, hinted};
 use crate::config;
 use crate::failure::Failure;
@@ -19,10 +20,7 @@ use crate::output::Terminal;
 /// Those of one run, each connected when it is first asked for.
 #[derive(Default)]
 pub(crate) struct Forges {
-    runtime: OnceCell<Rc<Runtime>>,
     known: RefCell<BTreeMap<String, Rc<Reach>>>,
-    /// How fast each server is asked.
-    paces: RefCell<BTreeMap<String, Pace>>,
 }
 
 /// Whether the forge of a repository can be asked.
@@ -72,7 +70,11 @@ impl Reach {
 /// How a token is given.
 pub(crate) fn token_hint(forge: &Forge) -> String {
     let (token, server, own) = match forge.kind {
-        Kind::GitHub => ("GH_TOKEN", "GH_HOST", "https://github.com"),
+        Kind::GitHub => (
+            "GH_TOKEN, or GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY,",
+            "GH_HOST",
+            "https://github.com",
+        ),
         Kind::GitLab => ("GITLAB_TOKEN", "GITLAB_HOST", "https://gitlab.com"),
         Kind::Gitea | Kind::Forgejo | Kind::Unknown => {
             ("GITEA_TOKEN", "GITEA_SERVER_URL", "https://gitea.com")
@@ -89,7 +91,7 @@ pub(crate) fn token_hint(forge: &Forge) -> String {
 pub(crate) struct Asked {
     pub(crate) forge: Forge,
     api: Box<dyn Api>,
-    runtime: Rc<Runtime>,
+    runtime: &'static Runtime,
     me: tokio::sync::OnceCell<Option<String>>,
     /// Requests as they were read, by head and base.
     requests: RefCell<BTreeMap<(String, String), Vec<Request>>>,
@@ -173,30 +175,65 @@ impl Asked {
 /// A failure of a forge, with the way out.
 pub(crate) fn failure(attempt: impl Into<String>, error: &ApiError) -> Failure {
     let failure = Failure::world(attempt).because(error);
-    match error {
+    match way_out(error) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// What a person can do about it, where there is something.
+pub(crate) fn way_out(error: &ApiError) -> Option<String> {
+    Some(match error {
+        ApiError::Unauthorized { token: TokenSource::App(_), .. } => {
+            "GITHUB_APP_PRIVATE_KEY must be a private key of the App that GITHUB_APP_ID names; \
+             the App's settings make new ones"
+                .to_owned()
+        }
         ApiError::Unauthorized { token, .. } => {
-            failure.hint(format!("give a valid token by {token}, or take that one away"))
+            format!("give a valid token by {token}, or take that one away")
+        }
+        ApiError::Forbidden {
+            permission: Some(permission), token: TokenSource::App(_), ..
+        } => {
+            format!(
+                "give the App the permission `{permission}` in its settings, and accept it where \
+                 it is installed"
+            )
+        }
+        ApiError::Forbidden { permission: None, token: TokenSource::App(_), .. } => {
+            "give the App more permissions in its settings, and accept them where it is installed"
+                .to_owned()
         }
         ApiError::Forbidden { permission: Some(permission), token, .. } => {
-            failure.hint(format!("give the token of {token} the permission `{permission}`"))
+            format!("give the token of {token} the permission `{permission}`")
         }
-        ApiError::Forbidden { token, .. } => {
-            failure.hint(format!("give the token of {token} more permissions, or use another one"))
+        ApiError::Forbidden { permission: None, token, .. } => {
+            format!("give the token of {token} more permissions, or use another one")
         }
-        ApiError::Missing { .. } => failure
-            .hint("check the address of the remote, and whether the token may see the repository"),
+        ApiError::NotInstalled { installation: None, .. } => {
+            "the App's page, `Install App`, puts it on more repositories; without GITHUB_APP_ID \
+             a token is used"
+                .to_owned()
+        }
+        ApiError::NotInstalled { installation: Some(_), .. } => {
+            "without GITHUB_APP_INSTALLATION_ID the installation is looked up".to_owned()
+        }
+        ApiError::Missing { .. } => {
+            "check the address of the remote, and whether the token may see the repository"
+                .to_owned()
+        }
         ApiError::Moved { .. } => {
-            failure.hint("`git remote set-url` points the remote at the new address")
+            "`git remote set-url` points the remote at the new address".to_owned()
         }
         ApiError::NotTheApi { .. } => {
-            failure.hint("`forge: {kind: …, url: …}` in gitops.yaml says where the forge is")
+            "`forge: {kind: …, url: …}` in gitops.yaml says where the forge is".to_owned()
         }
-        ApiError::Clock { .. } => failure.hint("set the clock of this machine"),
+        ApiError::Clock { .. } => "set the clock of this machine".to_owned(),
         ApiError::Limited { .. } | ApiError::Unanswered { .. } => {
-            failure.hint("run it again: it goes on from where it stopped")
+            "run it again: it goes on from where it stopped".to_owned()
         }
-        _ => failure,
-    }
+        _ => return None,
+    })
 }
 
 impl Forges {
@@ -224,17 +261,12 @@ impl Forges {
             Kind::GitLab => return Ok(Reach::NoApi(forge)),
             Kind::GitHub | Kind::Gitea | Kind::Forgejo => {}
         }
-        let Some(token) = token(home, &forge)? else { return Ok(Reach::NoToken(forge)) };
-        let agent = concat!("kubectl-gitops/", env!("CARGO_PKG_VERSION"));
-        let mut settings = Settings::new(agent, jiff::Timestamp::now);
-        settings.pace = self.paces.borrow_mut().entry(forge.web.clone()).or_default().clone();
-        let attempt = || format!("could not use the forge of {}", home.words());
-        let runtime = self.runtime()?;
+        let runtime = runtime()?;
         // Clients begin tasks of their own.
         let entered = runtime.enter();
-        let api = gitops_forge::connect(&forge, &token, &settings);
+        let api = connected(home, &forge)?;
         drop(entered);
-        let api = api.map_err(|error| failure(attempt(), &error))?;
+        let Some(api) = api else { return Ok(Reach::NoToken(forge)) };
         Ok(Reach::Asked(Asked {
             forge,
             api,
@@ -250,19 +282,7 @@ impl Forges {
         &self,
         answer: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        self.runtime()?.block_on(answer)
-    }
-
-    fn runtime(&self) -> Result<Rc<Runtime>, Failure> {
-        if let Some(runtime) = self.runtime.get() {
-            return Ok(runtime.clone());
-        }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::world("could not start to talk").because(&error))?;
-        Ok(self.runtime.get_or_init(|| Rc::new(runtime)).clone())
+        runtime()?.block_on(answer)
     }
 
     /// Forgets what was read.
@@ -307,27 +327,36 @@ pub(crate) fn identified(
     Ok(Some(forge))
 }
 
-/// The token for a forge: the environment's, else what the user's credential
-/// helpers know.
-fn token(home: &Home, forge: &Forge) -> Result<Option<ForgeToken>, Failure> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let tokens = gitops_forge::tokens(&variable)
-        .map_err(|error| Failure::usage("could not use the environment").because(&error))?;
+/// The API of a forge; `None` where we are nobody to it. The App of the environment
+/// comes first, then its tokens, then what the user's credential helpers know.
+fn connected(home: &Home, forge: &Forge) -> Result<Option<Box<dyn Api>>, Failure> {
+    let credentials = credentials()?;
+    let settings = credentials.settings(forge);
+    let failed =
+        |error: ApiError| failure(format!("could not use the forge of {}", home.words()), &error);
+    if forge.kind == Kind::GitHub
+        && let Some(installation) = credentials.installation(forge)?
+    {
+        let api = gitops_forge::connect_app(forge, &installation, &settings);
+        return api.map(Some).map_err(failed);
+    }
     let origin = match forge.web.match_indices('/').nth(2) {
         Some((at, _)) => &forge.web[..at],
         None => forge.web.as_str(),
     };
-    if let Some(token) = tokens.into_iter().find(|token| token.origin == origin) {
-        return Ok(Some(token));
-    }
-    let found = home
-        .repository
-        .credential(origin)
-        .map_err(|error| hinted(&format!("could not ask for a token of {origin}"), &error))?;
-    Ok(found.map(|secret| ForgeToken {
-        origin: origin.to_owned(),
-        user: "x-access-token",
-        variable: "git credential",
-        secret,
-    }))
+    let token = match credentials.token(origin) {
+        Some(token) => Some(token.clone()),
+        None => {
+            let attempt = || format!("could not ask for a token of {origin}");
+            let found = home.repository.credential(origin);
+            found.map_err(|error| hinted(&attempt(), &error))?.map(|secret| ForgeToken {
+                origin: origin.to_owned(),
+                user: "x-access-token",
+                variable: "git credential",
+                secret,
+            })
+        }
+    };
+    let api = token.map(|token| gitops_forge::connect(forge, &token, &settings));
+    api.transpose().map_err(failed)
 }

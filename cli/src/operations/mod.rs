@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod claim;
 pub(crate) mod concerned;
 pub(crate) mod continuation;
+mod credentials;
 pub(crate) mod desired;
 pub(crate) mod forges;
 pub(crate) mod gate;

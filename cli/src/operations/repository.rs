@@ -4,8 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use gitops_git::{Repository, Token};
+use gitops_git::Repository;
 
+use super::credentials::credentials;
 use super::desired::git_failure;
 use crate::failure::Failure;
 use crate::interrupt;
@@ -14,7 +15,7 @@ use crate::interrupt;
 const PATIENCE: &str = "KUBECTL_GITOPS_GIT_TIMEOUT";
 
 /// The repository that `dir` stands in, set up to talk to its remotes: with the
-/// tokens of the environment, and gone with us when we are told to end.
+/// tokens and the App of the environment, and gone with us when we are told to end.
 pub(crate) fn open(dir: &Path) -> Result<Repository, Failure> {
     let repository = Repository::discover(dir)
         .map_err(|error| git_failure("could not open a repository", &error))?;
@@ -25,15 +26,9 @@ pub(crate) fn open(dir: &Path) -> Result<Repository, Failure> {
 pub(crate) fn connected(mut repository: Repository) -> Result<Repository, Failure> {
     let variable = |name: &str| std::env::var(name).ok();
     let attempt = "could not use the environment";
-    let tokens =
-        gitops_forge::tokens(&variable).map_err(|error| Failure::usage(attempt).because(&error))?;
-    for token in tokens {
-        let found = Token::new(&token.origin, token.user, token.variable, &token.secret);
-        let Some(token) = found else {
-            return Err(Failure::usage(format!("{attempt}: the token of {}", token.variable)));
-        };
-        repository = repository.with_token(token);
-    }
+    let (app, tokens) = credentials()?.for_git()?;
+    repository = app.into_iter().fold(repository, Repository::with_maker);
+    repository = tokens.into_iter().fold(repository, Repository::with_token);
     if let Some(text) = variable(PATIENCE).filter(|text| !text.is_empty()) {
         let seconds = text.parse().ok().filter(|seconds| *seconds > 0);
         let seconds = seconds.ok_or_else(|| {

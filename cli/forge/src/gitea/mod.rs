@@ -26,7 +26,7 @@ use crate::http::{Access, Ask, Http, Made};
 use crate::percent::encode;
 use crate::{
     Api, ApiError, Comment, CommitStatus, Edit, Forge, ForgeToken, Kind, Limits, Merge, Merged,
-    NewRequest, Opened, Protection, Request, Settings,
+    NewRequest, Opened, Protection, Request, Settings, TokenSource,
 };
 use wire::{IssueComment, Label, OneBranch, OneStatus, Pull, PullReview, User, status_word};
 
@@ -57,7 +57,7 @@ impl Gitea {
             base: &format!("{}/api/v1", forge.web),
             repository: format!("{}/{}", forge.owner, forge.repository),
             authorization: format!("token {}", token.secret),
-            token: token.variable.to_owned(),
+            token: TokenSource::Named(token.variable),
             signed: false,
             headers: HeaderMap::new(),
             user_agent: &settings.user_agent,

@@ -1,5 +1,7 @@
 //! Where GitHub's APIs stand, and the tokens of an App's installation.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
@@ -9,12 +11,16 @@ use url::Url;
 
 use super::line::headers;
 use super::moment::Moment;
+use crate::connect::for_its_server;
 use crate::http::{Access, Ask, Clock, Http};
 use crate::percent::encode;
-use crate::{ApiError, App, Forge, Settings};
+use crate::{ApiError, App, Forge, ForgeToken, Kind, Settings, TokenSource};
 
-/// How long before its end a token is not used any more.
+/// How many seconds before its end a token is not used any more for a call.
 const MARGIN: i64 = 60;
+
+/// The same for Git: a push may take ten minutes.
+const GIT_MARGIN: i64 = 900;
 
 /// Where the REST API of a server stands, without a slash at the end.
 ///
@@ -37,8 +43,12 @@ pub(super) fn graphql(rest: &str) -> &'static str {
     if rest.ends_with("/api/v3") { "/../graphql" } else { "/graphql" }
 }
 
-/// The installation of an App on a repository, and its token of the hour.
-pub(super) struct Installation {
+/// The installation of an App on a repository, and its token of the hour: one for
+/// all who act for the App there.
+#[derive(Clone)]
+pub struct Installation(Arc<Inner>);
+
+struct Inner {
     app: App,
     http: Http,
     owner: String,
@@ -48,11 +58,13 @@ pub(super) struct Installation {
 }
 
 /// A token as it was given.
+#[derive(Clone)]
 pub(super) struct Issued {
-    serial: u64,
+    /// Which one it is, of those that were given.
+    pub(super) serial: u64,
+    pub(super) secret: String,
     installation: u64,
     expires: Timestamp,
-    secret: String,
 }
 
 #[derive(Deserialize)]
@@ -66,19 +78,26 @@ struct Given {
     expires_at: Moment,
 }
 
+/// Says whose it is, and nothing of its tokens.
+impl std::fmt::Debug for Installation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Installation").field("app", &self.0.app).finish_non_exhaustive()
+    }
+}
+
 impl Installation {
-    /// The installation of an App on a repository; nothing is sent yet.
-    pub(super) fn new(
-        forge: &Forge,
-        app: &App,
-        base: &str,
-        settings: &Settings,
-    ) -> Result<Installation, ApiError> {
+    /// That of an App on a repository of its own server; nothing is sent yet.
+    pub fn new(forge: &Forge, app: &App, settings: &Settings) -> Result<Installation, ApiError> {
+        for_its_server(forge, &app.origin, "GITHUB_APP_ID")?;
+        if forge.kind != Kind::GitHub {
+            return Err(ApiError::NoApi { server: forge.web.clone(), kind: forge.kind });
+        }
+        let base = settings.api.clone().unwrap_or_else(|| rest(&forge.web));
         let http = Http::new(Access {
-            base,
+            base: &base,
             repository: format!("{}/{}", forge.owner, forge.repository),
             authorization: "Bearer none".to_owned(),
-            token: "GITHUB_APP_PRIVATE_KEY".to_owned(),
+            token: TokenSource::App(app.id.clone()),
             signed: true,
             headers: headers(),
             user_agent: &settings.user_agent,
@@ -86,46 +105,56 @@ impl Installation {
             pace: settings.pace.clone(),
             now: settings.now.clone(),
         })?;
-        Ok(Installation {
+        Ok(Installation(Arc::new(Inner {
             app: app.clone(),
             http,
             owner: forge.owner.clone(),
             repository: forge.repository.clone(),
             now: settings.now.clone(),
             issued: Mutex::new(None),
-        })
+        })))
+    }
+
+    /// Whose tokens they are, as it is told.
+    pub(super) fn source(&self) -> TokenSource {
+        TokenSource::App(self.0.app.id.clone())
     }
 
     /// The client of the App's own calls.
     pub(super) fn http(&self) -> &Http {
-        &self.http
+        &self.0.http
     }
 
-    /// Sees to it that `http` carries a token that is good for a while, and other
-    /// than the one that was `refused`. Answers which one it is.
-    pub(super) async fn token(&self, http: &Http, refused: Option<u64>) -> Result<u64, ApiError> {
+    /// A token as Git takes one, good for as long as a push may take.
+    pub async fn token(&self) -> Result<ForgeToken, ApiError> {
+        let issued = self.0.good_for(GIT_MARGIN, None).await?;
+        Ok(ForgeToken {
+            origin: self.0.app.origin.clone(),
+            user: "x-access-token",
+            variable: "GITHUB_APP_PRIVATE_KEY",
+            secret: issued.secret,
+        })
+    }
+
+    /// A token that is good for a while, and other than the one that was `refused`.
+    pub(super) async fn issued(&self, refused: Option<u64>) -> Result<Issued, ApiError> {
+        self.0.good_for(MARGIN, refused).await
+    }
+}
+
+impl Inner {
+    async fn good_for(&self, margin: i64, refused: Option<u64>) -> Result<Issued, ApiError> {
         let mut issued = self.issued.lock().await;
         let good = |one: &&Issued| {
             let left = one.expires.as_second() - (self.now)().as_second();
-            left > MARGIN && refused != Some(one.serial)
+            left > margin && refused != Some(one.serial)
         };
         if let Some(one) = issued.as_ref().filter(good) {
-            return Ok(one.serial);
+            return Ok(one.clone());
         }
         let fresh = self.exchange(issued.as_ref()).await?;
-        http.authorize(&format!("Bearer {}", fresh.secret))?;
-        let serial = fresh.serial;
-        *issued = Some(fresh);
-        Ok(serial)
-    }
-
-    /// A fresh token, for Git.
-    pub(super) async fn secret(&self) -> Result<String, ApiError> {
-        let mut issued = self.issued.lock().await;
-        let fresh = self.exchange(issued.as_ref()).await?;
-        let secret = fresh.secret.clone();
-        *issued = Some(fresh);
-        Ok(secret)
+        *issued = Some(fresh.clone());
+        Ok(fresh)
     }
 
     /// Source: GitHub docs, "Authenticating as a GitHub App installation".
@@ -136,7 +165,6 @@ impl Installation {
             Some(number) => number,
             None => self.find().await?,
         };
-        let what = format!("the installation {installation} of the App {}", self.app.id);
         let ask = Ask {
             method: Method::POST,
             template: "/app/installations/{installation_id}/access_tokens",
@@ -145,13 +173,18 @@ impl Installation {
             // For this repository alone, whatever else the App may do.
             body: Some(json!({"repositories": [self.repository]})),
             attempt: "get a token for the App",
-            what: &what,
+            what: "",
         };
         // Sent twice it leaves two tokens, of which one is never used.
-        let given: Given = match self.http.get(&ask).await {
-            Err(ApiError::Unanswered { .. }) => self.http.get(&ask).await?,
-            answer => answer?,
+        let given: Result<Given, ApiError> = match self.http.get(&ask).await {
+            Err(ApiError::Unanswered { .. }) => self.http.get(&ask).await,
+            answer => answer,
         };
+        let given = given.map_err(|error| match error {
+            // 422: "at least one repository that does not exist or is not accessible".
+            ApiError::Missing { .. } | ApiError::Refused { status: 422, .. } => self.not_there(),
+            error => error,
+        })?;
         Ok(Issued {
             serial: before.map_or(0, |one| one.serial + 1),
             installation,
@@ -161,10 +194,6 @@ impl Installation {
     }
 
     async fn find(&self) -> Result<u64, ApiError> {
-        let what = format!(
-            "an installation of the App {} on {}/{}",
-            self.app.id, self.owner, self.repository
-        );
         let ask = Ask {
             method: Method::GET,
             template: "/repos/{owner}/{repo}/installation",
@@ -176,9 +205,21 @@ impl Installation {
             query: Vec::new(),
             body: None,
             attempt: "find the App's installation",
-            what: &what,
+            what: "",
         };
-        Ok(self.http.get::<Found>(&ask).await?.id)
+        match self.http.get::<Found>(&ask).await {
+            Err(ApiError::Missing { .. }) => Err(self.not_there()),
+            found => Ok(found?.id),
+        }
+    }
+
+    fn not_there(&self) -> ApiError {
+        ApiError::NotInstalled {
+            server: self.http.server().to_owned(),
+            app: TokenSource::App(self.app.id.clone()),
+            repository: format!("{}/{}", self.owner, self.repository),
+            installation: self.app.installation,
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -79,6 +79,8 @@ struct Inner {
     below: String,
     now: Clock,
     installation: Option<Installation>,
+    /// Which of the App's tokens is shown.
+    shown: Mutex<Option<u64>>,
 }
 
 /// The headers of each call.
@@ -101,7 +103,9 @@ impl Line {
         let now = access.now.clone();
         let http = Http::new(access)?;
         let below = below.unwrap_or_default();
-        Ok(Line { inner: Arc::new(Inner { http, below, now, installation }) })
+        Ok(Line {
+            inner: Arc::new(Inner { http, below, now, installation, shown: Mutex::new(None) }),
+        })
     }
 
     /// The client below.
@@ -291,15 +295,31 @@ impl Inner {
         let Some(installation) = &self.installation else {
             return self.ask(ask, query, read).await;
         };
-        let first = installation.token(&self.http, None).await?;
+        let first = self.show(installation, None).await?;
         match self.ask(ask, query, read).await {
             // Taken back or run out before its time: nothing was done with it.
             Err(ApiError::Unauthorized { .. }) => {
-                installation.token(&self.http, Some(first)).await?;
+                self.show(installation, Some(first)).await?;
                 self.ask(ask, query, read).await
             }
             answer => answer,
         }
+    }
+
+    /// Sees to it that a token is shown that is good, and other than the one that was
+    /// `refused`. Answers which one it is.
+    async fn show(
+        &self,
+        installation: &Installation,
+        refused: Option<u64>,
+    ) -> Result<u64, ApiError> {
+        let issued = installation.issued(refused).await?;
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if *shown != Some(issued.serial) {
+            self.http.authorize(&format!("Bearer {}", issued.secret))?;
+            *shown = Some(issued.serial);
+        }
+        Ok(issued.serial)
     }
 
     /// Sends it; by GraphQL again where it may come to something, which the client

@@ -24,10 +24,10 @@ use crate::api::Call;
 use crate::http::{Access, Made};
 use crate::percent::encode;
 use crate::{
-    Api, ApiError, App, Comment, CommitStatus, Edit, Forge, ForgeToken, Kind, Limits, Merge,
-    Merged, NewRequest, Opened, Protection, Request, Settings,
+    Api, ApiError, Comment, CommitStatus, Edit, Forge, ForgeToken, Kind, Limits, Merge, Merged,
+    NewRequest, Opened, Protection, Request, Settings, TokenSource,
 };
-use access::Installation;
+pub use access::Installation;
 use line::{Intent, Line, headers};
 
 /// One repository on GitHub.
@@ -56,7 +56,7 @@ pub(crate) enum Who<'a> {
     /// The owner of a token.
     Token(&'a ForgeToken),
     /// An App, as its installation.
-    App(&'a App),
+    App(&'a Installation),
 }
 
 impl GitHub {
@@ -69,13 +69,11 @@ impl GitHub {
         let base = settings.api.clone().unwrap_or_else(|| access::rest(&forge.web));
         let (authorization, token, installation) = match who {
             Who::Token(token) => {
-                (format!("Bearer {}", token.secret), token.variable.to_owned(), None)
+                (format!("Bearer {}", token.secret), TokenSource::Named(token.variable), None)
             }
-            Who::App(app) => (
-                "Bearer none".to_owned(),
-                "GITHUB_APP_PRIVATE_KEY".to_owned(),
-                Some(Installation::new(forge, app, &base, settings)?),
-            ),
+            Who::App(installation) => {
+                ("Bearer none".to_owned(), installation.source(), Some(installation.clone()))
+            }
         };
         let access = Access {
             base: &base,
@@ -246,14 +244,4 @@ impl Api for GitHub {
     fn merge_when_ready<'a>(&'a self, number: u64, merge: &'a Merge) -> Call<'a, ()> {
         self.told(self.merge_later(number, merge)).boxed()
     }
-}
-
-/// A token of an App's installation on a repository, for Git.
-pub(crate) async fn installation_token(
-    forge: &Forge,
-    app: &App,
-    settings: &Settings,
-) -> Result<String, ApiError> {
-    let base = settings.api.clone().unwrap_or_else(|| access::rest(&forge.web));
-    Installation::new(forge, app, &base, settings)?.secret().await
 }

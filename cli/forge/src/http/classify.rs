@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::patience::{asked_wait, date};
-use crate::ApiError;
+use crate::{ApiError, TokenSource};
 
 /// By how many seconds a clock may be off before a signed token is refused for it.
 const CLOCK_ALLOWANCE: i64 = 30;
@@ -20,7 +20,7 @@ pub(crate) struct Asking<'a> {
     /// Where the API starts.
     pub(crate) base: &'a Url,
     /// Where the token came from.
-    pub(crate) token: &'a str,
+    pub(crate) token: &'a TokenSource,
     /// The repository, as it is shown.
     pub(crate) repository: &'a str,
     /// What is wanted: `open a pull request`.
@@ -43,7 +43,7 @@ impl Asking<'_> {
     ) -> Option<ApiError> {
         let said = words(body);
         let server = self.server.to_owned();
-        let token = self.token.to_owned();
+        let token = self.token.clone();
         Some(match status.as_u16() {
             300..=399 => self.elsewhere(status, headers),
             401 => {
@@ -103,7 +103,7 @@ impl Asking<'_> {
     pub(crate) fn forbidden(&self, permission: Option<String>, message: String) -> ApiError {
         ApiError::Forbidden {
             server: self.server.to_owned(),
-            token: self.token.to_owned(),
+            token: self.token.clone(),
             attempt: self.attempt.to_owned(),
             permission,
             message,
@@ -118,7 +118,7 @@ impl Asking<'_> {
 
     /// It is not there, or may not be seen.
     pub(crate) fn missing(&self) -> ApiError {
-        let (server, token) = (self.server.to_owned(), self.token.to_owned());
+        let (server, token) = (self.server.to_owned(), self.token.clone());
         ApiError::Missing { server, token, what: self.what.to_owned() }
     }
 

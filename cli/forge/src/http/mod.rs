@@ -30,8 +30,8 @@ pub(crate) use patience::asked_wait;
 pub use trace::Made;
 pub(crate) use trace::Trace;
 
-use crate::ApiError;
 use crate::address::is_here;
+use crate::{ApiError, TokenSource};
 
 /// The most that one answer may hold, unpacked.
 const MOST_BYTES: usize = 64 << 20;
@@ -54,7 +54,7 @@ pub(crate) struct Access<'a> {
     /// The header that shows the token: `token …`.
     pub(crate) authorization: String,
     /// Where the token came from.
-    pub(crate) token: String,
+    pub(crate) token: TokenSource,
     /// Whether the token is signed with a moment of our clock.
     pub(crate) signed: bool,
     /// Headers that go with each call.
@@ -76,7 +76,7 @@ pub(crate) struct Http {
     base: Url,
     server: String,
     repository: String,
-    token: String,
+    token: TokenSource,
     signed: bool,
     patience: Patience,
     pace: Pace,
@@ -190,6 +190,11 @@ impl Http {
         secret.set_sensitive(true);
         *self.secret.write().unwrap_or_else(PoisonError::into_inner) = secret;
         Ok(())
+    }
+
+    /// The server, as it is shown.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
     }
 
     /// The calls that were made.

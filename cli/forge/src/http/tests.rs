@@ -97,7 +97,7 @@ fn client_with(url: &str, patience: Patience, signed: bool) -> Http {
         base: &format!("{url}/api/v1"),
         repository: "acme/apps".into(),
         authorization: format!("token {SECRET}"),
-        token: "GITEA_TOKEN".into(),
+        token: crate::TokenSource::Named("GITEA_TOKEN"),
         signed,
         headers: HeaderMap::new(),
         user_agent: "tests",

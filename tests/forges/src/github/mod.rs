@@ -239,6 +239,20 @@ impl GitHub {
         Some(App::new(self.web(), "4711".to_owned(), &pem, None).expect("it was just made"))
     }
 
+    /// The key of that App, as PEM.
+    pub fn app_key(&self) -> Option<String> {
+        self.app()?;
+        self.lock().key.clone()
+    }
+
+    /// The App may do this much: `contents` and `write`.
+    pub fn permit(&self, permissions: &[(&'static str, &str)]) {
+        let level = |word: &str| if word == "read" { Level::Read } else { Level::Write };
+        for one in &mut self.lock().world.applications {
+            one.permissions = permissions.iter().map(|(name, word)| (*name, level(word))).collect();
+        }
+    }
+
     /// The App is installed on these repositories alone.
     pub fn install_on(&self, names: &[&str]) {
         let names: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gitops_core::gate::Verdict;
-use gitops_forge::{Api, ApiError, Forge, ForgeToken, Kind, Settings, connect, connect_app};
+use gitops_forge::{
+    Api, ApiError, Forge, ForgeToken, Installation, Kind, Settings, connect, connect_app,
+};
 use serde_json::{Value, json};
 
 use super::git::Bare;
@@ -52,7 +54,8 @@ impl Stage for GitHub {
             Way::App(app) => {
                 let mut app = app.clone();
                 app.origin.clone_from(&forge.web);
-                connect_app(forge, &app, &at_the_root)
+                let installation = Installation::new(forge, &app, &at_the_root)?;
+                connect_app(forge, &installation, &at_the_root)
             }
         }
     }

@@ -1,6 +1,6 @@
 //! As an App: its assertion, its installation's token, and what goes wrong with them.
 
-use gitops_forge::{ApiError, App, Forge, Settings, connect_app, installation_token};
+use gitops_forge::{ApiError, App, Forge, Installation, Settings, connect_app};
 use gitops_test_forges::github::GitHub;
 use gitops_test_forges::suite::{Scene, run, settings};
 use gitops_test_forges::{Stage, suite};
@@ -82,7 +82,7 @@ fn as_app(
 ) -> Result<Box<dyn gitops_forge::Api>, ApiError> {
     let (forge, app) = forge(github, repository);
     let settings = Settings { patience: suite::patience(), ..Settings::new("gitops-tests", now) };
-    connect_app(&forge, &app, &settings)
+    connect_app(&forge, &Installation::new(&forge, &app, &settings)?, &settings)
 }
 
 #[test]
@@ -117,19 +117,23 @@ fn an_app_that_is_not_installed_there() {
     github.install_on(&[&other.repository]);
     let api = as_app(&github, &scene.repository, Timestamp::now).unwrap();
     let error = run(api.requests("x", "main")).unwrap_err().to_string();
-    let expected = format!("an installation of the App 4711 on acme/{}", scene.repository);
-    assert!(error.contains(&expected) && error.contains("GITHUB_APP_PRIVATE_KEY"), "{error}");
+    let expected =
+        format!("the App 4711 (GITHUB_APP_ID) is not installed on acme/{}", scene.repository);
+    assert!(error.starts_with(&expected), "{error}");
     // Another installation's number.
     let (forge, mut app) = forge(&github, &other.repository);
     app.installation = Some(7);
-    let api = connect_app(&forge, &app, &settings()).unwrap();
-    let error = run(api.requests("x", "main")).unwrap_err().to_string();
-    assert!(error.contains("the installation 7 of the App 4711"), "{error}");
+    let api = |app: &App| {
+        let installation = Installation::new(&forge, app, &settings()).unwrap();
+        connect_app(&forge, &installation, &settings()).unwrap()
+    };
+    let error = run(api(&app).requests("x", "main")).unwrap_err().to_string();
+    assert!(error.contains("(installation 7, GITHUB_APP_INSTALLATION_ID)"), "{error}");
     // Another App.
     app.id = "99".to_owned();
-    let api = connect_app(&forge, &app, &settings()).unwrap();
-    let error = run(api.me()).unwrap_err().to_string();
-    assert!(error.contains("Integration not found"), "{error}");
+    let error = run(api(&app).me()).unwrap_err().to_string();
+    let expected = "does not accept the token of the App 99 (GITHUB_APP_ID): Integration not found";
+    assert!(error.contains(expected), "{error}");
 }
 
 #[test]
@@ -137,7 +141,14 @@ fn git_takes_its_token() {
     let Some(github) = app() else { return };
     let scene = Scene::new(&github, "push");
     let (forge, app) = forge(&github, &scene.repository);
-    let token = run(installation_token(&forge, &app, &settings())).unwrap();
+    let installation = Installation::new(&forge, &app, &settings()).unwrap();
+    github.seen();
+    let token = run(installation.token()).unwrap();
+    // Who asks its API takes the same.
+    let api = connect_app(&forge, &installation, &settings()).unwrap();
+    run(api.requests("x", "main")).unwrap();
+    let given = github.seen().iter().filter(|one| one.target.ends_with("access_tokens")).count();
+    assert_eq!(given, 1);
     assert_eq!((token.user, &*token.origin), ("x-access-token", &*github.web()));
     assert!(!format!("{token:?}").contains(&token.secret));
     let at = github.web().replace("http://", "");

@@ -18,7 +18,7 @@ fn a_token_that_nobody_knows() {
         run(api.open(&new("x", "main"))).unwrap_err(),
     ] {
         let ApiError::Unauthorized { token, message, .. } = &error else { panic!("{error:?}") };
-        assert_eq!((&**token, &**message), ("GH_TOKEN", "Bad credentials"));
+        assert_eq!((&*token.to_string(), &**message), ("GH_TOKEN", "Bad credentials"));
         assert!(!format!("{error} {error:?}").contains("s3cret"));
     }
     // One that was taken away in between.
@@ -53,7 +53,8 @@ fn a_token_that_is_too_narrow() {
         (run(reading.members("platform")).unwrap_err(), "Members: read"),
     ] {
         let ApiError::Forbidden { permission, token, .. } = &error else { panic!("{error:?}") };
-        assert_eq!((permission.as_deref(), &**token), (Some(expected), "GH_TOKEN"), "{error}");
+        assert_eq!(permission.as_deref(), Some(expected), "{error}");
+        assert_eq!(token.to_string(), "GH_TOKEN");
         assert!(error.to_string().contains("Resource not accessible"), "{error}");
     }
     // A classic token without the scope: GitHub says that nothing is there.
