@@ -20,9 +20,13 @@ struct Field {
 impl Field {
     /// `None` where no key can be made.
     fn new() -> Option<Field> {
+        Field::with(crate::world::ENVIRONMENTS)
+    }
+
+    fn with(environments: &str) -> Option<Field> {
         let github: &'static GitHub = Box::leak(Box::new(GitHub::start().as_enterprise()));
         let key = github.app_key()?;
-        let mut world = World::new(github);
+        let mut world = World::with(github, environments, &[]);
         world.here.set("GITHUB_TOKEN", "");
         world.here.set("GITHUB_APP_ID", "4711");
         world.here.set("GITHUB_APP_PRIVATE_KEY", key.as_str());
@@ -217,4 +221,28 @@ fn what_it_may_not_is_named() {
     field.github.permit(&all);
     field.ends(0, "promote web --to prod");
     assert_eq!(world.statuses(&request.head_commit).len(), 1);
+}
+
+#[test]
+fn check_runs_that_it_may_not_read_are_not_absent() {
+    let environments = "  - {name: dev, path: envs/dev, merge: direct}\n  \
+        - {name: prod, path: envs/prod, gates: [{status: [e2e]}]}\n";
+    let Some(field) = Field::with(environments) else { return };
+    let world = &field.world;
+    world.set("dev", "web", "v2");
+    let said = field.ends(0, "promote web --to prod");
+    says(&said.stdout, &["gate status: pending: e2e is not there yet"]);
+    let head = world.request("web", "prod").head_commit;
+    field.github.check(&world.repository, &head, "e2e", Some("success"));
+    let less = [("contents", "write"), ("pull_requests", "write"), ("statuses", "write")];
+    field.github.permit(&less);
+    let said = field.ends(0, "promote web --to prod");
+    let why = "check runs may not be read by the token of the App 4711 (GITHUB_APP_ID), which \
+               lacks `Checks: read`";
+    says(&said.stdout, &["gate status: pending", why, "gate: pending"]);
+    let mut more = less.to_vec();
+    more.push(("checks", "read"));
+    field.github.permit(&more);
+    let said = field.ends(0, "promote web --to prod");
+    says(&said.stdout, &["gate status: open: e2e succeeded", "gate: open"]);
 }

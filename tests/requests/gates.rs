@@ -32,8 +32,8 @@ pub fn owners_approve_their_files(forge: &'static dyn Forge) {
     let environments = "  - {name: dev, path: envs/dev, merge: direct}\n  \
         - {name: prod, path: envs/prod, gates: [{approvals: {min: 1, codeowners: true}}]}\n";
     let owners = match forge.kind() {
-        gitops_forge::Kind::GitHub => "/envs/prod/ @alice\n",
-        _ => "envs/prod/.* @alice\n",
+        gitops_forge::Kind::GitHub => "/envs/prod/ @alice\n!/envs/dev/ @bob\n",
+        _ => "envs/prod/.* @alice\nenvs/(dev @bob\n",
     };
     let world = World::with(forge, environments, &[("CODEOWNERS", owners)]);
     world.set("dev", "web", "v2");
@@ -41,6 +41,7 @@ pub fn owners_approve_their_files(forge: &'static dyn Forge) {
     let request = world.request("web", "prod");
     let said = world.ends(0, "promote web --to prod");
     says(&said.stdout, &["no owner approved envs/prod/kustomization.yaml (alice)"]);
+    says(&said.stderr, &["CODEOWNERS:2: no line of owners, so that forges pass over it"]);
     forge.review(&world.repository, request.number, Who::Alice, Verdict::Approved).unwrap();
     let said = world.ends(0, "promote web --to prod");
     says(

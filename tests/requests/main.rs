@@ -8,6 +8,7 @@
 
 mod apps;
 mod at_once;
+mod bad;
 mod calls;
 mod faults;
 mod gates;
@@ -128,6 +129,14 @@ macro_rules! on_each {
             seeds {
                 demo_gitops,
                 apps_gitops,
+            }
+            bad {
+                a_branch_that_takes_no_push,
+                a_base_that_lets_nobody_merge,
+                a_repository_that_moved,
+                an_archived_repository,
+                a_page_instead_of_json,
+                two_remotes,
             }
         })+
     };

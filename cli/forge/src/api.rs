@@ -250,6 +250,12 @@ pub trait Api: Send + Sync {
     /// runs, whose context is their name.
     fn statuses<'a>(&'a self, commit: &'a str) -> Call<'a, Vec<CommitStatus>>;
 
+    /// Why the last answer of [`Api::statuses`] for a commit lacks some: check runs
+    /// that the token may not read. What is not in such an answer is not absent.
+    fn left_out(&self, _commit: &str) -> Option<String> {
+        None
+    }
+
     /// Sets a status of a commit.
     fn set_status<'a>(&'a self, commit: &'a str, status: &'a CommitStatus) -> Call<'a, ()>;
 

@@ -105,9 +105,12 @@ fn remote_hint(remote: &str, reason: &str) -> String {
                 `git config http.sslCAInfo FILE`, or GIT_SSL_CAINFO"
             .into();
     }
+    if told(&["archived"]) {
+        return "an archived repository takes no changes: its owner can bring it back".into();
+    }
     if told(&["error: 403"]) {
-        return "the server knows who asks and does not allow it: see what the account or token \
-                may do"
+        return "the server knows who asks and does not allow it: a push takes `Contents: write` \
+                on GitHub, `write:repository` on Gitea, `write_repository` on GitLab"
             .into();
     }
     if told(&["with the token of"]) {
@@ -156,7 +159,10 @@ mod tests {
             ("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!; x", "ssh-keygen -R"),
             ("unable to access 'https://h/x/': Could not resolve host: h", "asks it again"),
             ("'../server.git' does not appear to be a git repository", "asks it again"),
-            ("unable to access 'https://h/': The requested URL returned error: 403", "may do"),
+            (
+                "unable to access 'https://h/': The requested URL returned error: 403",
+                "`Contents: write`",
+            ),
             ("unable to access 'https://h/': SSL certificate problem: x", "http.sslCAInfo"),
             (
                 "unable to access 'https://h/': server certificate verification failed. CAfile: x",

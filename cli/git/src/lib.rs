@@ -74,7 +74,7 @@ pub use history::{Changed, Commit, FirstParent, Version};
 pub use id::{BlobId, CommitId, IdError};
 pub use identity::{Identity, Signature, Time};
 pub use local::LocalMove;
-pub use push::{Lease, PushOutcome, Pushed, Refusal, Update, Why};
+pub use push::{Lease, PushOutcome, Pushed, Refusal, Taken, Update, Why};
 pub use redact::without_credentials;
 pub use remote::{Fetched, Remote};
 pub use repository::Repository;

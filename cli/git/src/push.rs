@@ -83,6 +83,18 @@ pub enum Why {
     Together,
 }
 
+/// What the server made of options that were pushed along.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Whether the server takes options at all; without, it was pushed without.
+    pub options: bool,
+    /// What it said, line by line. Foreign text, without control characters.
+    pub words: Vec<String>,
+}
+
+/// How git puts it that the server takes no options; nothing was pushed then.
+const NO_OPTIONS: &str = "the receiving end does not support push options";
+
 /// The reason given for a branch of which the server said nothing.
 pub(crate) const NO_REPORT: &str = "remote failed to report status";
 
@@ -99,6 +111,17 @@ impl Repository {
     /// breaks after the effect, the effect is found by reading back. The read
     /// goes to the remote's fetch address, also where a push address is set.
     pub fn push(&self, remote: &str, updates: &[Update]) -> Result<PushOutcome, GitError> {
+        self.push_with(remote, updates, &[]).map(|(outcome, _)| outcome)
+    }
+
+    /// The same with options for the server (`git push --push-option`), each of one
+    /// line. A server that takes none gets the push without them.
+    pub fn push_with(
+        &self,
+        remote: &str,
+        updates: &[Update],
+        options: &[String],
+    ) -> Result<(PushOutcome, Taken), GitError> {
         let remote = self.remote(Some(remote))?;
         let branches: Vec<&str> = updates.iter().map(|update| update.branch.as_str()).collect();
         for update in updates {
@@ -106,11 +129,20 @@ impl Repository {
             self.find_commit(&update.commit)?;
         }
         if updates.is_empty() {
-            return Ok(PushOutcome::Pushed(Vec::new()));
+            return Ok((PushOutcome::Pushed(Vec::new()), Taken::default()));
         }
-        let args = arguments(&remote, updates, updates.len() > 1);
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let answer = self.talk(&remote, Doing::Push, &args)?;
+        let talk = |options: &[String]| {
+            let args = arguments(&remote, updates, updates.len() > 1, options);
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            self.talk(&remote, Doing::Push, &args)
+        };
+        let mut answer = talk(options)?;
+        let mut taken = Taken { options: !options.is_empty(), words: Vec::new() };
+        if taken.options && !answer.ok && answer.reason().contains(NO_OPTIONS) {
+            taken.options = false;
+            answer = talk(&[])?;
+        }
+        taken.words = answer.words_of_remote();
         let reports = reports(&answer.stdout, updates);
         let now = self.branches_of(&remote, &branches);
         let at = |now: &BTreeMap<String, Option<CommitId>>, update: &Update| {
@@ -122,7 +154,7 @@ impl Repository {
         };
         let now = match now {
             Ok(now) if answer.ok || there(&now) => {
-                return Ok(PushOutcome::Pushed(pushed(updates, &reports, &now)));
+                return Ok((PushOutcome::Pushed(pushed(updates, &reports, &now)), taken));
             }
             Ok(now) => now,
             Err(error) if answer.ok => return Err(error),
@@ -144,7 +176,7 @@ impl Repository {
         if refusals.is_empty() {
             return Err(self.failed(&remote, Doing::Push, &answer));
         }
-        Ok(PushOutcome::Refused(refusals))
+        Ok((PushOutcome::Refused(refusals), taken))
     }
 
     /// Moves branches of a remote at one go, each for itself: one that is refused
@@ -160,7 +192,7 @@ impl Repository {
         if updates.is_empty() {
             return Ok(Vec::new());
         }
-        let args = arguments(&remote, updates, false);
+        let args = arguments(&remote, updates, false, &[]);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let answer = self.talk(&remote, Doing::Push, &args)?;
         let now = match self.branches_of(&remote, &branches) {
@@ -205,7 +237,12 @@ impl Repository {
     }
 }
 
-fn arguments(remote: &Remote, updates: &[Update], atomic: bool) -> Vec<String> {
+fn arguments(
+    remote: &Remote,
+    updates: &[Update],
+    atomic: bool,
+    options: &[String],
+) -> Vec<String> {
     let mut args: Vec<String> =
         ["push", "--porcelain", "--no-progress", "--no-follow-tags", "--recurse-submodules=no"]
             .map(str::to_owned)
@@ -220,6 +257,7 @@ fn arguments(remote: &Remote, updates: &[Update], atomic: bool) -> Vec<String> {
             Lease::FastForward => {}
         }
     }
+    args.extend(options.iter().map(|option| format!("--push-option={option}")));
     args.extend(["--".into(), remote.name.clone()]);
     for Update { commit, branch, .. } in updates {
         args.push(format!("{commit}:refs/heads/{branch}"));

@@ -407,7 +407,14 @@ impl<'a> Run<'a> {
             )),
             Outcome::Done(Receipt { merged: Some(_), .. }) => {}
             Outcome::Done(receipt) => match (receipt.next, &receipt.request) {
+                (Next::Nothing, Some(url)) if receipt.asked.is_none() => {
+                    terminal.note(format!("merge request: {url}"));
+                }
                 (Next::Nothing, _) => {}
+                (Next::SeeRequest, Some(url)) => terminal.hint(format!(
+                    "the push asked for a merge request; where there is none: {url}"
+                )),
+                (Next::SeeRequest, None) => {}
                 (Next::OpenRequest, Some(url)) => {
                     terminal.hint(format!("open the request: {url}"));
                 }

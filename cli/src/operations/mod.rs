@@ -3,6 +3,7 @@
 
 pub(crate) mod again;
 pub(crate) mod audit;
+mod by_push;
 pub(crate) mod check;
 pub(crate) mod claim;
 pub(crate) mod concerned;

@@ -3,8 +3,11 @@
 //! changes nothing.
 
 use gitops_core::plan::{Contents, Plan};
-use gitops_git::{CommitId, FileEdit, Lease, PushOutcome, Refusal, Signature, Time, Update, Why};
+use gitops_git::{
+    CommitId, FileEdit, Lease, PushOutcome, Refusal, Signature, Taken, Time, Update, Why,
+};
 
+use super::by_push;
 use super::desired::{git_failure, unknown_environment};
 use super::prify;
 use super::requests::Asked;
@@ -56,6 +59,8 @@ pub(crate) enum Next {
     Nothing,
     /// Opens a request of it.
     OpenRequest,
+    /// Looks whether the server has opened one, as the push asked.
+    SeeRequest,
     /// Pushes it: it is a branch of this clone.
     Push,
 }
@@ -171,9 +176,20 @@ impl Job<'_> {
         branch: &str,
         expect: Lease,
     ) -> Result<PushOutcome, Failure> {
+        self.push_with(commit, branch, expect, &[]).map(|(outcome, _)| outcome)
+    }
+
+    /// The same, asking something of the server.
+    fn push_with(
+        &self,
+        commit: CommitId,
+        branch: &str,
+        expect: Lease,
+        options: &[String],
+    ) -> Result<(PushOutcome, Taken), Failure> {
         let update = Update { commit, branch: branch.to_owned(), expect };
         let remote = &self.home.remote.name;
-        self.home.repository.push(remote, &[update]).map_err(|error| {
+        self.home.repository.push_with(remote, &[update], options).map_err(|error| {
             hinted(&format!("could not push `{branch}` to {}", self.home.words()), &error)
         })
     }
@@ -202,11 +218,24 @@ impl Job<'_> {
             Wanted::Stands(tip) => return Ok(Some(self.receipt(branch, tip, false))),
             Wanted::Push(update) => update,
         };
-        match self.push(update.commit, branch, update.expect)? {
+        let forge = match self.author.has_requests(self.plan)? {
+            true => self.author.trust.forge_words(self.home)?,
+            false => None,
+        };
+        let first = update.expect == Lease::Absent;
+        let options = by_push::options(forge.as_ref(), self.plan, first);
+        let (outcome, taken) = self.push_with(update.commit, branch, update.expect, &options)?;
+        match outcome {
             // Two who make the same commit in the same second make it once.
             PushOutcome::Pushed(branches) => {
                 let moved = branches.iter().any(|branch| branch.moved);
-                Ok(Some(self.receipt(branch, update.commit, moved)))
+                let made = self.receipt(branch, update.commit, moved);
+                if !taken.options {
+                    return Ok(Some(made));
+                }
+                let page = by_push::page(forge.as_ref(), &taken.words);
+                let next = if page.is_some() { Next::Nothing } else { Next::SeeRequest };
+                Ok(Some(Receipt { request: page.or(made.request.clone()), next, ..made }))
             }
             PushOutcome::Refused(refusals) => self.too_late(branch, &refusals, "request"),
         }

@@ -15,6 +15,7 @@ use super::forges;
 use super::standing::{Standing, standing};
 use super::trust::{Home, Place, Trust};
 use crate::failure::Failure;
+use crate::output::Remark;
 
 /// The request that a change is, or is to be.
 #[derive(Clone)]
@@ -128,7 +129,11 @@ impl Question<'_> {
                     Err(error) => Fact::Unreadable(error.to_string()),
                     Ok(all) => match all.iter().find(|status| status.context == context) {
                         Some(status) => Fact::Known(status.state),
-                        None => Fact::Absent,
+                        // What was left out of the answer is not absent.
+                        None => match commit.and_then(|it| asked.api().left_out(&it.to_string())) {
+                            Some(why) => Fact::Unreadable(why),
+                            None => Fact::Absent,
+                        },
                     },
                 };
                 facts.statuses.insert(context, fact);
@@ -146,7 +151,7 @@ impl Question<'_> {
                     };
                     facts.teams.insert(name.clone(), members);
                 }
-                Key::Owners => facts.owners = Some(owners(head, asked)?),
+                Key::Owners => facts.owners = Some(self.owners(head, asked)?),
                 _ => {}
             }
         }
@@ -185,6 +190,22 @@ impl Question<'_> {
             Ok(found)
         };
         Ok(read().map_or_else(Fact::Unreadable, Fact::Known))
+    }
+
+    /// The owners of the files that change. Lines that forges pass over are told:
+    /// files that they were to guard have no owner.
+    fn owners(
+        &self,
+        head: &Head<'_>,
+        asked: &forges::Asked,
+    ) -> Known<BTreeMap<String, BTreeSet<String>>> {
+        owners(head, asked, &mut |place, line| {
+            self.trust.terminal().remark(Remark {
+                path: place.to_owned(),
+                line: u32::try_from(line).ok(),
+                message: "no line of owners, so that forges pass over it".to_owned(),
+            });
+        })
     }
 
     /// Who made these commits, as the forges of their repositories say.
@@ -269,7 +290,11 @@ fn own_commits(head: &Head<'_>, commit: &CommitId) -> Result<Vec<CommitId>, Fail
 }
 
 /// The owners of the files that change, by the CODEOWNERS of the base.
-fn owners(head: &Head<'_>, asked: &forges::Asked) -> Known<BTreeMap<String, BTreeSet<String>>> {
+fn owners(
+    head: &Head<'_>,
+    asked: &forges::Asked,
+    tell: &mut dyn FnMut(&str, usize),
+) -> Known<BTreeMap<String, BTreeSet<String>>> {
     let form = match asked.forge.kind {
         Kind::Gitea | Kind::Forgejo => Form::Gitea,
         _ => Form::GitHub,
@@ -284,15 +309,16 @@ fn owners(head: &Head<'_>, asked: &forges::Asked) -> Known<BTreeMap<String, BTre
         let path = TreePath::new(place).expect("the places of CODEOWNERS are paths");
         match tree.read(&path) {
             Ok(bytes) => {
-                text = Some(String::from_utf8_lossy(&bytes).into_owned());
+                text = Some((*place, String::from_utf8_lossy(&bytes).into_owned()));
                 break;
             }
             Err(TreeError::Absent { .. }) => {}
             Err(error) => return Ok(Fact::Unreadable(error.to_string())),
         }
     }
-    let Some(text) = text else { return Ok(Fact::Absent) };
+    let Some((place, text)) = text else { return Ok(Fact::Absent) };
     let rules = CodeOwners::parse(&text, form);
+    rules.skipped.iter().for_each(|line| tell(place, *line));
     let mut teams: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in &head.files {

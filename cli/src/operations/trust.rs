@@ -23,6 +23,7 @@ use super::policies::policy_failure;
 use crate::config::{self, Config, Environment, ProblemKind};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::output::Terminal;
 
 /// The repository that is trusted, and what its trust branch says.
 pub(crate) struct Trust {
@@ -292,6 +293,11 @@ impl Trust {
     fn is_beside(&self, home: &Home) -> bool {
         let web = |home: &Home| Some(gitops_forge::identify(&home.remote.url)?.web);
         web(home) == web(&self.home)
+    }
+
+    /// Where things are told.
+    pub(super) fn terminal(&self) -> Terminal {
+        self.context.terminal
     }
 
     /// The calls that forges were asked.

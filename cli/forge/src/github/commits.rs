@@ -115,7 +115,7 @@ fn one_each(all: impl IntoIterator<Item = CommitStatus>) -> Vec<CommitStatus> {
 
 impl GitHub {
     /// Statuses and check runs in one call. A token that may not read check runs
-    /// gets the statuses alone: what is not in the answer is pending.
+    /// gets the statuses alone, and [`crate::Api::left_out`] says so.
     pub(super) async fn all_statuses(&self, commit: &str) -> Result<Vec<CommitStatus>, ApiError> {
         let what = format!("commit {commit} of {}", self.what());
         let attempt = "read statuses";
@@ -128,6 +128,7 @@ impl GitHub {
             let (data, faults) =
                 self.graph::<Data>(&intent, documents::STATUSES, variables.clone()).await?;
             if faults.iter().any(Fault::forbids) {
+                self.known().hidden.insert(commit.to_owned());
                 return self.statuses_alone(commit).await;
             }
             if !faults.is_empty() {
@@ -145,6 +146,7 @@ impl GitHub {
                 None => break,
             }
         }
+        self.known().hidden.remove(commit);
         Ok(one_each(found))
     }
 

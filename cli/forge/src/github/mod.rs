@@ -48,6 +48,8 @@ struct Known {
     me: Option<String>,
     /// The names of labels in lower case, and whether these are all.
     labels: Option<(BTreeSet<String>, bool)>,
+    /// Commits whose check runs may not be read.
+    hidden: BTreeSet<String>,
 }
 
 /// Who asks.
@@ -215,6 +217,16 @@ impl Api for GitHub {
 
     fn statuses<'a>(&'a self, commit: &'a str) -> Call<'a, Vec<CommitStatus>> {
         self.told(self.all_statuses(commit)).boxed()
+    }
+
+    /// A fine-grained token has no such permission at all; an App's has.
+    fn left_out(&self, commit: &str) -> Option<String> {
+        self.known().hidden.contains(commit).then(|| {
+            let token = self.line.http().token();
+            format!(
+                "check runs may not be read by the token of {token}, which lacks `Checks: read`"
+            )
+        })
     }
 
     fn set_status<'a>(&'a self, commit: &'a str, status: &'a CommitStatus) -> Call<'a, ()> {

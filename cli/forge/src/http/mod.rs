@@ -197,6 +197,11 @@ impl Http {
         &self.server
     }
 
+    /// Where the token came from.
+    pub(crate) fn token(&self) -> &TokenSource {
+        &self.token
+    }
+
     /// The calls that were made.
     pub(crate) fn trace(&self) -> &Trace {
         &self.trace

@@ -365,7 +365,7 @@ impl Author<'_> {
     }
 
     /// Whether plans of this kind have requests in the repository of their target.
-    fn has_requests(&self, plan: &Plan) -> Result<bool, Failure> {
+    pub(super) fn has_requests(&self, plan: &Plan) -> Result<bool, Failure> {
         let target = self.target(plan)?;
         Ok(match &target.prify {
             None => true,

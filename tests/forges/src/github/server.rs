@@ -195,7 +195,11 @@ impl GitHub {
         let secret = shown.as_deref().and_then(|shown| shown.split_once(':')).map(|(_, it)| it);
         let no = |status: &str, words: &str| Message {
             start: format!("HTTP/1.1 {status}"),
-            headers: vec![("www-authenticate".into(), "Basic realm=\"GitHub\"".into())],
+            headers: vec![
+                ("www-authenticate".into(), "Basic realm=\"GitHub\"".into()),
+                // Git shows plain text, as `remote: …`.
+                ("content-type".into(), "text/plain; charset=UTF-8".into()),
+            ],
             body: words.as_bytes().to_vec(),
         };
         let Some(Ok(asker)) = secret.map(|secret| self.asker(secret)) else {

@@ -52,10 +52,13 @@ fn check_runs_are_statuses_too() {
     // Page by page.
     github.cap(2);
     assert_eq!(all(&*scene.api), own(&expected));
-    // A token that may not see check runs sees the statuses; what is missing is pending.
+    assert_eq!(scene.api.left_out(&commit), None);
+    // A token that may not see check runs sees the statuses, and says what it lacks.
     let secret = github.fine(Who::Bot, "statuses", &[("statuses", "read"), ("contents", "read")]);
     let narrow = with_token(&github, &scene.repository, &secret);
     assert_eq!(all(&*narrow), own(&[("both", Failure), ("gitops/x", Success)]));
+    let lacks = narrow.left_out(&commit).unwrap();
+    assert!(lacks.contains("the token of GH_TOKEN, which lacks `Checks: read`"), "{lacks}");
     github.cap(usize::MAX);
     assert_eq!(github.wrong(), [""; 0]);
 }
