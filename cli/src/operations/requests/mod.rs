@@ -243,8 +243,7 @@ impl<'a> Living<'a> {
                 return Ok(Some((request, Done::Unchanged)));
             }
             // It may be merged by now.
-            self.home.ask_again(self.branch)?;
-            if self.home.tip(self.branch)? != Some(*head) {
+            if !self.stands_at(head)? {
                 return Ok(None);
             }
         }
@@ -254,6 +253,7 @@ impl<'a> Living<'a> {
                 Ok(Opened::New(request)) => return self.one_of_twins(request).await.map(Some),
                 Ok(Opened::Stood(request)) => return Ok(Some((request, Done::Unchanged))),
                 Err(ApiError::Unanswered { .. }) => {}
+                Err(ApiError::Missing { .. }) if !self.stands_at(head)? => return Ok(None),
                 Err(error) => return Err(failure(attempt(), &error)),
             }
             if let Some(request) = self.stands_open(attempt).await? {
@@ -261,6 +261,12 @@ impl<'a> Living<'a> {
             }
         }
         Err(unanswered(attempt()))
+    }
+
+    /// Whether the branch is at `head`, asked anew.
+    fn stands_at(&self, head: &CommitId) -> Result<bool, Failure> {
+        self.home.ask_again(self.branch)?;
+        Ok(self.home.tip(self.branch)? == Some(*head))
     }
 
     /// The open request, looked for anew.
