@@ -67,7 +67,7 @@ test: policies schemas contract ## unit tests, cases, and tests against a real A
 	fi
 	$(CARGO) run -q -p gitops-policy-build -- hostile
 	$(CARGO) test
-	$(CARGO) test -p no-floating-tag -p control-characters -p no-removal -p removed-apis -p same-everywhere -p gitops-policy-sdk -p gitops-policy-build -p gitops-bench -p gitops-fuzz
+	$(CARGO) test -p no-floating-tag -p control-characters -p flagger-canary -p no-removal -p removed-apis -p same-everywhere -p gitops-policy-sdk -p gitops-policy-build -p gitops-bench -p gitops-fuzz
 
 test-peers: policies assets $(KUSTOMIZE) $(GO_YAML) $(VERSIONS) $(SSHD) $(GITEA) $(ACTIONLINT) ## long property runs, and differential ones against the peers
 	GITOPS_YAML_PEER=$(GO_YAML) GITOPS_KUSTOMIZE_PEER=$(KUSTOMIZE) GITOPS_VERSIONS_PEER=$(VERSIONS) PROPTEST_CASES=5000 $(CARGO) test \

@@ -1,7 +1,5 @@
 //! What checks say of environments: a matrix, and the findings below.
 
-use std::collections::BTreeSet;
-
 use gitops_core::judge::{Decision, Effect, Judgement, Outcome};
 use gitops_policy::Checked;
 use schemars::JsonSchema;
@@ -11,7 +9,7 @@ use super::verdict::{self, JudgementDoc, decision_word};
 use super::{Paint, Terminal, json, schema};
 use crate::operations::check::Report;
 
-/// A row an environment, a column a check; then what was found, and the
+/// A row a check, a column an environment; then what was found, and the
 /// decision.
 pub(crate) fn text(report: &Report, terminal: Terminal) -> String {
     let mut text = String::new();
@@ -60,30 +58,30 @@ fn tells(judgement: &Judgement) -> bool {
 }
 
 fn matrix(report: &Report, terminal: Terminal) -> String {
-    let mut columns: Vec<&str> = Vec::new();
+    let mut checks: Vec<&str> = Vec::new();
     for one in &report.checked {
         let name = one.judgement.policy.name.as_str();
-        if !columns.contains(&name) {
-            columns.push(name);
+        if !checks.contains(&name) {
+            checks.push(name);
         }
     }
-    let rows: BTreeSet<&str> =
-        report.checked.iter().flat_map(|one| &one.environments).map(String::as_str).collect();
-    let asked = report.environments.iter().map(String::as_str);
-    let rows = asked.filter(|name| rows.contains(name));
-    let mut table: Vec<Vec<String>> = vec![vec!["ENVIRONMENT".to_owned()]];
-    table[0].extend(columns.iter().map(|name| name.to_uppercase()));
-    for row in rows {
-        let cell = |column: &&str| {
+    let looked_at =
+        |name: &&String| report.checked.iter().any(|one| one.environments.contains(name));
+    let environments: Vec<&String> = report.environments.iter().filter(looked_at).collect();
+    let mut head = vec!["CHECK".to_owned()];
+    head.extend(environments.iter().map(|name| name.to_uppercase()));
+    let mut table = vec![head];
+    for check in checks {
+        let cell = |environment: &&String| {
             let of = report.checked.iter().filter(|one| {
-                one.judgement.policy.name == *column && one.environments.iter().any(|e| e == row)
+                one.judgement.policy.name == check && one.environments.contains(environment)
             });
             let words: Vec<String> = of.map(|one| word(&one.judgement)).collect();
             if words.is_empty() { "-".to_owned() } else { words.join("; ") }
         };
-        let mut line = vec![row.to_owned()];
-        line.extend(columns.iter().map(cell));
-        table.push(line);
+        let mut row = vec![check.to_owned()];
+        row.extend(environments.iter().map(cell));
+        table.push(row);
     }
     super::table::table(&table, terminal)
 }
