@@ -237,12 +237,7 @@ impl Repository {
     }
 }
 
-fn arguments(
-    remote: &Remote,
-    updates: &[Update],
-    atomic: bool,
-    options: &[String],
-) -> Vec<String> {
+fn arguments(remote: &Remote, updates: &[Update], atomic: bool, options: &[String]) -> Vec<String> {
     let mut args: Vec<String> =
         ["push", "--porcelain", "--no-progress", "--no-follow-tags", "--recurse-submodules=no"]
             .map(str::to_owned)
