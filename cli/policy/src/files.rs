@@ -120,6 +120,7 @@ pub(crate) struct PolicySpec {
 #[serde(untagged, expecting = "`promotion-gate`, `conformance-check`, or a list of both")]
 pub(crate) enum Kinds {
     One(Role),
+    #[schemars(extend("minItems" = 1))]
     Several(Vec<Role>),
 }
 
