@@ -96,7 +96,9 @@ fn remote_hint(remote: &str, reason: &str) -> String {
              and compare its fingerprint"
         );
     }
-    if told(&["407", "CONNECT tunnel failed", "resolve proxy", "Proxy CONNECT"]) {
+    // Not any 407: it may be in a port.
+    if told(&["error: 407", "code 407", "CONNECT tunnel failed", "resolve proxy", "Proxy CONNECT"])
+    {
         return "the proxy is that of `http.proxy`, HTTPS_PROXY or ALL_PROXY; NO_PROXY goes round it"
             .into();
     }
@@ -169,6 +171,11 @@ mod tests {
                 "http.sslCAInfo",
             ),
             ("unable to access 'https://h/': CONNECT tunnel failed, response 407", "http.proxy"),
+            ("unable to access 'http://h/': The requested URL returned error: 407", "http.proxy"),
+            (
+                "could not read Username for 'http://h:36407': terminal prompts disabled",
+                "credential helper",
+            ),
             (
                 "cannot lock ref 'refs/x': Unable to create '/r/.git/refs/x.lock': File exists.",
                 "remove `/r/.git/refs/x.lock`",
