@@ -4,9 +4,10 @@
 use std::fs;
 use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::{program, server, shop, whole, worked};
+use crate::chance::{chance, number};
 use crate::session::{kill, session};
 use crate::stage::Stage;
 
@@ -230,20 +231,9 @@ exec setsid -w sh -c "touch $STAGE/serving/\$\$; $command; status=\$?; rm $STAGE
 /// `GITOPS_KILLS` says how often.
 #[test]
 fn a_kill_at_any_moment() {
-    let kills = std::env::var("GITOPS_KILLS").ok().and_then(|kills| kills.parse().ok());
-    let kills: usize = kills.unwrap_or(30);
-    let seed = std::env::var("GITOPS_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| {
-        SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_nanos() as u64 | 1)
-    });
+    let kills = number("GITOPS_KILLS").unwrap_or(30) as usize;
+    let (seed, mut random) = chance();
     println!("GITOPS_SEED={seed} GITOPS_KILLS={kills}");
-    let mut state = seed;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    };
 
     let mut stage = shop();
     program(&stage, "elsewhere", SSH);

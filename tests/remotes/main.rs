@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, unreachable_pub)]
 
 mod by_push;
+mod chance;
 mod crash;
 mod http;
 mod moved;

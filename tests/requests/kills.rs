@@ -7,12 +7,13 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use gitops_core::gate::{Status, Verdict};
 use gitops_forge::{Request, RequestState};
 use gitops_test_forges::{Faults, Moment, Stage as Forge, Who};
 
+use crate::chance::{chance, number};
 use crate::session::{kill, session};
 use crate::world::{World, says};
 
@@ -350,28 +351,18 @@ pub fn at_each_exchange(forge: &'static dyn Forge) {
 
 /// `GITOPS_KILLS` says how often; of two forges, the real one gets so many.
 pub fn at_any_moment(forge: &'static dyn Forge) {
-    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let stand_in = forge.kind() == gitops_forge::Kind::GitHub;
     let real = std::env::var_os("GITOPS_GITEA").is_some();
     let kills = match number("GITOPS_KILLS") {
         Some(kills) if !stand_in || !real => kills as usize,
         _ => 30,
     };
-    let seed = number("GITOPS_SEED").unwrap_or_else(|| {
-        SystemTime::UNIX_EPOCH.elapsed().map_or(1, |time| time.as_nanos() as u64 | 1)
-    });
+    let (seed, mut random) = chance();
     let _ = writeln!(
         std::io::stderr().lock(),
         "GITOPS_SEED={seed} GITOPS_KILLS={kills}, {}",
         forge.kind()
     );
-    let mut state = seed;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    };
     let began = Instant::now();
     let mut scene = Scene::new(forge);
     let mut length = [Duration::ZERO; STEPS.len()];

@@ -21,6 +21,9 @@ mod together;
 mod waits;
 mod world;
 
+#[path = "../remotes/chance.rs"]
+mod chance;
+
 #[path = "../remotes/session.rs"]
 mod session;
 
