@@ -123,11 +123,7 @@ impl Repository {
         options: &[String],
     ) -> Result<(PushOutcome, Taken), GitError> {
         let remote = self.remote(Some(remote))?;
-        let branches: Vec<&str> = updates.iter().map(|update| update.branch.as_str()).collect();
-        for update in updates {
-            valid(&update.branch)?;
-            self.find_commit(&update.commit)?;
-        }
+        let branches = self.sound(updates)?;
         if updates.is_empty() {
             return Ok((PushOutcome::Pushed(Vec::new()), Taken::default()));
         }
@@ -184,11 +180,7 @@ impl Repository {
     /// of the others is to be pushed alone, which says what is wrong.
     pub fn push_each(&self, remote: &str, updates: &[Update]) -> Result<Vec<Pushed>, GitError> {
         let remote = self.remote(Some(remote))?;
-        let branches: Vec<&str> = updates.iter().map(|update| update.branch.as_str()).collect();
-        for update in updates {
-            valid(&update.branch)?;
-            self.find_commit(&update.commit)?;
-        }
+        let branches = self.sound(updates)?;
         if updates.is_empty() {
             return Ok(Vec::new());
         }
@@ -203,6 +195,15 @@ impl Repository {
         let mut all = pushed(updates, &reports(&answer.stdout, updates), &now);
         all.retain(|one| one.now == Some(one.commit));
         Ok(all)
+    }
+
+    /// The branches of updates that can be pushed.
+    fn sound<'u>(&self, updates: &'u [Update]) -> Result<Vec<&'u str>, GitError> {
+        for update in updates {
+            valid(&update.branch)?;
+            self.find_commit(&update.commit)?;
+        }
+        Ok(updates.iter().map(|update| update.branch.as_str()).collect())
     }
 
     fn why(
