@@ -83,9 +83,15 @@ pub(crate) fn perform(
 /// has come through: the longer a try takes, and the more of them were in vain, the
 /// further they spread.
 fn pause(attempt: u32, took: Duration) -> Duration {
-    let any = (RandomState::new().build_hasher().finish() >> 11) as f64 / (1_u64 << 53) as f64;
     let spread = took.min(LONGEST) * attempt.min(4) + Duration::from_millis(100);
-    PAUSE * 2_u32.pow(attempt.min(5)) / 2 + spread.mul_f64(any)
+    PAUSE * 2_u32.pow(attempt.min(5)) / 2 + any_part_of(spread)
+}
+
+/// A random part of a time. A new state hashes the same nothing to another number
+/// each time.
+pub(super) fn any_part_of(time: Duration) -> Duration {
+    let any = RandomState::new().build_hasher().finish();
+    time.mul_f64((any >> 11) as f64 / (1_u64 << 53) as f64)
 }
 
 /// Whether a branch that this plan may rest on is not where it was read.

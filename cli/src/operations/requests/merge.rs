@@ -1,7 +1,6 @@
 //! Merging a request where the forge does it: pinned to the head that was
 //! judged, now, or by the forge itself when all that it requires is there.
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::thread;
 use std::time::Duration;
 
@@ -128,8 +127,7 @@ fn parsed(commit: Option<&str>) -> Option<CommitId> {
 
 /// Those who collide must not all come back at once.
 fn pause(attempt: u32) -> Duration {
-    let any = RandomState::new().build_hasher().finish();
-    PAUSE * 2_u32.pow(attempt.min(4) - 1) + Duration::from_millis(any % 200)
+    PAUSE * 2_u32.pow(attempt.min(4) - 1) + any_part_of(Duration::from_millis(200))
 }
 
 /// Why the forge does not merge, as far as it can be found out.

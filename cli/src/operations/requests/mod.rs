@@ -20,7 +20,6 @@ mod statuses;
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -30,6 +29,7 @@ use gitops_forge::{Api, ApiError, Edit, NewRequest, Opened, Request, RequestStat
 use gitops_git::CommitId;
 use tokio::time::sleep;
 
+use super::again::any_part_of;
 use super::forges::{Reach, failure, token_hint};
 use super::perform::Author;
 use super::promote::Judged;
@@ -238,6 +238,7 @@ impl<'a> Living<'a> {
         };
         let attempt = || format!("could not open the request of `{}`", self.branch);
         if !pushed {
+            // Those who wait for the same must not all come back at once.
             sleep(OPENER + any_part_of(OPENER)).await;
             if let Some(request) = self.stands_open(attempt).await? {
                 return Ok(Some((request, Done::Unchanged)));
@@ -401,12 +402,6 @@ impl Author<'_> {
 fn first_open(found: &[Request]) -> Option<&Request> {
     let open = found.iter().filter(|r| r.state == RequestState::Open && !r.from_fork);
     open.min_by_key(|request| request.number)
-}
-
-/// Those who wait for the same must not all come back at once.
-fn any_part_of(time: Duration) -> Duration {
-    let any = RandomState::new().build_hasher().finish();
-    time.mul_f64((any >> 11) as f64 / (1_u64 << 53) as f64)
 }
 
 /// Which promotion it is: `web/prod`, `api+web/prod`.
