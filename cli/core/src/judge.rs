@@ -324,7 +324,7 @@ pub enum Decision {
 
 /// Decides over all judgements. A fault closes an enforcing gate (and any
 /// gate where it is about digest or lock), then a deny, then a pending one.
-pub fn decide(judgements: &[Judgement]) -> Decision {
+pub fn decide<'a>(judgements: impl IntoIterator<Item = &'a Judgement>) -> Decision {
     let mut decision = Decision::Open;
     for judgement in judgements {
         let enforce = judgement.policy.mode == Mode::Enforce;

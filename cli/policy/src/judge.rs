@@ -81,7 +81,6 @@ pub fn check(
             (name, (rendered, Arc::new(Subject { desired, ..Subject::default() })))
         })
         .collect();
-    let mut names: Vec<Vec<String>> = Vec::new();
     let mut asked = Vec::new();
     for (binding, bound) in policies.checks() {
         let groups: Vec<&[String]> = match binding.compare {
@@ -91,7 +90,6 @@ pub fn check(
         for group in groups {
             let given: Option<Vec<_>> = group.iter().map(|name| all.get(name)).collect();
             let Some(given) = given else { continue };
-            names.push(group.to_vec());
             let rendered: Vec<Rendered> = given.iter().map(|(one, _)| one.clone()).collect();
             asked.push((bound, about_environments(&rendered), rendered, together(&given)));
         }
@@ -106,8 +104,15 @@ pub fn check(
         })
         .collect();
     let judgements = Panel { host, policies, now, dry_run: true }.ask(&tasks);
-    let checked = names.into_iter().zip(judgements);
-    checked.map(|(environments, judgement)| Checked { environments, judgement }).collect()
+    let names =
+        |rendered: &[Rendered]| rendered.iter().map(|one| one.environment.name.clone()).collect();
+    let checked = asked.iter().zip(judgements);
+    checked
+        .map(|((_, _, rendered, _), judgement)| Checked {
+            environments: names(rendered),
+            judgement,
+        })
+        .collect()
 }
 
 /// The objects of several environments as one subject.

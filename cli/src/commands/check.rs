@@ -1,11 +1,11 @@
 use clap::Args;
-use gitops_core::judge::Decision;
 
 use super::Format;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::operations::check;
 use crate::operations::desired;
+use crate::operations::preview::exit;
 use crate::operations::workspace::Workspace;
 use crate::output::check as output;
 
@@ -50,10 +50,5 @@ pub(super) fn run(context: &Context, args: &CheckArgs) -> Result<Exit, Failure> 
         Format::Json => output::document(&report),
     };
     context.terminal.answer(&text)?;
-    Ok(match report.decision {
-        Decision::Open => Exit::Yes,
-        Decision::Closed => Exit::No,
-        Decision::Pending => Exit::Pending,
-        Decision::Faulty => Exit::Fault,
-    })
+    Ok(exit(report.decision))
 }

@@ -6,7 +6,7 @@ use gitops_core::judge::{Decision, Rendered, decide};
 use gitops_policy::{Checked, PolicySet};
 use jiff::Timestamp;
 
-use super::desired::{git_failure, sealer};
+use super::desired::{git_failure, sealer, unknown_environment};
 use super::policies::{host, policy_failure};
 use super::trust::Trust;
 use super::workspace::Workspace;
@@ -36,6 +36,7 @@ pub(crate) fn check(
     asked: &[&Environment],
 ) -> Result<Report, Failure> {
     let (policies, trusted) = policies(context, workspace, config)?;
+    refuse_unknown(&policies, config)?;
     let names: Vec<&str> = asked.iter().map(|environment| environment.name.as_str()).collect();
     let bound: Vec<&str> = names.iter().copied().filter(|name| is_bound(&policies, name)).collect();
     for name in names.iter().filter(|name| !bound.contains(name)) {
@@ -45,12 +46,7 @@ pub(crate) fn check(
     let branch = config.trust_branch.clone().unwrap_or_default();
     let mut environments = Vec::new();
     for name in policies.together(&bound) {
-        let Ok(environment) = config.environment(name) else {
-            return Err(Failure::usage(format!("a check is bound to the environment `{name}`"))
-                .hint(
-                    "gitops.yaml knows no such environment: name it there, or correct the binding",
-                ));
-        };
+        let environment = config.environment(name).map_err(unknown_environment)?;
         let (objects, place) = workspace.desired(config, environment, context.terminal)?;
         let shown = objects.iter().map(|raw| raw.show(&sealer, Shown::default())).collect();
         let revision = place.commit().map(|commit| commit.to_string()).unwrap_or_default();
@@ -65,14 +61,27 @@ pub(crate) fn check(
         let concerns = |one: &Checked| one.environments.iter().any(|name| names.contains(&&**name));
         all.into_iter().filter(concerns).collect()
     };
-    let judgements: Vec<_> = checked.iter().map(|one| one.judgement.clone()).collect();
     Ok(Report {
         looked_at: workspace.label().to_owned(),
         trusted,
         environments: names.into_iter().map(str::to_owned).collect(),
-        decision: decide(&judgements),
+        decision: decide(checked.iter().map(|one| &one.judgement)),
         checked,
     })
+}
+
+/// A check that is bound to an environment that is none would never be asked.
+fn refuse_unknown(policies: &PolicySet, config: &Config) -> Result<(), Failure> {
+    for (binding, bound) in policies.checks() {
+        for name in &binding.environments {
+            config.environment(name).map_err(|error| {
+                let failure = unknown_environment(error);
+                let error = format!("{}: {}", bound.place, failure.error);
+                Failure { error, ..failure }
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn is_bound(policies: &PolicySet, environment: &str) -> bool {

@@ -45,7 +45,12 @@ fn told_once(checked: &[Checked]) -> Vec<(Vec<&str>, &Judgement)> {
     for Checked { environments, judgement } in checked.iter().filter(|one| tells(&one.judgement)) {
         let names = environments.iter().map(String::as_str);
         match told.iter_mut().find(|(_, known)| *known == judgement) {
-            Some((all, _)) => all.extend(names),
+            Some((all, _)) => {
+                // Two bindings may ask the same.
+                for name in names.filter(|name| !all.contains(name)).collect::<Vec<_>>() {
+                    all.push(name);
+                }
+            }
             None => told.push((names.collect(), judgement)),
         }
     }
